@@ -1,0 +1,10 @@
+"""The command line: ``npcpit VERB``; no logic here."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

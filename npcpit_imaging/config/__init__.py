@@ -1,0 +1,1 @@
+"""What a study and a site decided, as frozen classes read from TOML."""

@@ -1,0 +1,1 @@
+"""DICOM in and out: the only folder that imports pydicom, pynetdicom and highdicom."""

@@ -1,0 +1,106 @@
+"""Every error this package raises on purpose.
+
+```
+NpcpitError                 something a person can act on; the message says what was expected, found and where
+├── ConfigError             a protocol, site or imaging file that cannot be used
+├── InputError              an argument, a path or a file given by a person
+│   └── TableError          a row of a table; carries the line number
+├── DicomError              a DICOM object that cannot be read or written as asked
+│   ├── SeriesError         a series that is not one volume (gap, duplicate, mixture, tilt)
+│   ├── DeidentifyError     an object that cannot be de-identified with certainty
+│   └── NetworkError        a DICOM peer that refused, vanished or answered nonsense
+├── GeometryError           grids that do not fit each other, or a grid that is not one
+├── QuantityError           a quantity that cannot be trusted (an SUV without its weight); names the tag
+├── RegistrationError       two images that could not be aligned
+├── SegmentationError       a prompt or an image a segmenter cannot use
+├── MeasurementError        a mask that cannot be measured
+├── ResponseError           records from which no response can be computed
+├── RadiomicsError          settings or images from which no feature can be computed
+├── StoreError              the study's memory refuses
+├── FlowError               a pipeline that cannot be run
+└── MissingPartError        an optional package or program that is not installed; says how to get it
+```
+
+A message never holds a patient's name or identifier.
+"""
+
+
+class NpcpitError(Exception):
+    """Something a person can act on."""
+
+
+class ConfigError(NpcpitError):
+    """A protocol, site or imaging file that cannot be used."""
+
+
+class InputError(NpcpitError):
+    """An argument, a path or a file given by a person."""
+
+
+class TableError(InputError):
+    """A row of a table that cannot be used.
+
+    Args:
+        text: What was expected and what was found.
+        line: The line of the file, counted from 1 (the header is line 1); None when it is not one line.
+    """
+
+    def __init__(self, text: str, *, line: int | None = None) -> None:
+        super().__init__(text if line is None else f"line {line}: {text}")
+        self.line = line
+
+
+class DicomError(NpcpitError):
+    """A DICOM object that cannot be read or written as asked."""
+
+
+class SeriesError(DicomError):
+    """A series that is not one volume."""
+
+
+class DeidentifyError(DicomError):
+    """An object that cannot be de-identified with certainty."""
+
+
+class NetworkError(DicomError):
+    """A DICOM peer that refused, vanished or answered nonsense."""
+
+
+class GeometryError(NpcpitError):
+    """Grids that do not fit each other, or a grid that is not one."""
+
+
+class QuantityError(NpcpitError):
+    """A quantity that cannot be trusted; the message names the tag."""
+
+
+class RegistrationError(NpcpitError):
+    """Two images that could not be aligned."""
+
+
+class SegmentationError(NpcpitError):
+    """A prompt or an image a segmenter cannot use."""
+
+
+class MeasurementError(NpcpitError):
+    """A mask that cannot be measured."""
+
+
+class ResponseError(NpcpitError):
+    """Records from which no response can be computed."""
+
+
+class RadiomicsError(NpcpitError):
+    """Settings or images from which no feature can be computed."""
+
+
+class StoreError(NpcpitError):
+    """The study's memory refuses."""
+
+
+class FlowError(NpcpitError):
+    """A pipeline that cannot be run."""
+
+
+class MissingPartError(NpcpitError):
+    """An optional package or program that is not installed."""

@@ -1,0 +1,1 @@
+"""Run a pipeline over many cases: an outcome for every case, in order."""

@@ -1,0 +1,1 @@
+"""Diameters, volume and uptake of a mask on its native grid."""

@@ -1,0 +1,1 @@
+"""Radiomic features by the Image Biomarker Standardisation Initiative (IBSI)."""

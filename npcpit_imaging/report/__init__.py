@@ -1,0 +1,1 @@
+"""What people and programs take away: PDF, figures, tables."""

@@ -1,0 +1,1 @@
+"""Semi-automatic segmentation: a prompt and an image give a proposal, never a measurement."""

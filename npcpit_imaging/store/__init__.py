@@ -1,0 +1,1 @@
+"""The study's memory: records in a database, objects on disk."""

@@ -1,0 +1,1 @@
+"""Nouns of the trial: no arrays, no files, no clock."""

@@ -1,0 +1,164 @@
+"""NIfTI (nibabel) and NRRD (SimpleITK) files to volumes, masks and labels, and back.
+
+RAS to LPS is done here and nowhere else.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from npcpit_imaging.errors import GeometryError, InputError
+from npcpit_imaging.volume.geometry import Geometry
+from npcpit_imaging.volume.itk import geometry_of, set_geometry
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""NIfTI's world is RAS, DICOM's and ours is LPS."""
+
+
+def is_image_file(path: Path) -> bool:
+    """Tell by its name whether a file is NIfTI or NRRD."""
+    return path.name.lower().endswith((*NIFTI_SUFFIXES, *NRRD_SUFFIXES))
+
+
+def read_volume(path: Path, *, modality: Modality = Modality.OT, unit: Unit = Unit.ARBITRARY) -> Volume:
+    """Read a NIfTI or NRRD image.
+
+    Raises:
+        InputError: The file cannot be read or is not 3D.
+        GeometryError: Its grid is sheared or degenerate.
+    """
+    array, geometry = _read(path)
+    return Volume(voxels=array.astype(np.float32), geometry=geometry, modality=modality, unit=unit)
+
+
+def read_labels(path: Path) -> tuple[NDArray[np.int64], Geometry]:
+    """Read a NIfTI or NRRD label image: `(K, J, I)` int64, 0 is background.
+
+    Raises:
+        InputError: The file cannot be read, is not 3D or holds fractions.
+        GeometryError: Its grid is sheared or degenerate.
+    """
+    array, geometry = _read(path)
+    labels = np.rint(array).astype(np.int64)
+    if not np.array_equal(labels, array):
+        raise InputError(f"{path.name}: expected whole-number labels, found fractional values")
+    return labels, geometry
+
+
+def read_mask(path: Path, *, label: int | None = None) -> Mask:
+    """Read one label of a NIfTI or NRRD file as a mask; all non-zero voxels when the file holds one label.
+
+    Args:
+        path: The file.
+        label: Which label; needed when the file holds several.
+
+    Raises:
+        InputError: The label is not in the file, or it must be chosen; the message lists what is there.
+    """
+    labels, geometry = read_labels(path)
+    found = [int(value) for value in np.unique(labels) if value != 0]
+    if label is not None and found and label not in found:
+        raise InputError(f"{path.name}: label {label} not present, found {found}")
+    if label is None and len(found) > 1:
+        raise InputError(f"{path.name}: expected one label, found {found}; choose one")
+    chosen = label if label is not None else (found[0] if found else 1)
+    return Mask(voxels=labels == chosen, geometry=geometry, label=str(chosen))
+
+
+def write_volume(volume: Volume, path: Path) -> None:
+    """Write a volume as float32 NIfTI or NRRD, by the file's name.
+
+    Raises:
+        InputError: The name is neither, or the file cannot be written.
+    """
+    _write(volume.voxels, volume.geometry, path)
+
+
+def write_mask(mask: Mask, path: Path) -> None:
+    """Write a mask as uint8 NIfTI or NRRD, by the file's name.
+
+    Raises:
+        InputError: The name is neither, or the file cannot be written.
+    """
+    _write(mask.voxels.astype(np.uint8), mask.geometry, path)
+
+
+def _read(path: Path) -> tuple[NDArray[np.float64], Geometry]:
+    if not path.is_file():
+        raise InputError(f"{path.name}: no such file")
+    reader: Callable[[Path], tuple[NDArray[np.float64], Geometry]] = _reader(path)
+    try:
+        return reader(path)
+    except (InputError, GeometryError):
+        raise
+    except Exception as error:  # nibabel and ITK raise many kinds for a broken file
+        raise InputError(f"{path.name}: cannot be read ({type(error).__name__})") from error
+
+
+def _reader(path: Path) -> Callable[[Path], tuple[NDArray[np.float64], Geometry]]:
+    name = path.name.lower()
+    if name.endswith(NIFTI_SUFFIXES):
+        return _read_nifti
+    if name.endswith(NRRD_SUFFIXES):
+        return _read_nrrd
+    raise InputError(f"{path.name}: expected {', '.join((*NIFTI_SUFFIXES, *NRRD_SUFFIXES))}")
+
+
+def _read_nifti(path: Path) -> tuple[NDArray[np.float64], Geometry]:
+    image = nib.load(path)
+    array = np.asarray(image.dataobj)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        raise InputError(f"{path.name}: expected a 3D image, found {array.ndim} dimensions {array.shape}")
+    affine = RAS_TO_LPS @ np.asarray(image.affine, float)
+    i, j, k = array.shape
+    return array.T, Geometry.from_affine(affine, (k, j, i))
+
+
+def _read_nrrd(path: Path) -> tuple[NDArray[np.float64], Geometry]:
+    image = sitk.ReadImage(str(path))
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(
+            f"{path.name}: expected a 3D image of one component, found {image.GetDimension()} dimensions "
+            f"and {image.GetNumberOfComponentsPerPixel()} components"
+        )
+    return sitk.GetArrayFromImage(image), geometry_of(image)
+
+
+def _write(voxels: NDArray[np.generic], geometry: Geometry, path: Path) -> None:
+    name = path.name.lower()
+    try:
+        if name.endswith(NIFTI_SUFFIXES):
+            _write_nifti(voxels, geometry, path)
+        elif name.endswith(NRRD_SUFFIXES):
+            _write_nrrd(voxels, geometry, path)
+        else:
+            raise InputError(f"{path.name}: expected {', '.join((*NIFTI_SUFFIXES, *NRRD_SUFFIXES))}")
+    except OSError as error:
+        raise InputError(f"{path.name}: cannot be written ({error.strerror or 'unknown reason'})") from error
+
+
+def _write_nifti(voxels: NDArray[np.generic], geometry: Geometry, path: Path) -> None:
+    image = nib.Nifti1Image(voxels.T, RAS_TO_LPS @ geometry.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(image.affine, code="scanner")
+    image.set_qform(image.affine, code="scanner")
+    nib.save(image, path)
+
+
+def _write_nrrd(voxels: NDArray[np.generic], geometry: Geometry, path: Path) -> None:
+    image = sitk.GetImageFromArray(voxels)
+    set_geometry(image, geometry)
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise InputError(f"{path.name}: cannot be written") from error
