@@ -12,6 +12,7 @@ NpcpitError                 something a person can act on; the message says what
 ├── GeometryError           grids that do not fit each other, or a grid that is not one
 ├── QuantityError           a quantity that cannot be trusted (an SUV without its weight); names the tag
 ├── RegistrationError       two images that could not be aligned
+│   └── RegistrationCancelledError   somebody stopped it
 ├── SegmentationError       a prompt or an image a segmenter cannot use
 ├── MeasurementError        a mask that cannot be measured
 ├── ResponseError           records from which no response can be computed
@@ -76,6 +77,10 @@ class QuantityError(NpcpitError):
 
 class RegistrationError(NpcpitError):
     """Two images that could not be aligned."""
+
+
+class RegistrationCancelledError(RegistrationError):
+    """A registration that somebody stopped."""
 
 
 class SegmentationError(NpcpitError):

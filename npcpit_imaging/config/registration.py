@@ -1,0 +1,107 @@
+"""How two images are aligned and when the result is believed: one plan per modality pair."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from npcpit_imaging.config.base import Config
+
+Percent = Annotated[float, Field(gt=0, le=100)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class CtIntensity(Config):
+    """Which Hounsfield units of a CT take part."""
+
+    clamp_hu: tuple[float, float] = (-200.0, 400.0)
+    body_above_hu: float = -300.0
+
+
+class RelativeIntensity(Config):
+    """Which values of an image without absolute units (MR, PET, NIfTI of unknown kind) take part.
+
+    Percentiles are taken of the whole image; the body is what lies above
+    ``low + body_fraction * (high - low)``, low and high being the percentiles of `body_percentiles`.
+    """
+
+    clamp_percentiles: tuple[float, float] = (0.2, 99.8)
+    body_percentiles: tuple[float, float] = (0.2, 99.0)
+    body_fraction: Fraction = 0.08
+
+
+class BodyMask(Config):
+    """The region whose points are compared."""
+
+    grid_mm: PositiveFloat = 4.0
+    closing_mm: float = Field(default=4.0, ge=0)
+    dilation_mm: float = Field(default=4.0, ge=0)
+
+
+class Level(Config):
+    """One resolution of the search: regular-step gradient descent on random points."""
+
+    spacing_mm: PositiveFloat
+    sampling_percent: Percent
+    iterations: PositiveInt
+    step_mm: PositiveFloat
+    min_step_mm: PositiveFloat
+
+
+class Starts(Config):
+    """Where the search begins; every start runs at the first level, the best go on to the second."""
+
+    geometry: bool = True
+    moments: bool = True
+    identity: bool = True
+    z_offsets_mm: tuple[float, ...] = (-45.0, -22.0, 22.0, 45.0)
+    scan_step_mm: PositiveFloat = 25.0
+    scan_kept: int = Field(default=2, ge=0)
+    refined: int = Field(default=3, ge=2)
+
+
+class Limits(Config):
+    """Two bounds of one quality number: beyond `warn` a reader is told, beyond `reject` the result is not used."""
+
+    warn: float
+    reject: float
+
+
+class QualityLimits(Config):
+    """When a registration is accepted, warned of or rejected (validated in docs/registration.md)."""
+
+    inverse_consistency_mm: Limits = Limits(warn=3.0, reject=8.0)
+    agreement_mm: Limits = Limits(warn=3.0, reject=8.0)
+    overlap: Limits = Limits(warn=0.6, reject=0.3)
+    rotation_degrees: Limits = Limits(warn=15.0, reject=25.0)
+    displacement_mm: Limits = Limits(warn=60.0, reject=150.0)
+
+
+class RegistrationPlan(Config):
+    """Rigid multi-start registration of one modality pair by Mattes mutual information.
+
+    Example:
+        >>> [level.spacing_mm for level in RegistrationPlan().levels]
+        [8.0, 4.0, 2.0]
+    """
+
+    ct: CtIntensity = CtIntensity()
+    relative: RelativeIntensity = RelativeIntensity()
+    body: BodyMask = BodyMask()
+    levels: tuple[Level, ...] = (
+        Level(spacing_mm=8.0, sampling_percent=100.0, iterations=40, step_mm=8.0, min_step_mm=0.05),
+        Level(spacing_mm=4.0, sampling_percent=30.0, iterations=80, step_mm=3.0, min_step_mm=0.02),
+        Level(spacing_mm=2.0, sampling_percent=10.0, iterations=100, step_mm=1.0, min_step_mm=0.005),
+    )
+    bins: int = Field(default=32, ge=8, le=256)
+    relaxation: float = Field(default=0.6, gt=0, lt=1)
+    seed: int = Field(default=20240, ge=1)
+    threads: PositiveInt = 1
+    starts: Starts = Starts()
+    quality: QualityLimits = QualityLimits()
+
+    @model_validator(mode="after")
+    def _levels_get_finer(self) -> Self:
+        spacings = [level.spacing_mm for level in self.levels]
+        if not spacings or any(fine >= coarse for coarse, fine in zip(spacings, spacings[1:], strict=False)):
+            raise ValueError(f"levels: expected spacings that get finer, found {spacings} mm")
+        return self

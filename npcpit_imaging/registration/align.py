@@ -1,0 +1,115 @@
+"""Align two volumes rigidly, both ways, and say how far the result can be trusted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.errors import RegistrationError
+from npcpit_imaging.registration.prepare import Prepared, prepare
+from npcpit_imaging.registration.quality import RegistrationQuality, assess
+from npcpit_imaging.registration.search import Cancelled, Progress, StartResult, search
+from npcpit_imaging.registration.starts import starts
+from npcpit_imaging.volume.transform import RigidTransform
+from npcpit_imaging.volume.volume import Volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """Where a fixed image's points lie in a moving image.
+
+    Args:
+        transform: Maps fixed points to moving points, LPS mm; it resamples the moving image onto the fixed grid.
+        metric: Negative Mattes mutual information at the finest level; lower is better, not comparable between pairs.
+        starts: Where every start ended, best first.
+        quality: How far to trust it.
+        plan_digest: Digest of the plan used.
+    """
+
+    transform: RigidTransform
+    metric: float
+    starts: tuple[StartResult, ...]
+    quality: RegistrationQuality
+    plan_digest: str
+
+
+def align(
+    fixed: Volume,
+    moving: Volume,
+    plan: RegistrationPlan,
+    *,
+    initial: Sequence[RigidTransform] = (),
+    points_mm: ArrayLike | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Alignment:
+    """Align two volumes of one patient rigidly.
+
+    The same volumes and plan give the same bits on one machine (``threads = 1``).
+
+    Args:
+        fixed: The follow-up.
+        moving: The baseline.
+        plan: How; see ``configs/npc-pit/imaging/registration``.
+        initial: Further starts, fixed to moving, e.g. a reader's own alignment.
+        points_mm: ``(N, 3)`` points of the **moving** image, LPS mm, where trust matters (baseline lesions);
+            a grid over the body when None.
+        progress: Called with a fraction 0 to 1 and a line of text.
+        cancelled: Asked at every iteration; True stops.
+
+    Returns:
+        The transform with its quality; a bad result is rejected in `quality`, not raised.
+
+    Raises:
+        RegistrationError: An image is too thin, uniform, without a body, or the two never overlap.
+        RegistrationCancelledError: `cancelled` said so.
+
+    Example:
+        >>> alignment = align(follow_up, baseline, RegistrationPlan())  # doctest: +SKIP
+        >>> alignment.quality.verdict  # doctest: +SKIP
+        <Verdict.ACCEPT: 'accept'>
+    """
+    report = progress or _silent
+    stop = cancelled or _never
+    report(0.0, "preparing")
+    one, other = prepare(fixed, plan, role="fixed"), prepare(moving, plan, role="moving")
+    points = _points(points_mm, other)
+    there = search(
+        one, other, plan, starts(one, other, plan, initial), progress=_part(report, 0.05, 0.5), cancelled=stop
+    )
+    back_starts = starts(other, one, plan, [transform.inverse() for transform in initial])
+    back = search(other, one, plan, back_starts, progress=_part(report, 0.5, 0.98), cancelled=stop)
+    quality = assess(fixed=one, moving=other, there=there, back=back, points_mm=points, plan=plan)
+    report(1.0, f"registration: {quality.verdict}")
+    best = there[0]
+    return Alignment(
+        transform=best.transform, metric=best.metric, starts=there, quality=quality, plan_digest=plan.digest
+    )
+
+
+def _points(points_mm: ArrayLike | None, moving: Prepared) -> NDArray[np.float64]:
+    if points_mm is None:
+        return moving.body_points_mm
+    points = np.asarray(points_mm, float)
+    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0 or not np.isfinite(points).all():
+        raise RegistrationError(
+            f"points: expected (N, 3) finite LPS mm of the moving image, found shape {points.shape}"
+        )
+    return points
+
+
+def _part(report: Progress, start: float, end: float) -> Callable[[float, str], None]:
+    def partly(fraction: float, text: str) -> None:
+        report(start + (end - start) * fraction, text)
+
+    return partly
+
+
+def _silent(fraction: float, text: str) -> None:
+    """Nobody listens."""
+
+
+def _never() -> bool:
+    return False
