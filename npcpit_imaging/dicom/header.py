@@ -1,0 +1,242 @@
+"""Read a DICOM file's header into an `Instance` without touching its pixels (DICOM PS3.3 A, C.7, C.8.2, C.8.9)."""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from npcpit_imaging.dicom.enhanced import enhanced_frames, is_enhanced
+from npcpit_imaging.dicom.instance import Frame, Instance, Kind, PixelFormat
+from npcpit_imaging.dicom.values import first_text, number, numbers, tag_name, text
+from npcpit_imaging.errors import DicomError, SeriesError
+
+PREAMBLE_BYTES = 132
+"""Length of the preamble and its DICM prefix (DICOM PS3.10 7.1)."""
+
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""A file without preamble starts with group 0002 or 0008, little or big endian."""
+
+KIND_BY_MODALITY = {
+    "RTSTRUCT": Kind.RTSTRUCT, "SEG": Kind.SEG, "SR": Kind.SR, "RWV": Kind.RWV,
+}  # fmt: skip
+
+VOLUME_MODALITIES = ("CT", "MR", "PT")
+"""Modalities that a volume is made of here."""
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""SOP class Secondary Capture; its multi-frame siblings follow after a dot."""
+
+CRITERIA = (
+    "EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "DiffusionGradientOrientation", "InversionTime",
+    "TriggerTime", "NominalPercentageOfCardiacPhase", "FrameReferenceTime", "FlipAngle", "AcquisitionNumber",
+    "ImageType", "ConvolutionKernel", "AcquisitionTime", "ContentTime",
+)  # fmt: skip
+"""Keywords that may tell volumes of one series apart, in the order they are tried."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's warnings about odd values off the screen: they may quote what the header holds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Tell by its first bytes whether a file may be DICOM, with or without a preamble."""
+    with path.open("rb") as file:
+        start = file.read(PREAMBLE_BYTES)
+    return start[128:] == b"DICM" or (len(start) >= 8 and start[:2] in FIRST_GROUPS and b"\x00" in start[2:4])
+
+
+def read_dataset(path: Path, *, pixels: bool = True) -> Dataset:
+    """Read a DICOM file whole, or up to its pixels.
+
+    Raises:
+        DicomError: It is not DICOM or is broken; the message says which.
+    """
+    return _read(path, pixels=pixels)[0]
+
+
+def read_instance(path: Path) -> Instance:
+    """Read one file's header.
+
+    Raises:
+        DicomError: The file is not DICOM, is broken, or lacks the UIDs that say where it belongs.
+    """
+    with quiet():
+        dataset, offset = _read(path, pixels=False)
+        return _instance(path, dataset, offset)
+
+
+def _read(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
+    try:
+        if not looks_like_dicom(path):
+            raise DicomError("not a DICOM file")
+        with path.open("rb") as file:
+            dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, force=True)
+            return dataset, file.tell()
+    except DicomError:
+        raise
+    except OSError as error:
+        raise DicomError(f"cannot be opened ({error.strerror or type(error).__name__})") from error
+    except Exception as error:
+        raise DicomError(f"broken DICOM file ({type(error).__name__})") from error
+
+
+def _instance(path: Path, dataset: Dataset, offset: int) -> Instance:
+    if "DirectoryRecordSequence" in dataset:
+        raise DicomError("a DICOMDIR: a list of other files")
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        if not text(dataset, keyword):
+            raise DicomError(f"{tag_name(keyword)} is missing")
+    modality = text(dataset, "Modality")
+    kind = _kind(dataset, modality)
+    pixels, frames, fault = _image_values(dataset, kind, modality, offset)
+    return Instance(
+        path=path,
+        sop_instance_uid=text(dataset, "SOPInstanceUID"),
+        sop_class_uid=text(dataset, "SOPClassUID"),
+        series_uid=text(dataset, "SeriesInstanceUID"),
+        study_uid=text(dataset, "StudyInstanceUID"),
+        modality=modality,
+        kind=kind,
+        frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
+        study_date=text(dataset, "StudyDate"),
+        series_date=text(dataset, "SeriesDate"),
+        acquisition_date=text(dataset, "AcquisitionDate"),
+        description=text(dataset, "SeriesDescription"),
+        pixels=pixels,
+        unit=_unit(dataset, modality),
+        flags=_flags(dataset),
+        frames=frames,
+        fault=fault,
+    )
+
+
+def _kind(dataset: Dataset, modality: str) -> Kind:
+    if modality in KIND_BY_MODALITY:
+        return KIND_BY_MODALITY[modality]
+    return Kind.IMAGE if "Rows" in dataset and "RTDOSE" not in modality else Kind.OTHER
+
+
+def _image_values(
+    dataset: Dataset, kind: Kind, modality: str, offset: int
+) -> tuple[PixelFormat | None, tuple[Frame, ...], str]:
+    if kind is not Kind.IMAGE:
+        return None, (), f"a {kind} object, not an image" if kind is not Kind.OTHER else "not an image"
+    fault = _unmeasurable(dataset, modality)
+    if fault:
+        return None, (), fault
+    try:
+        pixels = _pixel_format(dataset, offset)
+        frames = enhanced_frames(dataset) if is_enhanced(dataset) else (_classic_frame(dataset, modality),)
+    except DicomError as error:
+        return None, (), str(error)
+    return pixels, frames, ""
+
+
+def _unmeasurable(dataset: Dataset, modality: str) -> str:
+    """Say why an image is none that can be measured in patient space; empty when it can be."""
+    sop_class = text(dataset, "SOPClassUID")
+    if sop_class == SECONDARY_CAPTURE or sop_class.startswith(SECONDARY_CAPTURE + "."):
+        return "a secondary capture (SOP class 1.2.840.10008.5.1.4.1.1.7): a picture without patient space"
+    if modality not in VOLUME_MODALITIES:
+        return f"expected Modality (0008,0060) {', '.join(VOLUME_MODALITIES)}, found {modality or 'none'}"
+    photometric = text(dataset, "PhotometricInterpretation")
+    if (number(dataset, "SamplesPerPixel") or 1) != 1 or photometric not in ("", "MONOCHROME1", "MONOCHROME2"):
+        return f"expected one grey value a pixel, found PhotometricInterpretation (0028,0004) {photometric}"
+    if "LOCALIZER" in text(dataset, "ImageType"):
+        return "a localiser (ImageType (0008,0008) says LOCALIZER), not a volume"
+    if (number(dataset, "NumberOfFrames") or 1) > 1 and not is_enhanced(dataset):
+        return "several frames without PerFrameFunctionalGroupsSequence (5200,9230): no position for each"
+    return ""
+
+
+def _pixel_format(dataset: Dataset, offset: int) -> PixelFormat:
+    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", ""))) if hasattr(dataset, "file_meta") else UID("")
+    if not syntax:
+        syntax = pydicom.uid.ImplicitVRLittleEndian if dataset.original_encoding[0] else _explicit(dataset)
+    padding = number(dataset, "PixelPaddingValue")
+    limit = number(dataset, "PixelPaddingRangeLimit")
+    ends = None if padding is None else sorted((int(padding), int(padding if limit is None else limit)))
+    return PixelFormat(
+        rows=_whole(dataset, "Rows"),
+        columns=_whole(dataset, "Columns"),
+        bits_allocated=_whole(dataset, "BitsAllocated"),
+        bits_stored=_whole(dataset, "BitsStored"),
+        signed=_whole(dataset, "PixelRepresentation") == 1,
+        transfer_syntax_uid=str(syntax),
+        offset=-1 if syntax == pydicom.uid.DeflatedExplicitVRLittleEndian else offset,
+        padding=None if ends is None else (ends[0], ends[1]),
+    )
+
+
+def _explicit(dataset: Dataset) -> UID:
+    little = dataset.original_encoding[1]
+    return pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
+
+
+def _whole(dataset: Dataset, keyword: str) -> int:
+    value = number(dataset, keyword)
+    if value is None or value < 0 or value != int(value):
+        raise SeriesError(f"{tag_name(keyword)}: expected a whole number, found {value}")
+    return int(value)
+
+
+def _classic_frame(dataset: Dataset, modality: str) -> Frame:
+    position = numbers(dataset, "ImagePositionPatient", 3)
+    orientation = numbers(dataset, "ImageOrientationPatient", 6)
+    spacing = numbers(dataset, "PixelSpacing", 2)
+    slope, intercept = _rescale(dataset, modality)
+    return Frame(
+        index=0,
+        position_mm=None if position is None else (position[0], position[1], position[2]),
+        orientation=orientation,
+        spacing_mm=None if spacing is None else (spacing[0], spacing[1]),
+        thickness_mm=number(dataset, "SliceThickness"),
+        slope=slope,
+        intercept=intercept,
+        criteria=_criteria(dataset),
+    )
+
+
+def _rescale(dataset: Dataset, modality: str) -> tuple[float, float]:
+    """Return slope and intercept; CT and PET must have both (PS3.3 C.8.2.1, C.8.9.4), MR need not (C.8.3)."""
+    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    if slope is None and intercept is None and modality == "MR":
+        return 1.0, 0.0
+    for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
+        if value is None:
+            raise SeriesError(f"{tag_name(keyword)} is missing: values cannot be given a unit")
+        if not math.isfinite(value) or (keyword == "RescaleSlope" and value == 0):
+            raise SeriesError(f"{tag_name(keyword)}: expected a finite number other than 0 for a slope, found {value}")
+    return float(slope or 0.0), float(intercept or 0.0)
+
+
+def _criteria(dataset: Dataset) -> dict[str, str]:
+    return {keyword: value for keyword in CRITERIA if (value := text(dataset, keyword))}
+
+
+def _unit(dataset: Dataset, modality: str) -> str:
+    if modality == "CT":
+        return first_text(dataset, "RescaleType") or "HU"
+    if modality == "PT":
+        unit = text(dataset, "Units")
+        kind = text(dataset, "SUVType") or "BW"
+        return f"GML-{kind}" if unit == "GML" else unit
+    return ""
+
+
+def _flags(dataset: Dataset) -> frozenset[str]:
+    flags = {
+        "lossy": text(dataset, "LossyImageCompression") == "01",
+        "burned-in": text(dataset, "BurnedInAnnotation") == "YES",
+        "localiser": "LOCALIZER" in text(dataset, "ImageType"),
+    }
+    return frozenset(name for name, found in flags.items() if found)

@@ -1,0 +1,162 @@
+"""A series to a volume: slices by position, geometry checked, values rescaled (DICOM PS3.3 C.7.6.2, C.11.1)."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npcpit_imaging.dicom.grid import Stack, regular_grid, stack
+from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.instance import Kind
+from npcpit_imaging.dicom.pixels import stored_values
+from npcpit_imaging.dicom.policy import DEFAULT_POLICY, SeriesPolicy
+from npcpit_imaging.dicom.scan import ScanResult, Series, group, scan
+from npcpit_imaging.dicom.split import Slice, SubSeries, split_series
+from npcpit_imaging.errors import InputError, SeriesError
+from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.volume.volume import Modality, Unit, Volume
+
+UNITS = {"HU": Unit.HU, "BQML": Unit.BQML, "GML-BW": Unit.SUVBW}
+"""What the header calls a value (RescaleType, Units and SUVType) and our unit for it; all others are arbitrary."""
+
+READERS = 4
+"""Threads that read slices: reading waits for the disk, and most codecs release the interpreter."""
+
+
+def load_folder(folder: Path, *, series_uid: str | None = None, policy: SeriesPolicy = DEFAULT_POLICY) -> Volume:
+    """Read the one image series of a folder.
+
+    Args:
+        folder: Walked to its depth; objects that are no images are passed over.
+        series_uid: Which series, where the folder holds several.
+        policy: How strict to be.
+
+    Raises:
+        InputError: There is no such folder, no image series in it, or several; the message lists the choices.
+        SeriesError: The series is not one volume.
+    """
+    return load_series(choose_series(scan(folder), series_uid=series_uid, where=folder.name), policy=policy)
+
+
+def choose_series(found: ScanResult, *, series_uid: str | None = None, where: str = "folder") -> Series:
+    """Return the one image series of a scan.
+
+    Raises:
+        InputError: There is none or there are several; the message lists the choices.
+        SeriesError: The only image series cannot be measured; the message says why.
+    """
+    images = [series for series in found.series if series.kind is Kind.IMAGE]
+    if series_uid is not None:
+        images = [series for series in found.series if series.series_uid == series_uid]
+        if not images:
+            raise InputError(f"{where}: no series {series_uid}, {_choices(found.series)}")
+    measurable = [series for series in images if series.is_measurable]
+    chosen = measurable or images
+    if len(chosen) != 1:
+        expected = "expected one image series" if chosen else "expected a series of DICOM images"
+        raise InputError(f"{where}: {expected}, {_choices(chosen or found.series)}")
+    return chosen[0]
+
+
+def _choices(series: Sequence[Series]) -> str:
+    return f"found {'; '.join(each.describe() for each in series) or 'none'}"
+
+
+def load_series(source: Series | SubSeries | Sequence[Path], *, policy: SeriesPolicy = DEFAULT_POLICY) -> Volume:
+    """Read a series as a volume on a regular grid.
+
+    Args:
+        source: A series of a scan, one part of a split series, or the files of one series.
+        policy: How strict to be.
+
+    Returns:
+        The volume, float32, k along the slices' normal, with what was noticed as findings.
+
+    Raises:
+        InputError: The files are of several series, or of none.
+        SeriesError: The series is not one volume; the message says what was expected, found and where.
+    """
+    if not isinstance(source, (Series, SubSeries)):
+        source = choose_series(group(source), where="files")
+    part = source if isinstance(source, SubSeries) else _only_part(source)
+    with quiet():
+        return _load(part, policy)
+
+
+def _only_part(series: Series) -> SubSeries:
+    faults = sorted({instance.fault for instance in series.instances if instance.fault})
+    if faults:
+        raise SeriesError(f"series {series.series_uid}: {'; '.join(faults)}")
+    parts = split_series(series)
+    if len(parts) != 1:
+        criteria = ", ".join(dict.fromkeys(name for part in parts for name, _ in part.criteria))
+        raise SeriesError(
+            f"series {series.series_uid}: expected one volume, found {len(parts)} by {criteria}: "
+            + "; ".join(part.describe() for part in parts)
+        )
+    return parts[0]
+
+
+def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
+    stacked = stack(part)
+    geometry, findings = regular_grid(stacked, policy)
+    voxels = _voxels(stacked)
+    first = stacked.slices[0].instance
+    return Volume(
+        voxels=voxels,
+        geometry=geometry,
+        modality=Modality(first.modality),
+        unit=UNITS.get(first.unit, Unit.ARBITRARY),
+        series_uid=part.series_uid,
+        findings=(*findings, *_drop_copies(stacked)),
+    )
+
+
+def _voxels(stacked: Stack) -> NDArray[np.float32]:
+    """Decode and rescale every slice into one float32 array `(K, J, I)`."""
+    first = stacked.slices[0].instance.pixels
+    assert first is not None
+    voxels = np.empty((len(stacked.slices), first.rows, first.columns), np.float32)
+    files: dict[Path, list[int]] = {}
+    for k, each in enumerate(stacked.slices):
+        files.setdefault(each.instance.path, []).append(k)
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(lambda places: _fill(voxels, stacked.slices, places), files.values()))
+    return voxels
+
+
+def _fill(voxels: NDArray[np.float32], slices: Sequence[Slice], places: Sequence[int]) -> None:
+    stored = stored_values(slices[places[0]].instance, [slices[k].frame.index for k in places])
+    for values, k in zip(stored, places, strict=True):
+        frame = slices[k].frame
+        if frame.slope == 1.0 and float(frame.intercept).is_integer():
+            voxels[k] = values
+            voxels[k] += np.float32(frame.intercept)
+        else:
+            voxels[k] = values * np.float64(frame.slope) + frame.intercept
+
+
+def _drop_copies(stacked: Stack) -> list[Finding]:
+    """Refuse two different images at one place; report identical copies."""
+    dropped = 0
+    for each, copies in zip(stacked.slices, stacked.copies, strict=True):
+        for copy in copies:
+            _require_identical(stacked.series_uid, each, copy)
+            dropped += 1
+    if not dropped:
+        return []
+    text = f"{dropped} identical copies of slices left out"
+    return [Finding(code="duplicate-slice", severity=Severity.WARNING, text=text)]
+
+
+def _require_identical(series_uid: str, one: Slice, other: Slice) -> None:
+    same = np.array_equal(
+        stored_values(one.instance, [one.frame.index]), stored_values(other.instance, [other.frame.index])
+    ) and (one.frame.slope, one.frame.intercept) == (other.frame.slope, other.frame.intercept)
+    if not same:
+        raise SeriesError(
+            f"series {series_uid}: two different images at {one.frame.position_mm} mm and no criterion tells them "
+            f"apart: instances {one.instance.sop_instance_uid} and {other.instance.sop_instance_uid}"
+        )

@@ -1,0 +1,119 @@
+"""Stored pixel values of slices, decoded (DICOM PS3.5 8, PS3.3 C.7.6.3); native ones straight from the file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import pixel_array
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from npcpit_imaging.dicom.header import read_dataset
+from npcpit_imaging.dicom.instance import Instance, PixelFormat
+from npcpit_imaging.dicom.values import tag_name
+from npcpit_imaging.errors import SeriesError
+
+PIXEL_DATA = {"little": b"\xe0\x7f\x10\x00", "big": b"\x7f\xe0\x00\x10"}
+"""The tag (7FE0,0010) as it stands in the file."""
+
+NATIVE = {str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian), str(ExplicitVRBigEndian)}
+"""Transfer syntaxes whose pixels lie in the file as they are."""
+
+
+def stored_values(instance: Instance, indices: Sequence[int]) -> NDArray[np.integer]:
+    """Return the stored values of some frames of one file.
+
+    Args:
+        instance: An image whose header was read.
+        indices: Frame numbers, from 0.
+
+    Returns:
+        `(N, rows, columns)` of the file's own integer type, bits above BitsStored removed.
+
+    Raises:
+        SeriesError: The pixels are missing, truncated or cannot be decoded; the message names the instance.
+    """
+    pixels = instance.pixels
+    if pixels is None:
+        raise SeriesError(f"instance {instance.sop_instance_uid}: {instance.fault}")
+    if pixels.transfer_syntax_uid in NATIVE and pixels.offset >= 0 and pixels.bits_allocated in (8, 16, 32):
+        values = _native(instance, pixels, indices)
+    else:
+        values = _decoded(instance, pixels, indices)
+    return _stored_bits(values, pixels)
+
+
+def _native(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) -> NDArray[np.integer]:
+    start = _value_start(instance, pixels)
+    big = pixels.transfer_syntax_uid == ExplicitVRBigEndian
+    kind = np.dtype(f"{'>' if big else '<'}{'i' if pixels.signed else 'u'}{pixels.bits_allocated // 8}")
+    count = pixels.rows * pixels.columns
+    values = np.empty((len(indices), pixels.rows, pixels.columns), kind)
+    for place, index in enumerate(indices):
+        found = np.fromfile(instance.path, kind, count, offset=start + index * count * kind.itemsize)
+        if found.size != count:
+            raise _truncated(instance, index, count * kind.itemsize, found.size * kind.itemsize)
+        values[place] = found.reshape(pixels.rows, pixels.columns)
+    return values if not big else values.astype(kind.newbyteorder("="))
+
+
+def _value_start(instance: Instance, pixels: PixelFormat) -> int:
+    """Return the byte where the pixel values begin, after the element's tag, VR and length."""
+    order = "big" if pixels.transfer_syntax_uid == ExplicitVRBigEndian else "little"
+    explicit = pixels.transfer_syntax_uid != ImplicitVRLittleEndian
+    header = 12 if explicit else 8
+    with instance.path.open("rb") as file:
+        file.seek(pixels.offset)
+        element = file.read(header)
+    if element[:4] != PIXEL_DATA[order] or len(element) < header:
+        raise SeriesError(f"instance {instance.sop_instance_uid}: {tag_name('PixelData')} is missing")
+    needed = pixels.rows * pixels.columns * (pixels.bits_allocated // 8) * len(instance.frames)
+    length = int.from_bytes(element[-4:], "big" if order == "big" else "little")
+    if length < needed:
+        raise _truncated(instance, 0, needed, length)
+    return pixels.offset + header
+
+
+def _truncated(instance: Instance, index: int, expected: int, found: int) -> SeriesError:
+    return SeriesError(
+        f"instance {instance.sop_instance_uid}: truncated pixel data in frame {index + 1}, "
+        f"expected {expected} bytes, found {found}"
+    )
+
+
+def _decoded(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) -> NDArray[np.integer]:
+    shape = (pixels.rows, pixels.columns)
+    values: list[NDArray[np.integer]] = []
+    dataset = _whole_dataset(instance.path, pixels)
+    for index in indices:
+        try:
+            found = np.asarray(pixel_array(dataset, index=index, raw=True))
+        except Exception as error:
+            raise SeriesError(
+                f"instance {instance.sop_instance_uid}: frame {index + 1} cannot be decoded "
+                f"(transfer syntax {pixels.transfer_syntax_uid}, {type(error).__name__})"
+            ) from error
+        if found.shape != shape or not np.issubdtype(found.dtype, np.integer):
+            raise SeriesError(
+                f"instance {instance.sop_instance_uid}: expected {shape[0]} x {shape[1]} whole numbers, "
+                f"found {found.dtype} of shape {found.shape}"
+            )
+        values.append(found)
+    return np.stack(values)
+
+
+def _whole_dataset(path: Path, pixels: PixelFormat) -> Dataset:
+    dataset = read_dataset(path)
+    if not dataset.file_meta.get("TransferSyntaxUID"):
+        dataset.file_meta.TransferSyntaxUID = UID(pixels.transfer_syntax_uid)
+    return dataset
+
+
+def _stored_bits(values: NDArray[np.integer], pixels: PixelFormat) -> NDArray[np.integer]:
+    """Remove what lies above BitsStored: old overlays and garbage (PS3.5 8.1.1); signed values keep their sign."""
+    spare = pixels.bits_allocated - pixels.bits_stored
+    if spare <= 0 or values.dtype.itemsize * 8 != pixels.bits_allocated:
+        return values
+    cleaned: NDArray[np.integer] = np.right_shift(np.left_shift(values, spare), spare)
+    return cleaned
