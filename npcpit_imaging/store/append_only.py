@@ -1,0 +1,29 @@
+"""Tables whose rows are never changed: the database itself refuses an update or a delete."""
+
+from sqlalchemy import Connection, text
+
+APPEND_ONLY_TABLES = ("read", "assessment")
+"""A signed read is superseded with a reason, never edited."""
+
+
+def make_append_only(connection: Connection) -> None:
+    """Make the database refuse updates and deletes of signed reads (SQLite and PostgreSQL)."""
+    statements = _POSTGRESQL if connection.dialect.name == "postgresql" else _SQLITE
+    for table in APPEND_ONLY_TABLES:
+        for statement in statements:
+            connection.execute(text(statement.format(table=table)))
+
+
+_SQLITE = (
+    """CREATE TRIGGER {table}_no_update BEFORE UPDATE ON "{table}"
+       BEGIN SELECT RAISE(ABORT, '{table}: append-only; supersede it instead'); END""",
+    """CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}"
+       BEGIN SELECT RAISE(ABORT, '{table}: append-only; supersede it instead'); END""",
+)
+
+_POSTGRESQL = (
+    """CREATE FUNCTION {table}_refuse() RETURNS trigger AS $$
+       BEGIN RAISE EXCEPTION '{table}: append-only; supersede it instead'; END $$ LANGUAGE plpgsql""",
+    """CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON "{table}"
+       FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()""",
+)

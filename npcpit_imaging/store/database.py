@@ -1,0 +1,91 @@
+"""Open a study's database: SQLite in WAL mode by default, brought to the newest schema by Alembic."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from npcpit_imaging.errors import StoreError
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long a writer waits for another one on SQLite."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """A study's database, at the newest schema.
+
+    Args:
+        url: SQLAlchemy URL.
+        folder: What a relative SQLite path is relative to.
+
+    Raises:
+        StoreError: The database cannot be opened or migrated.
+    """
+
+    def __init__(self, url: str, *, folder: Path) -> None:
+        self.engine = _engine(url, folder)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._migrate()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back when anything raises.
+
+        Raises:
+            StoreError: The database refused.
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise StoreError(f"database: {type(error).__name__}: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        try:
+            with self.engine.begin() as connection:
+                upgrade(connection)
+        except SQLAlchemyError as error:
+            raise StoreError(f"database: cannot be opened or migrated: {_first_line(error)}") from error
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema behind `connection` to a revision."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _engine(url: str, folder: Path) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed)
+    if parsed.database and parsed.database != ":memory:":
+        parsed = parsed.set(database=str(folder / parsed.database))
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # DBAPI connections have no common type
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).splitlines()[0]

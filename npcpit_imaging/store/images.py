@@ -1,0 +1,267 @@
+"""Series and instances: what arrived, where it lies, which time point it belongs to."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from npcpit_imaging.errors import StoreError
+from npcpit_imaging.store.schema import InstanceRow, ReadRow, SeriesRow, SubjectRow, TimePointRow
+from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.study.timepoint import BASELINE, TimePoint
+
+
+class IndexOutcome(StrEnum):
+    """What became of an object that was offered to the index."""
+
+    STORED = "stored"
+    REPEAT = "repeat"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedObject:
+    """One DICOM object on disk, as the index knows it.
+
+    Args:
+        sop_instance_uid: As stored (after de-identification).
+        received_sha256: Digest of the bytes as received; tells a repeat from a conflict.
+        path: Relative to the study's objects folder.
+        date: Study date as stored.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_uid: str
+    study_uid: str
+    subject: str
+    modality: str
+    description: str
+    frame_of_reference_uid: str | None
+    date: date | None
+    path: str
+    sha256: str
+    received_sha256: str
+    deidentified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesSummary:
+    """One series with the number of its objects and its place in the trial."""
+
+    uid: str
+    subject: str
+    timepoint: str | None
+    modality: str
+    description: str
+    date: date | None
+    frame_of_reference_uid: str | None
+    instances: int
+    findings: tuple[Finding, ...]
+
+
+def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> IndexOutcome:
+    """Add an object to the index.
+
+    The same UID with the same received bytes is a repeat; with other bytes it is a conflict and changes nothing.
+
+    Raises:
+        StoreError: The series is already known for another subject or with another modality.
+    """
+    known = session.get(InstanceRow, offered.sop_instance_uid)
+    if known is not None:
+        same = known.received_sha256 == offered.received_sha256
+        return IndexOutcome.REPEAT if same else IndexOutcome.CONFLICT
+    _ensure_subject(session, offered.subject, now)
+    _ensure_series(session, offered, now)
+    session.add(
+        InstanceRow(
+            sop_instance_uid=offered.sop_instance_uid,
+            sop_class_uid=offered.sop_class_uid,
+            series_uid=offered.series_uid,
+            path=offered.path,
+            sha256=offered.sha256,
+            received_sha256=offered.received_sha256,
+            deidentified=offered.deidentified,
+            received=now,
+        )
+    )
+    return IndexOutcome.STORED
+
+
+def _ensure_subject(session: Session, code: str, now: datetime) -> None:
+    if session.get(SubjectRow, code) is None:
+        session.add(SubjectRow(code=code, created=now))
+        session.flush()
+
+
+def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> None:
+    series = session.get(SeriesRow, offered.series_uid)
+    if series is None:
+        session.add(
+            SeriesRow(
+                uid=offered.series_uid,
+                study_uid=offered.study_uid,
+                subject=offered.subject,
+                modality=offered.modality,
+                description=offered.description,
+                frame_of_reference_uid=offered.frame_of_reference_uid,
+                date=offered.date,
+                findings=[],
+                updated=now,
+            )
+        )
+        session.flush()
+        return
+    if (series.subject, series.modality) != (offered.subject, offered.modality):
+        raise StoreError(
+            f"series {offered.series_uid}: expected subject {series.subject} and {series.modality}, "
+            f"found {offered.subject} and {offered.modality}"
+        )
+    series.updated = now
+
+
+def series_of(session: Session, *, subject: str | None = None, modality: str | None = None) -> list[SeriesSummary]:
+    """List series, ordered by subject, date, modality and UID."""
+    query = (
+        select(SeriesRow, TimePointRow.name, func.count(InstanceRow.sop_instance_uid))
+        .outerjoin(TimePointRow, SeriesRow.timepoint_id == TimePointRow.id)
+        .outerjoin(InstanceRow, InstanceRow.series_uid == SeriesRow.uid)
+        .group_by(SeriesRow.uid, TimePointRow.name)
+        .order_by(SeriesRow.subject, SeriesRow.date, SeriesRow.modality, SeriesRow.uid)
+    )
+    if subject is not None:
+        query = query.where(SeriesRow.subject == subject)
+    if modality is not None:
+        query = query.where(SeriesRow.modality == modality)
+    return [_summary(row, name, count) for row, name, count in session.execute(query)]
+
+
+def _summary(row: SeriesRow, timepoint: str | None, count: int) -> SeriesSummary:
+    return SeriesSummary(
+        uid=row.uid,
+        subject=row.subject,
+        timepoint=timepoint,
+        modality=row.modality,
+        description=row.description,
+        date=row.date,
+        frame_of_reference_uid=row.frame_of_reference_uid,
+        instances=count,
+        findings=tuple(
+            Finding(code=str(f["code"]), severity=Severity(str(f["severity"])), text=str(f["text"]))
+            for f in row.findings
+        ),
+    )
+
+
+def paths_of(session: Session, series_uid: str) -> list[str]:
+    """Paths of a series' objects, relative to the objects folder, in a stable order.
+
+    Raises:
+        StoreError: The series is not known.
+    """
+    query = select(InstanceRow.path).where(InstanceRow.series_uid == series_uid).order_by(InstanceRow.path)
+    found = list(session.scalars(query))
+    if not found:
+        raise StoreError(f"series {series_uid}: not in this study")
+    return found
+
+
+def inputs_digest(session: Session, series_uid: str) -> tuple[str, ...]:
+    """Digests of a series' objects, sorted: what a result computed from it depends on."""
+    return tuple(sorted(session.scalars(select(InstanceRow.sha256).where(InstanceRow.series_uid == series_uid))))
+
+
+def set_findings(session: Session, series_uid: str, findings: Sequence[Finding]) -> None:
+    """Replace what was noticed about a series."""
+    row = session.get_one(SeriesRow, series_uid)
+    row.findings = [{**asdict(finding), "severity": finding.severity.value} for finding in findings]
+
+
+def subjects(session: Session) -> list[str]:
+    """Subject codes, sorted."""
+    return list(session.scalars(select(SubjectRow.code).order_by(SubjectRow.code)))
+
+
+def timepoints(session: Session, subject: str) -> list[TimePoint]:
+    """A subject's time points by date."""
+    rows = session.scalars(
+        select(TimePointRow).where(TimePointRow.subject == subject).order_by(TimePointRow.date, TimePointRow.name)
+    )
+    return [TimePoint(subject=row.subject, name=row.name, date=row.date) for row in rows]
+
+
+def timepoint_id(session: Session, subject: str, name: str) -> int:
+    """The key of a time point.
+
+    Raises:
+        StoreError: The subject has no time point of that name; the message lists those there are.
+    """
+    found = session.scalar(select(TimePointRow.id).where(TimePointRow.subject == subject, TimePointRow.name == name))
+    if found is None:
+        names = [point.name for point in timepoints(session, subject)]
+        raise StoreError(f"subject {subject}: no time point {name}, found {names}")
+    return found
+
+
+def assemble_timepoints(session: Session, subject: str, *, window_days: int) -> list[TimePoint]:
+    """Group a subject's series into visits: a visit ends where more than `window_days` pass since its first image.
+
+    The earliest visit is the baseline, later ones are FU1, FU2, ... in date order.
+
+    Raises:
+        StoreError: A visit that a reader has already signed would change its name or date (a late or mistaken
+            series); nothing is changed.
+    """
+    rows = list(session.scalars(select(SeriesRow).where(SeriesRow.subject == subject, SeriesRow.date.is_not(None))))
+    visits = _visits(sorted({row.date for row in rows if row.date is not None}), window_days)
+    wanted = {_visit_name(index): dates for index, dates in enumerate(visits)}
+    _refuse_to_move_signed(session, subject, {name: dates[0] for name, dates in wanted.items()})
+    ids = {name: _put_timepoint(session, subject, name, dates[0]) for name, dates in wanted.items()}
+    by_date = {day: ids[name] for name, dates in wanted.items() for day in dates}
+    for row in rows:
+        row.timepoint_id = by_date[row.date] if row.date is not None else None
+    session.flush()
+    return timepoints(session, subject)
+
+
+def _visits(dates: Sequence[date], window_days: int) -> list[list[date]]:
+    visits: list[list[date]] = []
+    for day in dates:
+        if visits and day - visits[-1][0] <= timedelta(days=window_days):
+            visits[-1].append(day)
+        else:
+            visits.append([day])
+    return visits
+
+
+def _visit_name(index: int) -> str:
+    return BASELINE if index == 0 else f"FU{index}"
+
+
+def _refuse_to_move_signed(session: Session, subject: str, wanted: dict[str, date]) -> None:
+    signed = session.execute(
+        select(TimePointRow.name, TimePointRow.date)
+        .join(ReadRow, ReadRow.timepoint_id == TimePointRow.id)
+        .where(TimePointRow.subject == subject)
+        .distinct()
+    )
+    for name, day in signed:
+        if wanted.get(name) != day:
+            raise StoreError(
+                f"subject {subject}: new images would move the signed time point {name} "
+                f"from {day} to {wanted.get(name, 'nothing')}; remove the images or supersede the read first"
+            )
+
+
+def _put_timepoint(session: Session, subject: str, name: str, day: date) -> int:
+    row = session.scalar(select(TimePointRow).where(TimePointRow.subject == subject, TimePointRow.name == name))
+    if row is None:
+        row = TimePointRow(subject=subject, name=name, date=day)
+        session.add(row)
+    row.date = day
+    session.flush()
+    return row.id

@@ -1,0 +1,178 @@
+"""Lesions and the proposals made for them."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from npcpit_imaging.errors import StoreError
+from npcpit_imaging.store.images import timepoint_id
+from npcpit_imaging.store.schema import JsonObject, LesionRow, ProposalRow, TimePointRow
+from npcpit_imaging.study.caliper import Caliper, PointMm
+from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.study.lesion import Lesion, LesionRole
+from npcpit_imaging.study.measurement import Measurement, Uptake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredProposal:
+    """A segmenter's answer for one lesion at one time point, with what was measured on it.
+
+    Args:
+        id: Key in the store; 0 before it is stored.
+        mask_path: Relative to the study folder.
+        prompt: The prompts it was made from.
+        segmenter: Provenance: name, version, settings digest.
+        key: Digest of everything it was computed from.
+    """
+
+    id: int = 0
+    lesion: Lesion
+    subject: str
+    timepoint: str
+    series_uid: str
+    mask_path: str
+    mask_sha256: str
+    prompt: JsonObject
+    segmenter: JsonObject
+    measurement: Measurement
+    uptake: Uptake | None
+    key: str
+
+
+def put_lesion(session: Session, subject: str, lesion: Lesion) -> None:
+    """Add a lesion; the same lesion again changes nothing.
+
+    Raises:
+        StoreError: The lesion is known with other properties.
+    """
+    values = {**asdict(lesion), "role": lesion.role.value, "subject": subject}
+    row = session.scalar(select(LesionRow).where(LesionRow.subject == subject, LesionRow.lesion_id == lesion.lesion_id))
+    if row is None:
+        session.add(LesionRow(**values))
+        session.flush()
+        return
+    changed = [name for name, value in values.items() if getattr(row, name) != value]
+    if changed:
+        raise StoreError(f"subject {subject}, lesion {lesion.lesion_id}: already known with other {', '.join(changed)}")
+
+
+def lesions_of(session: Session, subject: str) -> list[Lesion]:
+    """A subject's lesions by lesion ID."""
+    rows = session.scalars(select(LesionRow).where(LesionRow.subject == subject).order_by(LesionRow.lesion_id))
+    return [_lesion(row) for row in rows]
+
+
+def lesion_named(session: Session, subject: str, lesion_id: str) -> Lesion:
+    """One lesion.
+
+    Raises:
+        StoreError: The subject has no such lesion; the message lists those there are.
+    """
+    found = {lesion.lesion_id: lesion for lesion in lesions_of(session, subject)}
+    if lesion_id not in found:
+        raise StoreError(f"subject {subject}: no lesion {lesion_id}, found {sorted(found)}")
+    return found[lesion_id]
+
+
+def _lesion(row: LesionRow) -> Lesion:
+    return Lesion(
+        lesion_id=row.lesion_id,
+        tracking_uid=row.tracking_uid,
+        role=LesionRole(row.role),
+        organ=row.organ,
+        location=row.location,
+        nodal=row.nodal,
+        irradiated=row.irradiated,
+        prior_rt=row.prior_rt,
+        prior_rt_progression_documented=row.prior_rt_progression_documented,
+    )
+
+
+def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -> int:
+    """Store a proposal and return its key; one with the same `key` is returned instead of stored again."""
+    known = session.scalar(select(ProposalRow.id).where(ProposalRow.key == proposal.key))
+    if known is not None:
+        return known
+    row = ProposalRow(
+        tracking_uid=proposal.lesion.tracking_uid,
+        timepoint_id=timepoint_id(session, proposal.subject, proposal.timepoint),
+        series_uid=proposal.series_uid,
+        mask_path=proposal.mask_path,
+        mask_sha256=proposal.mask_sha256,
+        prompt=proposal.prompt,
+        segmenter=proposal.segmenter,
+        measurement=_measurement_json(proposal.measurement),
+        uptake=None if proposal.uptake is None else dict(asdict(proposal.uptake)),
+        key=proposal.key,
+        created=now,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def proposals_of(session: Session, subject: str) -> list[StoredProposal]:
+    """A subject's newest proposal per lesion, time point and series, by time point date, lesion and series."""
+    rows = session.execute(
+        select(ProposalRow, TimePointRow.name, LesionRow)
+        .join(TimePointRow, ProposalRow.timepoint_id == TimePointRow.id)
+        .join(LesionRow, ProposalRow.tracking_uid == LesionRow.tracking_uid)
+        .where(LesionRow.subject == subject)
+        .order_by(TimePointRow.date, LesionRow.lesion_id, ProposalRow.series_uid, ProposalRow.id)
+    )
+    newest = {(name, lesion.lesion_id, row.series_uid): _proposal(row, name, lesion) for row, name, lesion in rows}
+    return list(newest.values())
+
+
+def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProposal:
+    return StoredProposal(
+        id=row.id,
+        lesion=_lesion(lesion),
+        subject=lesion.subject,
+        timepoint=timepoint,
+        series_uid=row.series_uid,
+        mask_path=row.mask_path,
+        mask_sha256=row.mask_sha256,
+        prompt=row.prompt,
+        segmenter=row.segmenter,
+        measurement=_measurement(row.measurement),
+        uptake=None if row.uptake is None else Uptake(**{name: _number(value) for name, value in row.uptake.items()}),
+        key=row.key,
+    )
+
+
+def _measurement_json(measurement: Measurement) -> JsonObject:
+    values = asdict(measurement)
+    values["findings"] = [{**asdict(f), "severity": f.severity.value} for f in measurement.findings]
+    return values
+
+
+def _measurement(values: JsonObject) -> Measurement:
+    fields = dict(values)
+    for name in ("longest_diameter", "short_axis"):
+        fields[name] = _caliper(fields[name])
+    findings = fields["findings"]
+    assert isinstance(findings, list)
+    fields["findings"] = tuple(
+        Finding(code=f["code"], severity=Severity(f["severity"]), text=f["text"]) for f in findings
+    )
+    return Measurement(**fields)  # type: ignore[arg-type]  # JSON written by _measurement_json
+
+
+def _caliper(value: object) -> Caliper | None:
+    if not isinstance(value, dict):
+        return None
+    return Caliper(start_mm=_point(value["start_mm"]), end_mm=_point(value["end_mm"]))
+
+
+def _point(value: object) -> PointMm:
+    assert isinstance(value, list | tuple)
+    x, y, z = (float(number) for number in value)
+    return (x, y, z)
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, int | float)
+    return float(value)

@@ -1,0 +1,149 @@
+"""Reads: signed when written, superseded with a reason, never edited (the database refuses)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from npcpit_imaging.errors import StoreError
+from npcpit_imaging.store.images import timepoint_id
+from npcpit_imaging.store.schema import AssessmentRow, LesionRow, ReadRow, TimePointRow
+from npcpit_imaging.study.caliper import Caliper
+from npcpit_imaging.study.finding import Finding
+from npcpit_imaging.study.lesion import FieldPosition, Lesion, LesionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmedLesion:
+    """What a reader says of one lesion at one time point.
+
+    Args:
+        lesion: The lesion.
+        state: What was found.
+        longest_diameter_mm: The confirmed size, mm; None unless measured.
+        short_axis_mm: The confirmed short axis, mm; None unless measured.
+        proposal_id: The proposal that was accepted; None when the reader measured by hand or nothing was measured.
+        reader_caliper: The reader's own line, kept beside the mask's.
+        field: Position relative to the irradiated field, where it was judged.
+        findings: Differences between mask and caliper and the like.
+    """
+
+    lesion: Lesion
+    state: LesionState
+    longest_diameter_mm: float | None = None
+    short_axis_mm: float | None = None
+    proposal_id: int | None = None
+    reader_caliper: Caliper | None = None
+    field: FieldPosition | None = None
+    comment: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRead:
+    """One reader's signed read of one time point, the newest version."""
+
+    subject: str
+    timepoint: str
+    date: date
+    reader: str
+    version: int
+    signed: datetime
+    label: str
+    lesions: tuple[AssessmentRow, ...]
+
+
+def sign_read(
+    session: Session,
+    *,
+    subject: str,
+    timepoint: str,
+    reader: str,
+    lesions: Sequence[ConfirmedLesion],
+    now: datetime,
+    label: str = "",
+    reason: str = "",
+) -> int:
+    """Write a signed read and return its version.
+
+    Args:
+        session: One transaction.
+        subject: Subject code.
+        timepoint: Time point's name.
+        reader: Who read.
+        lesions: What the reader says, a row per lesion.
+        now: When it was signed (UTC).
+        label: Shown wherever the read is shown, e.g. that it was scripted.
+        reason: Why an earlier read is superseded; required when there is one.
+
+    Raises:
+        StoreError: A read is already signed and no reason is given, or a lesion stands twice.
+    """
+    place = timepoint_id(session, subject, timepoint)
+    names = [confirmed.lesion.lesion_id for confirmed in lesions]
+    if len(set(names)) != len(names):
+        raise StoreError(f"subject {subject}, {timepoint}: a lesion stands twice in one read: {sorted(names)}")
+    version = (
+        session.scalar(select(func.max(ReadRow.version)).where(ReadRow.timepoint_id == place, ReadRow.reader == reader))
+        or 0
+    )
+    if version and not reason:
+        raise StoreError(
+            f"subject {subject}, {timepoint}: reader {reader} has signed version {version}; "
+            "a signed read is superseded with a reason, never edited"
+        )
+    row = ReadRow(timepoint_id=place, reader=reader, version=version + 1, signed=now, reason=reason, label=label)
+    session.add(row)
+    session.flush()
+    session.add_all(_assessment(row.id, confirmed) for confirmed in lesions)
+    session.flush()
+    return row.version
+
+
+def _assessment(read_id: int, confirmed: ConfirmedLesion) -> AssessmentRow:
+    caliper = confirmed.reader_caliper
+    return AssessmentRow(
+        read_id=read_id,
+        tracking_uid=confirmed.lesion.tracking_uid,
+        proposal_id=confirmed.proposal_id,
+        state=confirmed.state.value,
+        longest_diameter_mm=confirmed.longest_diameter_mm,
+        short_axis_mm=confirmed.short_axis_mm,
+        reader_caliper=None if caliper is None else dict(asdict(caliper)),
+        field=None if confirmed.field is None else confirmed.field.value,
+        comment=confirmed.comment,
+        findings=[{**asdict(finding), "severity": finding.severity.value} for finding in confirmed.findings],
+    )
+
+
+def newest_reads(session: Session, subject: str) -> list[SignedRead]:
+    """Each reader's newest read of each time point, by date and reader."""
+    rows = session.execute(
+        select(ReadRow, TimePointRow)
+        .join(TimePointRow, ReadRow.timepoint_id == TimePointRow.id)
+        .where(TimePointRow.subject == subject)
+        .order_by(TimePointRow.date, TimePointRow.name, ReadRow.reader, ReadRow.version)
+    )
+    newest = {(point.name, read.reader): (read, point) for read, point in rows}
+    return [_signed(session, read, point) for read, point in newest.values()]
+
+
+def _signed(session: Session, read: ReadRow, point: TimePointRow) -> SignedRead:
+    lesions = session.scalars(
+        select(AssessmentRow)
+        .join(LesionRow, AssessmentRow.tracking_uid == LesionRow.tracking_uid)
+        .where(AssessmentRow.read_id == read.id)
+        .order_by(LesionRow.lesion_id)
+    )
+    return SignedRead(
+        subject=point.subject,
+        timepoint=point.name,
+        date=point.date,
+        reader=read.reader,
+        version=read.version,
+        signed=read.signed,
+        label=read.label,
+        lesions=tuple(lesions),
+    )
