@@ -1,0 +1,42 @@
+"""Which objects were ingested: SOP instance UID to digest, so that a duplicate sent later is still recognised."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+
+class IngestedIndex:
+    """A small durable table; its methods may be called from many threads.
+
+    Args:
+        path: The SQLite file, made when absent.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")  # `remember` precedes the removal of the only file
+        with self._connection:
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS ingested"
+                " (sop_instance_uid TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID"
+            )
+
+    def digest(self, sop_instance_uid: str) -> str | None:
+        """Return the digest of an ingested object, or None for a UID never ingested."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT digest FROM ingested WHERE sop_instance_uid = ?", (sop_instance_uid,)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, sop_instance_uid: str, digest: str) -> None:
+        """Record an ingested object durably; the first record of a UID stays."""
+        with self._lock, self._connection:
+            self._connection.execute("INSERT OR IGNORE INTO ingested VALUES (?, ?)", (sop_instance_uid, digest))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()

@@ -1,0 +1,160 @@
+"""The head of a Part-10 file: preamble and file meta written, identity read back (PS3.10 and PS3.5 section 7)."""
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.errors import BytesLengthException
+from pydicom.filereader import data_element_generator, read_file_meta_info
+from pydicom.tag import BaseTag
+
+from npcpit_imaging.dicom.negotiation import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from npcpit_imaging.errors import DicomError
+
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+IMPLICIT = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, "1.2.840.113619.5.2", "1.2.840.10008.1.20"})
+"""Syntaxes whose elements have no VR; GE's private one swaps only the pixels, Papyrus 3 is retired."""
+
+SOP_CLASS_UID = 0x00080016
+SOP_INSTANCE_UID = 0x00080018
+_META_START = 132
+_DATASET_FAULTS = (AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, TypeError,
+                   ValueError, struct.error, zlib.error)  # fmt: skip
+# What pydicom's element reader raises on bytes that are no data set.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHeader:
+    """What the file meta of a received object says.
+
+    Args:
+        sop_class_uid: Affected SOP Class UID of the C-STORE request.
+        sop_instance_uid: Affected SOP Instance UID of the C-STORE request.
+        transfer_syntax_uid: As negotiated.
+        calling_ae_title: Who sent it.
+        called_ae_title: The name it was sent to.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    calling_ae_title: str
+    called_ae_title: str
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is safe and plausible as a UID: digits and single dots, 1 to 64 characters (PS3.5 section 9.1).
+
+    Components with leading zeros are let through: they break the rule, harm nothing and exist in clinical archives.
+
+    Example:
+        >>> is_uid("1.2.840.10008.1.2"), is_uid("../../etc/passwd"), is_uid("1..2"), is_uid("")
+        (True, False, False, False)
+    """
+    return len(text) <= 64 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", text, re.ASCII) is not None
+
+
+def file_head(header: ObjectHeader) -> bytes:
+    """Encode preamble, prefix and file meta (explicit VR little endian, PS3.10 table 7.1-1)."""
+    elements = b"".join(
+        [
+            struct.pack("<HH2sxxL", 2, 0x0001, b"OB", 2) + b"\0\1",
+            _element(0x0002, b"UI", header.sop_class_uid),
+            _element(0x0003, b"UI", header.sop_instance_uid),
+            _element(0x0010, b"UI", header.transfer_syntax_uid),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            _element(0x0016, b"AE", header.calling_ae_title),
+            _element(0x0017, b"AE", header.calling_ae_title),
+            _element(0x0018, b"AE", header.called_ae_title),
+        ]
+    )
+    return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(elements)) + elements
+
+
+def _element(element: int, vr: bytes, text: str) -> bytes:
+    value = text.encode("latin-1", errors="replace")
+    value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
+
+
+def dataset_offset(file: BinaryIO) -> int:
+    """Return where the data set of a Part-10 file begins, in bytes.
+
+    Raises:
+        DicomError: The file has no DICM prefix or no group length.
+    """
+    file.seek(0)
+    head = file.read(_META_START + 12)
+    if len(head) < _META_START + 12 or head[128:140] != b"DICM" + b"\x02\x00\x00\x00UL\x04\x00":
+        raise DicomError("not a Part-10 file with a file meta group length")
+    return _META_START + 12 + int(struct.unpack_from("<L", head, _META_START + 8)[0])
+
+
+def read_header(path: Path) -> ObjectHeader:
+    """Read back what `file_head` wrote.
+
+    Raises:
+        DicomError: The file meta cannot be read.
+    """
+    try:
+        meta = read_file_meta_info(path)
+        return ObjectHeader(
+            sop_class_uid=str(meta.MediaStorageSOPClassUID),
+            sop_instance_uid=str(meta.MediaStorageSOPInstanceUID),
+            transfer_syntax_uid=str(meta.TransferSyntaxUID),
+            calling_ae_title=str(meta.SendingApplicationEntityTitle),
+            called_ae_title=str(meta.ReceivingApplicationEntityTitle),
+        )
+    except _DATASET_FAULTS as error:
+        raise DicomError(f"file meta cannot be read ({type(error).__name__})") from error
+
+
+def read_identity(dataset: BinaryIO, transfer_syntax_uid: str) -> tuple[str, str]:
+    """Return SOP class and instance UID as the data set itself states them.
+
+    Args:
+        dataset: Positioned at the data set's first byte; read only as far as (0008,0018).
+        transfer_syntax_uid: How it is encoded; an unknown one is explicit VR little endian (PS3.5 annex A.4).
+
+    Raises:
+        DicomError: The bytes are no data set, or it has no SOP class or instance UID.
+    """
+    if transfer_syntax_uid in DEFLATED:
+        dataset = _inflated_head(dataset)
+    try:
+        elements = data_element_generator(
+            dataset,
+            is_implicit_VR=transfer_syntax_uid in IMPLICIT,
+            is_little_endian=transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN,
+            stop_when=_is_past_identity,
+        )
+        values = {int(element.tag): element.value for element in elements}
+        return _text(values[SOP_CLASS_UID]), _text(values[SOP_INSTANCE_UID])
+    except _DATASET_FAULTS as error:
+        raise DicomError(f"no data set with SOP class and instance UID ({type(error).__name__})") from error
+
+
+def _is_past_identity(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return int(tag) > SOP_INSTANCE_UID
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").rstrip(b"\0 ").decode("latin-1")
+
+
+def _inflated_head(dataset: BinaryIO, size: int = 1 << 16) -> BytesIO:
+    """Inflate only the first bytes: a small deflated object can hold gigabytes."""
+    try:
+        return BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(dataset.read(size), size))
+    except zlib.error as error:
+        raise DicomError("data set is not deflated as its transfer syntax says") from error

@@ -1,0 +1,320 @@
+"""Received objects made durable: temporary name, fdatasync, rename, fsync of the folder, and only then a receipt.
+
+```
+FOLDER/incoming/*.part                  being received; dropped at start
+FOLDER/pending/<2 hex>/<sop uid>.dcm    acknowledged, waiting for ingestion
+FOLDER/quarantine/<code>-<digest>.dcm   kept for a person, with the finding beside it as .json
+FOLDER/ingested.sqlite                  digest of every object that was ingested
+FOLDER/spool.lock                       held by the one process that owns the spool
+```
+"""
+
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from npcpit_imaging.dicom.durable import sync_folder
+from npcpit_imaging.dicom.ingested import IngestedIndex
+from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, is_uid, read_header, read_identity
+from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
+from npcpit_imaging.errors import DicomError
+from npcpit_imaging.study.finding import Finding
+
+RESERVE_BYTES = 256 * 1024 * 1024
+"""Free space we leave to the rest of the machine; below it an object is refused as out of resources."""
+
+IDENTITY_BYTES = 64 * 1024
+"""Bytes of the data set kept in memory to read its UIDs; (0008,0018) lies in the first few hundred."""
+
+_BUCKETS = [f"{number:02x}" for number in range(256)]
+
+
+class Outcome(StrEnum):
+    """What became of a received object."""
+
+    STORED = "stored"
+    ALREADY_STORED = "already-stored"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpooledObject:
+    """A durable object that waits for ingestion.
+
+    Args:
+        path: The Part-10 file.
+        header: What its file meta says.
+        dataset_bytes: Length of the data set, which is exactly as received.
+        digest: SHA-256 (hex) of the transfer syntax UID, a zero byte and the data set's bytes.
+    """
+
+    path: Path
+    header: ObjectHeader
+    dataset_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The durable end of one object's reception.
+
+    Args:
+        outcome: Stored, already stored or quarantined.
+        spooled: The object when it was stored now.
+        finding: Why it was quarantined.
+    """
+
+    outcome: Outcome
+    spooled: SpooledObject | None = None
+    finding: Finding | None = None
+
+
+class Spool:
+    """A folder of received objects, owned by one process; its methods may be called from many threads.
+
+    Args:
+        folder: Made when absent; must be on a local disk whose fsync can be trusted.
+        reserve_bytes: Free space below which an object is refused.
+
+    Raises:
+        DicomError: Another process owns the spool.
+        OSError: The folder cannot be made or written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, Spool(Path(folder)) as spool:
+        ...     list(spool.pending())
+        []
+    """
+
+    def __init__(self, folder: Path, *, reserve_bytes: int = RESERVE_BYTES) -> None:
+        self._folder = folder
+        self._reserve_bytes = reserve_bytes
+        self._incoming, self._pending = folder / "incoming", folder / "pending"
+        for part in (self._incoming, *(self._pending / bucket for bucket in _BUCKETS)):
+            part.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_file = _owned(folder / "spool.lock")
+        for leftover in self._incoming.iterdir():
+            leftover.unlink()
+        self.quarantine = Quarantine(folder / "quarantine")
+        self._ingested = IngestedIndex(folder / "ingested.sqlite")
+        self._bucket_locks = {bucket: threading.Lock() for bucket in _BUCKETS}
+        self._numbers = itertools.count()
+        for made in (self._pending, folder, folder.parent):
+            sync_folder(made)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the spool up; objects being received must have ended."""
+        self._ingested.close()
+        os.close(self._lock_file)
+
+    def begin(self, header: ObjectHeader) -> "Incoming":
+        """Start receiving one object.
+
+        Raises:
+            OSError: The disk has no room above the reserve, or refuses.
+        """
+        space = os.statvfs(self._incoming)
+        if space.f_bavail * space.f_frsize < self._reserve_bytes:
+            raise OSError(errno.ENOSPC, "less free space than the spool's reserve")
+        return Incoming(self, header, self._incoming / f"{next(self._numbers)}.part")
+
+    def admit(self, path: Path, header: ObjectHeader, *, dataset_bytes: int, digest: str) -> Receipt:
+        """Give a complete, synced temporary file its place; returns when that is durable.
+
+        Two associations may bring the same UID at once: the second waits until the first is durable.
+        """
+        bucket = _bucket(header.sop_instance_uid)
+        target = self._pending / bucket / f"{header.sop_instance_uid}.dcm"
+        with self._bucket_locks[bucket]:
+            known = self._known_digest(target, header.sop_instance_uid)
+            if known == digest:
+                path.unlink()
+                return Receipt(outcome=Outcome.ALREADY_STORED)
+            if known is None:
+                path.rename(target)
+                sync_folder(target.parent)
+                return Receipt(
+                    outcome=Outcome.STORED,
+                    spooled=SpooledObject(path=target, header=header, dataset_bytes=dataset_bytes, digest=digest),
+                )
+        return self.set_aside(path, QuarantineCode.OTHER_CONTENT, header, digest=digest)
+
+    def set_aside(self, path: Path, code: QuarantineCode, header: ObjectHeader, *, digest: str) -> Receipt:
+        """Move a complete, synced temporary file to the quarantine; returns when that is durable."""
+        finding = self.quarantine.keep(path, code, header, digest=digest)
+        return Receipt(outcome=Outcome.QUARANTINED, finding=finding)
+
+    def _known_digest(self, target: Path, sop_instance_uid: str) -> str | None:
+        if target.exists():
+            return _digest_of(target)
+        return self._ingested.digest(sop_instance_uid)
+
+    def pending(self) -> Iterator[SpooledObject]:
+        """Yield every object that waits for ingestion, oldest first; one that cannot be read goes to the quarantine."""
+        paths = [path for bucket in _BUCKETS for path in (self._pending / bucket).glob("*.dcm")]
+        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
+            try:
+                yield _spooled(path)
+            except DicomError:
+                self.quarantine.keep_unreadable(path)
+            except FileNotFoundError:
+                continue  # ingested meanwhile
+
+    def done(self, spooled: SpooledObject) -> None:
+        """Remember an ingested object's digest, then remove its file; repeating this is harmless."""
+        uid = spooled.header.sop_instance_uid
+        with self._bucket_locks[_bucket(uid)]:
+            self._ingested.remember(uid, spooled.digest)
+            spooled.path.unlink(missing_ok=True)
+
+
+class Incoming:
+    """One object while it is received; end it with `commit`, `set_aside` or `discard`."""
+
+    def __init__(self, spool: Spool, header: ObjectHeader, path: Path) -> None:
+        self._spool = spool
+        self._header = header
+        self._path = path
+        self._hash = hashlib.sha256(header.transfer_syntax_uid.encode("latin-1") + b"\0")
+        self._head = bytearray()
+        self.dataset_bytes = 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._write(memoryview(file_head(header)))
+
+    def write(self, fragment: memoryview) -> None:
+        """Append bytes of the data set.
+
+        Raises:
+            OSError: The disk refuses; the temporary file is gone then.
+        """
+        if len(self._head) < IDENTITY_BYTES:
+            self._head += fragment[: IDENTITY_BYTES - len(self._head)]
+        self._hash.update(fragment)
+        self.dataset_bytes += len(fragment)
+        self._write(fragment)
+
+    def _write(self, piece: memoryview) -> None:
+        try:
+            while piece:
+                piece = piece[os.write(self._file, piece) :]
+        except OSError:
+            self.discard()
+            raise
+
+    def commit(self) -> Receipt:
+        """Make the complete object durable under its UID, or in the quarantine when its identity is doubtful.
+
+        Raises:
+            OSError: The disk refuses; the temporary file is gone then.
+        """
+        fault = self._fault()
+        if fault is not None:
+            return self.set_aside(fault)
+        self._sync()
+        return self._placed(None)
+
+    def set_aside(self, code: QuarantineCode) -> Receipt:
+        """Make the object durable in the quarantine.
+
+        Raises:
+            OSError: The disk refuses; the temporary file is gone then.
+        """
+        self._sync()
+        return self._placed(code)
+
+    def _placed(self, code: QuarantineCode | None) -> Receipt:
+        digest = self._hash.hexdigest()
+        try:
+            if code is not None:
+                return self._spool.set_aside(self._path, code, self._header, digest=digest)
+            return self._spool.admit(self._path, self._header, dataset_bytes=self.dataset_bytes, digest=digest)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
+
+    def _sync(self) -> None:
+        try:
+            os.fdatasync(self._file)
+        except OSError:
+            self.discard()
+            raise
+        os.close(self._file)
+
+    def _fault(self) -> QuarantineCode | None:
+        header = self._header
+        if not is_uid(header.sop_instance_uid) or not is_uid(header.sop_class_uid):
+            return QuarantineCode.INVALID_UID
+        try:
+            identity = self._identity()
+        except DicomError:
+            return QuarantineCode.UNREADABLE
+        return None if identity == (header.sop_class_uid, header.sop_instance_uid) else QuarantineCode.UID_MISMATCH
+
+    def _identity(self) -> tuple[str, str]:
+        syntax = self._header.transfer_syntax_uid
+        try:
+            return read_identity(BytesIO(self._head), syntax)
+        except DicomError:
+            if self.dataset_bytes <= len(self._head):
+                raise
+        # A long element before the UIDs: read the file itself.
+        with self._path.open("rb") as file:
+            file.seek(dataset_offset(file))
+            return read_identity(file, syntax)
+
+    def discard(self) -> None:
+        """Forget an object that did not arrive whole."""
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)
+
+
+def _bucket(sop_instance_uid: str) -> str:
+    return hashlib.sha256(sop_instance_uid.encode("ascii")).hexdigest()[:2]
+
+
+def _owned(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise DicomError("the spool is owned by another running process: expected one receiver per spool") from error
+    return descriptor
+
+
+def _spooled(path: Path) -> SpooledObject:
+    with path.open("rb") as file:
+        offset = dataset_offset(file)
+    return SpooledObject(
+        path=path, header=read_header(path), dataset_bytes=path.stat().st_size - offset, digest=_digest_of(path)
+    )
+
+
+def _digest_of(path: Path) -> str:
+    """Recompute the digest of a spooled file from its bytes."""
+    with path.open("rb") as file:
+        offset = dataset_offset(file)
+        digest = hashlib.sha256(read_header(path).transfer_syntax_uid.encode("latin-1") + b"\0")
+        file.seek(offset)
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
