@@ -92,16 +92,20 @@ def _read(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
 def _instance(path: Path, dataset: Dataset, offset: int) -> Instance:
     if "DirectoryRecordSequence" in dataset:
         raise DicomError("a DICOMDIR: a list of other files")
-    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
-        if not text(dataset, keyword):
+    sop_instance_uid = _own_uid(dataset, "SOPInstanceUID")
+    for keyword, uid in (
+        ("SOPInstanceUID", sop_instance_uid),
+        ("SeriesInstanceUID", text(dataset, "SeriesInstanceUID")),
+    ):
+        if not uid:
             raise DicomError(f"{tag_name(keyword)} is missing")
     modality = text(dataset, "Modality")
     kind = _kind(dataset, modality)
     pixels, frames, fault = _image_values(dataset, kind, modality, offset)
     return Instance(
         path=path,
-        sop_instance_uid=text(dataset, "SOPInstanceUID"),
-        sop_class_uid=text(dataset, "SOPClassUID"),
+        sop_instance_uid=sop_instance_uid,
+        sop_class_uid=_own_uid(dataset, "SOPClassUID"),
         series_uid=text(dataset, "SeriesInstanceUID"),
         study_uid=text(dataset, "StudyInstanceUID"),
         modality=modality,
@@ -117,6 +121,11 @@ def _instance(path: Path, dataset: Dataset, offset: int) -> Instance:
         frames=frames,
         fault=fault,
     )
+
+
+def _own_uid(dataset: Dataset, keyword: str) -> str:
+    """Return SOPInstanceUID or SOPClassUID; where a tool emptied it, the file meta's copy of it (PS3.10 7.1)."""
+    return text(dataset, keyword) or text(dataset.file_meta, f"MediaStorage{keyword}")
 
 
 def _kind(dataset: Dataset, modality: str) -> Kind:
@@ -143,7 +152,7 @@ def _image_values(
 
 def _unmeasurable(dataset: Dataset, modality: str) -> str:
     """Say why an image is none that can be measured in patient space; empty when it can be."""
-    sop_class = text(dataset, "SOPClassUID")
+    sop_class = _own_uid(dataset, "SOPClassUID")
     if sop_class == SECONDARY_CAPTURE or sop_class.startswith(SECONDARY_CAPTURE + "."):
         return "a secondary capture (SOP class 1.2.840.10008.5.1.4.1.1.7): a picture without patient space"
     if modality not in VOLUME_MODALITIES:

@@ -30,6 +30,8 @@ class Unit(StrEnum):
 
     HU = "HU"
     SUVBW = "SUVbw"
+    SUVLBM = "SUVlbm"
+    SUVBSA = "SUVbsa"
     BQML = "BQML"
     ARBITRARY = "1"
 
