@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from npcpit_imaging.dicom.instance import series_name
 from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.split import SAME_POSITION_MM, Slice, SubSeries, offset_mm
 from npcpit_imaging.dicom.values import tag_name
@@ -74,7 +75,7 @@ def _require_position(series_uid: str, each: Slice) -> None:
         ("ImageOrientationPatient", frame.orientation),
         ("PixelSpacing", frame.spacing_mm),
     ):
-        where = f"series {series_uid}: instance {each.instance.sop_instance_uid}"
+        where = f"{series_name(series_uid)}: instance {each.instance.sop_instance_uid}"
         if value is None:
             raise SeriesError(f"{where}: {tag_name(keyword)} is missing")
         if not np.isfinite(value).all():
@@ -98,11 +99,13 @@ def regular_grid(stacked: Stack, policy: SeriesPolicy) -> tuple[Geometry, tuple[
 def _lone_slice(stacked: Stack, policy: SeriesPolicy) -> tuple[Geometry, tuple[Finding, ...]]:
     if policy.single_slice is Choice.REFUSE:
         raise SeriesError(
-            f"series {stacked.series_uid}: expected at least 2 slices, found 1 (a lone slice has no spacing)"
+            f"{series_name(stacked.series_uid)}: expected at least 2 slices, found 1 (a lone slice has no spacing)"
         )
     thickness = stacked.slices[0].frame.thickness_mm
     if thickness is None or not thickness > 0:
-        raise SeriesError(f"series {stacked.series_uid}: one slice without a positive {tag_name('SliceThickness')}")
+        raise SeriesError(
+            f"{series_name(stacked.series_uid)}: one slice without a positive {tag_name('SliceThickness')}"
+        )
     told = Finding(
         code="single-slice",
         severity=Severity.WARNING,
@@ -118,7 +121,7 @@ def _check_regular(stacked: Stack, offsets: NDArray[np.float64], spacing: float,
         return []
     steps = np.diff(offsets)
     if worst > policy.position_tolerance:
-        raise SeriesError(f"series {stacked.series_uid}: {_irregular_text(stacked, steps, policy)}")
+        raise SeriesError(f"{series_name(stacked.series_uid)}: {_irregular_text(stacked, steps, policy)}")
     return [
         Finding(
             code="slice-spacing-jitter",
@@ -152,14 +155,14 @@ def _check_upright(stacked: Stack, offsets: NDArray[np.float64]) -> list[Finding
     pixel = min(stacked.slices[0].frame.spacing_mm or (1.0, 1.0))
     if tilt > TILT_TOLERANCE:
         raise SeriesError(
-            f"series {stacked.series_uid}: expected slices stacked along their normal, found them shifted by "
+            f"{series_name(stacked.series_uid)}: expected slices stacked along their normal, found them shifted by "
             f"{np.degrees(np.arctan(tilt)):.2f} degrees (a gantry tilt)"
         )
     stray = np.linalg.norm(drift - height[:, None] * slope, axis=1)
     k = int(stray.argmax())
     if stray[k] > IN_PLANE_TOLERANCE * pixel:
         raise SeriesError(
-            f"series {stacked.series_uid}: slice {k} lies {stray[k]:.3f} mm beside the others within its plane, "
+            f"{series_name(stacked.series_uid)}: slice {k} lies {stray[k]:.3f} mm beside the others within its plane, "
             f"expected at most {IN_PLANE_TOLERANCE * pixel:.3f} mm"
         )
     return []
@@ -194,7 +197,7 @@ def _geometry(stacked: Stack, spacing_mm: float, count: int) -> Geometry:
             frame_of_reference_uid=first.instance.frame_of_reference_uid or None,
         )
     except GeometryError as error:
-        raise SeriesError(f"series {stacked.series_uid}: {error}") from error
+        raise SeriesError(f"{series_name(stacked.series_uid)}: {error}") from error
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

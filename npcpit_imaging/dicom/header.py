@@ -67,7 +67,7 @@ def read_instance(path: Path) -> Instance:
     """Read one file's header.
 
     Raises:
-        DicomError: The file is not DICOM, is broken, or lacks the UIDs that say where it belongs.
+        DicomError: The file is not DICOM, is broken, or has no SOPInstanceUID.
     """
     with quiet():
         dataset, offset = _read(path, pixels=False)
@@ -93,12 +93,8 @@ def _instance(path: Path, dataset: Dataset, offset: int) -> Instance:
     if "DirectoryRecordSequence" in dataset:
         raise DicomError("a DICOMDIR: a list of other files")
     sop_instance_uid = _own_uid(dataset, "SOPInstanceUID")
-    for keyword, uid in (
-        ("SOPInstanceUID", sop_instance_uid),
-        ("SeriesInstanceUID", text(dataset, "SeriesInstanceUID")),
-    ):
-        if not uid:
-            raise DicomError(f"{tag_name(keyword)} is missing")
+    if not sop_instance_uid:
+        raise DicomError(f"{tag_name('SOPInstanceUID')} is missing")
     modality = text(dataset, "Modality")
     kind = _kind(dataset, modality)
     pixels, frames, fault = _image_values(dataset, kind, modality, offset)

@@ -17,6 +17,11 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+def series_name(series_uid: str) -> str:
+    """Name a series in a message by its UID, also one whose UID a tool has emptied."""
+    return f"series {series_uid or 'without SeriesInstanceUID'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PixelFormat:
     """How stored values are laid out (DICOM PS3.3 C.7.6.3).
@@ -75,7 +80,7 @@ class Instance:
         path: The file.
         sop_instance_uid: SOPInstanceUID.
         sop_class_uid: SOPClassUID; empty where the file does not say.
-        series_uid: SeriesInstanceUID.
+        series_uid: SeriesInstanceUID; empty where a tool emptied it.
         study_uid: StudyInstanceUID; empty where the file does not say.
         modality: Modality (0008,0060).
         kind: Image, or which other kind of object.

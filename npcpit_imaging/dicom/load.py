@@ -1,5 +1,6 @@
 """A series to a volume: slices by position, geometry checked, values rescaled (DICOM PS3.3 C.7.6.2, C.11.1)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from npcpit_imaging.dicom.grid import Stack, regular_grid, stack
 from npcpit_imaging.dicom.header import quiet
-from npcpit_imaging.dicom.instance import Kind
+from npcpit_imaging.dicom.instance import Kind, series_name
 from npcpit_imaging.dicom.pixels import stored_values
 from npcpit_imaging.dicom.policy import DEFAULT_POLICY, SeriesPolicy
 from npcpit_imaging.dicom.scan import ScanResult, Series, group, scan
@@ -56,12 +57,20 @@ def choose_series(found: ScanResult, *, series_uid: str | None = None, where: st
     chosen = measurable or images
     if len(chosen) != 1:
         expected = "expected one image series" if chosen else "expected a series of DICOM images"
-        raise InputError(f"{where}: {expected}, {_choices(chosen or found.series)}")
+        raise InputError(f"{where}: {expected}, {_choices(chosen or found.series)}{_rejections(found, chosen)}")
     return chosen[0]
 
 
 def _choices(series: Sequence[Series]) -> str:
     return f"found {'; '.join(each.describe() for each in series) or 'none'}"
+
+
+def _rejections(found: ScanResult, chosen: Sequence[Series]) -> str:
+    """Say why files are in no series, where that may be why nothing was found."""
+    if chosen or not found.rejected:
+        return ""
+    reasons = Counter(each.reason for each in found.rejected)
+    return "; left out: " + "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
 
 
 def load_series(source: Series | SubSeries | Sequence[Path], *, policy: SeriesPolicy = DEFAULT_POLICY) -> Volume:
@@ -88,12 +97,12 @@ def load_series(source: Series | SubSeries | Sequence[Path], *, policy: SeriesPo
 def _only_part(series: Series) -> SubSeries:
     faults = sorted({instance.fault for instance in series.instances if instance.fault})
     if faults:
-        raise SeriesError(f"series {series.series_uid}: {'; '.join(faults)}")
+        raise SeriesError(f"{series_name(series.series_uid)}: {'; '.join(faults)}")
     parts = split_series(series)
     if len(parts) != 1:
         criteria = ", ".join(dict.fromkeys(name for part in parts for name, _ in part.criteria))
         raise SeriesError(
-            f"series {series.series_uid}: expected one volume, found {len(parts)} by {criteria}: "
+            f"{series_name(series.series_uid)}: expected one volume, found {len(parts)} by {criteria}: "
             + "; ".join(part.describe() for part in parts)
         )
     return parts[0]
@@ -110,7 +119,7 @@ def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
         modality=Modality(first.modality),
         unit=UNITS.get(first.unit, Unit.ARBITRARY),
         series_uid=part.series_uid,
-        findings=(*findings, *_drop_copies(stacked)),
+        findings=(*findings, *_drop_copies(stacked), *_nameless(part)),
     )
 
 
@@ -157,6 +166,15 @@ def _require_identical(series_uid: str, one: Slice, other: Slice) -> None:
     ) and (one.frame.slope, one.frame.intercept) == (other.frame.slope, other.frame.intercept)
     if not same:
         raise SeriesError(
-            f"series {series_uid}: two different images at {one.frame.position_mm} mm and no criterion tells them "
+            f"{series_name(series_uid)}: two different images at {one.frame.position_mm} mm and no criterion tells them "
             f"apart: instances {one.instance.sop_instance_uid} and {other.instance.sop_instance_uid}"
         )
+
+
+def _nameless(part: SubSeries) -> list[Finding]:
+    if part.series_uid:
+        return []
+    text = (
+        "SeriesInstanceUID (0020,000E) is empty: files of one modality and frame of reference were read as one series"
+    )
+    return [Finding(code="no-series-uid", severity=Severity.WARNING, text=text)]

@@ -78,7 +78,7 @@ class Series:
 
     def describe(self) -> str:
         """One line for messages, without a name or description."""
-        return f"{self.series_uid} ({self.modality or 'no modality'}, {self.frame_count} slices)"
+        return f"{self.series_uid or 'without SeriesInstanceUID'} ({self.modality or 'no modality'}, {self.frame_count} slices)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ def scan(folder: Path) -> ScanResult:
 
 def group(files: Iterable[Path]) -> ScanResult:
     """Read the header of each file and group them into series."""
-    found: dict[tuple[str, str], list[Instance]] = {}
+    found: dict[tuple[str, ...], list[Instance]] = {}
     rejected: list[Rejected] = []
     for path in files:
         try:
@@ -135,6 +135,13 @@ def group(files: Iterable[Path]) -> ScanResult:
         except DicomError as error:
             rejected.append(Rejected(path=path, reason=str(error)))
             continue
-        found.setdefault((instance.study_uid, instance.series_uid), []).append(instance)
+        found.setdefault(_series_key(instance), []).append(instance)
     series = tuple(Series(instances=tuple(found[key])) for key in sorted(found))
     return ScanResult(series=series, rejected=tuple(rejected))
+
+
+def _series_key(instance: Instance) -> tuple[str, ...]:
+    """Return what makes instances one series; without a UID it is everything that could not differ within one."""
+    if instance.series_uid:
+        return instance.study_uid, instance.series_uid
+    return instance.study_uid, "", instance.modality, instance.sop_class_uid, instance.frame_of_reference_uid
