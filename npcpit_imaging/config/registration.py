@@ -1,5 +1,6 @@
 """How two images are aligned and when the result is believed: one plan per modality pair."""
 
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -54,13 +55,16 @@ class Starts(Config):
     moments: bool = True
     identity: bool = True
     z_offsets_mm: tuple[float, ...] = (-45.0, -22.0, 22.0, 45.0)
-    scan_step_mm: PositiveFloat = 25.0
-    scan_kept: int = Field(default=2, ge=0)
+    scan_step_mm: PositiveFloat = 10.0
+    scan_kept: int = Field(default=3, ge=0)
     refined: int = Field(default=3, ge=2)
 
 
 class Limits(Config):
-    """Two bounds of one quality number: beyond `warn` a reader is told, beyond `reject` the result is not used."""
+    """Two bounds of one quality number: beyond `warn` a reader is told, beyond `reject` the result is not used.
+
+    ``reject >= warn`` means that larger is worse, ``reject < warn`` that smaller is worse.
+    """
 
     warn: float
     reject: float
@@ -70,9 +74,13 @@ class QualityLimits(Config):
     """When a registration is accepted, warned of or rejected (validated in docs/registration.md)."""
 
     inverse_consistency_mm: Limits = Limits(warn=3.0, reject=8.0)
-    agreement_mm: Limits = Limits(warn=3.0, reject=8.0)
-    overlap: Limits = Limits(warn=0.6, reject=0.3)
-    rotation_degrees: Limits = Limits(warn=15.0, reject=25.0)
+    agreement_mm: Limits = Limits(warn=3.0, reject=20.0)
+    overlap: Limits = Limits(warn=0.6, reject=0.15)
+    common_ml: Limits = Limits(warn=200.0, reject=50.0)
+    similarity: Limits = Limits(warn=0.7, reject=0.35)
+    mutual_information: Limits = Limits(warn=0.15, reject=0.08)
+    mirror_ratio: Limits = Limits(warn=0.9, reject=1.1)
+    rotation_degrees: Limits = Limits(warn=20.0, reject=30.0)
     displacement_mm: Limits = Limits(warn=60.0, reject=150.0)
 
 
@@ -102,6 +110,6 @@ class RegistrationPlan(Config):
     @model_validator(mode="after")
     def _levels_get_finer(self) -> Self:
         spacings = [level.spacing_mm for level in self.levels]
-        if not spacings or any(fine >= coarse for coarse, fine in zip(spacings, spacings[1:], strict=False)):
+        if not spacings or any(fine >= coarse for coarse, fine in pairwise(spacings)):
             raise ValueError(f"levels: expected spacings that get finer, found {spacings} mm")
         return self

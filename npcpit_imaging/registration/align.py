@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from npcpit_imaging.config.registration import RegistrationPlan
 from npcpit_imaging.errors import RegistrationError
+from npcpit_imaging.registration.assess import Searched, assess
 from npcpit_imaging.registration.prepare import Prepared, prepare
-from npcpit_imaging.registration.quality import RegistrationQuality, assess
+from npcpit_imaging.registration.quality import RegistrationQuality
 from npcpit_imaging.registration.search import Cancelled, Progress, StartResult, search
 from npcpit_imaging.registration.starts import starts
 from npcpit_imaging.volume.transform import RigidTransform
@@ -63,7 +64,7 @@ def align(
         The transform with its quality; a bad result is rejected in `quality`, not raised.
 
     Raises:
-        RegistrationError: An image is too thin, uniform, without a body, or the two never overlap.
+        RegistrationError: An image is too thin, holds NaN, is uniform, without a body, or the two never overlap.
         RegistrationCancelledError: `cancelled` said so.
 
     Example:
@@ -75,13 +76,18 @@ def align(
     stop = cancelled or _never
     report(0.0, "preparing")
     one, other = prepare(fixed, plan, role="fixed"), prepare(moving, plan, role="moving")
-    points = _points(points_mm, other)
+    points = None if points_mm is None else _checked(points_mm)
     there = search(
         one, other, plan, starts(one, other, plan, initial), progress=_part(report, 0.05, 0.5), cancelled=stop
     )
     back_starts = starts(other, one, plan, [transform.inverse() for transform in initial])
     back = search(other, one, plan, back_starts, progress=_part(report, 0.5, 0.98), cancelled=stop)
-    quality = assess(fixed=one, moving=other, there=there, back=back, points_mm=points, plan=plan)
+    quality = assess(
+        Searched(fixed=one, moving=other, there=there, back=back),
+        plan,
+        points if points is not None else _shared_points(one, other, there[0]),
+        stop,
+    )
     report(1.0, f"registration: {quality.verdict}")
     best = there[0]
     return Alignment(
@@ -89,15 +95,20 @@ def align(
     )
 
 
-def _points(points_mm: ArrayLike | None, moving: Prepared) -> NDArray[np.float64]:
-    if points_mm is None:
-        return moving.body_points_mm
+def _checked(points_mm: ArrayLike) -> NDArray[np.float64]:
     points = np.asarray(points_mm, float)
     if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0 or not np.isfinite(points).all():
         raise RegistrationError(
             f"points: expected (N, 3) finite LPS mm of the moving image, found shape {points.shape}"
         )
     return points
+
+
+def _shared_points(fixed: Prepared, moving: Prepared, best: StartResult) -> NDArray[np.float64]:
+    """Points of the moving body that the fixed image shows; without lesions, only these need to be trusted."""
+    points = moving.body_points_mm
+    shown = fixed.geometry.contains(best.transform.inverse().map(points))
+    return points[shown] if shown.any() else points
 
 
 def _part(report: Progress, start: float, end: float) -> Callable[[float, str], None]:

@@ -1,18 +1,12 @@
 """How far a rigid registration can be trusted: numbers, then accept, warn or reject with the reasons."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-import SimpleITK as sitk
-from numpy.typing import NDArray
+from npcpit_imaging.config.registration import Limits, QualityLimits
 
-from npcpit_imaging.config.registration import Limits, QualityLimits, RegistrationPlan
-from npcpit_imaging.registration.prepare import Prepared
-from npcpit_imaging.registration.search import StartResult
-from npcpit_imaging.volume.itk import to_itk_transform
-from npcpit_imaging.volume.transform import RigidTransform
+POINT_OUTSIDE = "point-outside"
+"""Stable name of the reason that a given point leaves the fixed image."""
 
 
 class Verdict(StrEnum):
@@ -23,69 +17,89 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationNumbers:
     """What was measured of a registration.
 
     Args:
-        inverse_consistency_mm: Largest distance at the points between this result and an independent registration the
+        inverse_consistency_mm: Largest distance at the points between the result and an independent registration the
             other way.
-        agreement_mm: Largest distance at the points to the nearest of the other refined starts.
+        agreement_mm: Largest distance at the points to the nearest other start that was refined.
         overlap: Common volume of the bodies as a fraction of the smaller.
-        similarity: Normalised mutual information within the common body, 0 (independent) to 1 (one-to-one).
+        common_ml: Common volume of the bodies in mL.
+        similarity: Squared local correlation, 0 to 1; for one modality.
+        mutual_information: Normalised mutual information, 0 to 1; for any pair.
+        mirror_ratio: Metric of the best alignment of the mirror image (patient left-right) divided by the metric found;
+            near 1 or above, the image may be flipped.
         rotation_degrees: Size of the rotation.
-        displacement_mm: Mean distance the points move once the images' centres are on each other.
+        displacement_mm: Mean distance the points move beyond what puts the bodies' centres on each other.
         metric: Negative Mattes mutual information at the finest level.
-        points_outside: How many of the points leave the fixed image.
-        points: How many points there were.
+        points: How many points were judged.
+        points_outside: How many of them leave the fixed image.
     """
 
     inverse_consistency_mm: float
     agreement_mm: float
     overlap: float
+    common_ml: float
     similarity: float
-    correlation: float
-    support: float
+    mutual_information: float
+    mirror_ratio: float
     rotation_degrees: float
     displacement_mm: float
     metric: float
-    points_outside: int
     points: int
+    points_outside: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationQuality:
-    """The numbers, the verdict and its reasons."""
+    """What was measured, what may be done with it and why.
+
+    Args:
+        numbers: What was measured.
+        verdict: Accept, warn or reject.
+        reasons: One line per number beyond a limit; empty when accepted.
+        uncertainty_mm: The larger of inverse inconsistency and disagreement of starts: what a propagated point carries.
+    """
 
     numbers: RegistrationNumbers
     verdict: Verdict
     reasons: tuple[str, ...]
+    uncertainty_mm: float
 
 
-def assess(
-    *,
-    fixed: Prepared,
-    moving: Prepared,
-    there: Sequence[StartResult],
-    back: Sequence[StartResult],
-    points_mm: NDArray[np.float64],
-    plan: RegistrationPlan,
-) -> RegistrationQuality:
-    """Measure a registration against its rivals and its reverse, and judge it."""
-    best = there[0]
-    followed = best.transform.inverse().map(points_mm)
-    returned = [np.linalg.norm(back[0].transform.inverse().map(followed) - points_mm, axis=1)]
-    numbers = RegistrationNumbers(
-        inverse_consistency_mm=float(np.linalg.norm(back[0].transform.map(points_mm) - followed, axis=1).max()),
-        agreement_mm=0.0,
-        overlap=best.overlap,
-        similarity=0.0,
-        correlation=0.0,
-        support=0.0,
-        rotation_degrees=best.transform.rotation_degrees,
-        displacement_mm=0.0,
-        metric=best.metric,
-        points_outside=0,
-        points=len(points_mm),
+def judge(numbers: RegistrationNumbers, limits: QualityLimits) -> RegistrationQuality:
+    """Compare every number with its limits; the worst decides.
+
+    Args:
+        numbers: What was measured.
+        limits: The plan's.
+
+    Returns:
+        The verdict with its reasons, the gravest first.
+    """
+    found = [_compare(name, getattr(numbers, name), getattr(limits, name)) for name in QualityLimits.model_fields]
+    if numbers.points_outside:
+        text = f"{POINT_OUTSIDE}: {numbers.points_outside} of {numbers.points} points leave the fixed image"
+        found.append((Verdict.WARN, text))
+    rejected = [text for verdict, text in found if verdict is Verdict.REJECT]
+    warned = [text for verdict, text in found if verdict is Verdict.WARN]
+    verdict = Verdict.REJECT if rejected else Verdict.WARN if warned else Verdict.ACCEPT
+    return RegistrationQuality(
+        numbers=numbers,
+        verdict=verdict,
+        reasons=(*rejected, *warned),
+        uncertainty_mm=max(numbers.inverse_consistency_mm, numbers.agreement_mm),
     )
-    return RegistrationQuality(numbers=numbers, verdict=Verdict.WARN, reasons=("not judged yet",))
+
+
+def _compare(name: str, value: float, limits: Limits) -> tuple[Verdict, str]:
+    """Compare one number; NaN is beyond every limit, for what cannot be measured cannot be trusted."""
+    larger_is_worse = limits.reject >= limits.warn
+    for verdict, limit in ((Verdict.REJECT, limits.reject), (Verdict.WARN, limits.warn)):
+        fine = value <= limit if larger_is_worse else value >= limit
+        if not fine:
+            bound = "at most" if larger_is_worse else "at least"
+            return verdict, f"{name.replace('_', '-')}: expected {bound} {limit:g}, found {value:.3g}"
+    return Verdict.ACCEPT, ""

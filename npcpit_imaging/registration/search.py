@@ -92,7 +92,7 @@ def search(
     return results
 
 
-def _descend(
+def _descend(  # noqa: PLR0917
     fixed: Prepared,
     moving: Prepared,
     plan: RegistrationPlan,
@@ -168,17 +168,6 @@ def metric_method(
     method.SetMetricSamplingPercentage(level.sampling_percent / 100.0, plan.seed)
     method.SetInterpolator(sitk.sitkLinear)
     return method
-
-
-def metric_at(fixed: Prepared, moving: Prepared, plan: RegistrationPlan, transform: RigidTransform) -> float:
-    """Return the first level's metric under a transform, weighed by overlap; 0 where it cannot be computed."""
-    method = metric_method(fixed, moving, plan, plan.levels[0])
-    method.SetInitialTransform(_euler(transform, fixed.body_centre_mm))
-    try:
-        metric = float(method.MetricEvaluate(fixed.pyramid[0], moving.pyramid[0]))
-    except RuntimeError:
-        return 0.0
-    return metric * math.sqrt(overlap(fixed.body, moving.body, transform))
 
 
 def _optimise(method: sitk.ImageRegistrationMethod, plan: RegistrationPlan, level: Level) -> None:

@@ -1,0 +1,137 @@
+"""Measure a registration: against its rivals, its reverse, its mirror image and the images themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.errors import RegistrationCancelledError, RegistrationError
+from npcpit_imaging.registration.likeness import likeness
+from npcpit_imaging.registration.prepare import Prepared
+from npcpit_imaging.registration.quality import RegistrationNumbers, RegistrationQuality, judge
+from npcpit_imaging.registration.search import Cancelled, Start, StartResult, follow, itk_threads
+from npcpit_imaging.volume.transform import RigidTransform
+from npcpit_imaging.volume.volume import Mask
+
+COMPARED_LEVEL = 1
+"""Level at which rivals, mirror and likeness are compared (4 mm in the plans of the trial)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """Both images and where the searches ended, forward and backward, best first."""
+
+    fixed: Prepared
+    moving: Prepared
+    there: tuple[StartResult, ...]
+    back: tuple[StartResult, ...]
+
+
+def assess(
+    searched: Searched, plan: RegistrationPlan, points_mm: NDArray[np.float64], cancelled: Cancelled
+) -> RegistrationQuality:
+    """Measure and judge.
+
+    Args:
+        searched: What was aligned and how it ended.
+        plan: Limits, levels.
+        points_mm: ``(N, 3)`` of the moving image where trust matters.
+        cancelled: Asked at every iteration of the mirror's search.
+
+    Raises:
+        RegistrationCancelledError: `cancelled` said so.
+    """
+    fixed, moving, best = searched.fixed, searched.moving, searched.there[0]
+    level = min(COMPARED_LEVEL, len(plan.levels) - 1)
+    followed = best.transform.inverse().map(points_mm)
+    alike = likeness(fixed, moving, best.transform, level=level)
+    numbers = RegistrationNumbers(
+        inverse_consistency_mm=float(_distance(searched.back[0].transform.map(followed), points_mm).max()),
+        agreement_mm=_agreement_mm(searched.there, points_mm, followed),
+        overlap=best.overlap,
+        common_ml=alike.common_ml,
+        similarity=alike.similarity,
+        mutual_information=alike.mutual_information,
+        mirror_ratio=mirror_ratio(fixed, moving, best.transform, plan, level, cancelled),
+        rotation_degrees=best.transform.rotation_degrees,
+        displacement_mm=_displacement_mm(searched, points_mm, followed),
+        metric=best.metric,
+        points=len(points_mm),
+        points_outside=int(np.count_nonzero(~fixed.geometry.contains(followed))),
+    )
+    return judge(numbers, plan.quality)
+
+
+def mirror_ratio(
+    fixed: Prepared,
+    moving: Prepared,
+    transform: RigidTransform,
+    plan: RegistrationPlan,
+    level: int,
+    cancelled: Cancelled,
+) -> float:
+    """Return the mirrored image's best metric over the metric found, both at one level; 0 when the mirror fails."""
+    mirrored = _mirrored(moving)
+    start = Start(name="mirror", transform=_mirrored_transform(transform, moving))
+    try:
+        with itk_threads(plan.threads):
+            straight = follow(fixed, moving, plan, level, Start(name="found", transform=transform), cancelled)
+            coarse = follow(fixed, mirrored, plan, 0, start, cancelled)
+            again = Start(name="mirror", transform=coarse.transform)
+            flipped = follow(fixed, mirrored, plan, level, again, cancelled)
+    except RegistrationCancelledError:
+        raise
+    except RegistrationError:
+        return 0.0
+    return float(flipped.metric / straight.metric) if straight.metric < 0 else np.inf
+
+
+def _mirrored(image: Prepared) -> Prepared:
+    """Reverse the axis nearest to the patient's left-right; the grid stays, so the mirror is the grid's middle."""
+    axis = _left_right(image)
+    body = Mask(voxels=np.flip(image.body.voxels, 2 - axis), geometry=image.body.geometry)
+    return replace(image, pyramid=tuple(_flip(level, axis) for level in image.pyramid), body=body)
+
+
+def _flip(image: sitk.Image, axis: int) -> sitk.Image:
+    flipped = sitk.GetImageFromArray(np.ascontiguousarray(np.flip(sitk.GetArrayFromImage(image), 2 - axis)))
+    flipped.CopyInformation(image)
+    return flipped
+
+
+def _mirrored_transform(transform: RigidTransform, moving: Prepared) -> RigidTransform:
+    """Put the mirrored body's centre where the body's centre was: near-symmetric anatomy then lies on itself."""
+    normal = np.array(moving.geometry.direction)[:, _left_right(moving)]
+    centre = moving.body_centre_mm
+    shift = 2.0 * float((moving.centre_mm - centre) @ normal) * normal
+    return RigidTransform(rotation=transform.rotation, translation_mm=transform.translation_mm + shift)
+
+
+def _left_right(image: Prepared) -> int:
+    return int(np.argmax(np.abs(np.array(image.geometry.direction)[0])))
+
+
+def _agreement_mm(
+    results: Sequence[StartResult], points_mm: NDArray[np.float64], followed: NDArray[np.float64]
+) -> float:
+    """Return the distance to the nearest other refined start; infinity when no other start got that far."""
+    rivals = [result for result in results[1:] if result.level_mm < _coarsest(results)]
+    return min((float(_distance(rival.transform.map(followed), points_mm).max()) for rival in rivals), default=np.inf)
+
+
+def _coarsest(results: Sequence[StartResult]) -> float:
+    levels = {result.level_mm for result in results}
+    return max(levels) if len(levels) > 1 else np.inf
+
+
+def _displacement_mm(searched: Searched, points_mm: NDArray[np.float64], followed: NDArray[np.float64]) -> float:
+    centres = searched.moving.body_centre_mm - searched.fixed.body_centre_mm
+    return float(_distance(points_mm, followed + centres).mean())
+
+
+def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    distance: NDArray[np.float64] = np.linalg.norm(one - other, axis=1)
+    return distance
