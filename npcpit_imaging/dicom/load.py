@@ -166,8 +166,8 @@ def _require_identical(series_uid: str, one: Slice, other: Slice) -> None:
     ) and (one.frame.slope, one.frame.intercept) == (other.frame.slope, other.frame.intercept)
     if not same:
         raise SeriesError(
-            f"{series_name(series_uid)}: two different images at {one.frame.position_mm} mm and no criterion tells them "
-            f"apart: instances {one.instance.sop_instance_uid} and {other.instance.sop_instance_uid}"
+            f"{series_name(series_uid)}: two different images at {one.frame.position_mm} mm and no criterion tells "
+            f"them apart: instances {one.instance.sop_instance_uid} and {other.instance.sop_instance_uid}"
         )
 
 

@@ -78,7 +78,8 @@ class Series:
 
     def describe(self) -> str:
         """One line for messages, without a name or description."""
-        return f"{self.series_uid or 'without SeriesInstanceUID'} ({self.modality or 'no modality'}, {self.frame_count} slices)"
+        uid = self.series_uid or "without SeriesInstanceUID"
+        return f"{uid} ({self.modality or 'no modality'}, {self.frame_count} slices)"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,7 @@ class Mask:
         voxels: `(K, J, I)` bool, made read-only.
         geometry: Where the voxels are.
         label: What the region is called in its source (ROI name, segment label); may be empty.
+        findings: What was noticed while reading or drawing it.
 
     Raises:
         GeometryError: The array's shape is not the geometry's.
@@ -84,6 +85,7 @@ class Mask:
     voxels: NDArray[np.bool_]
     geometry: Geometry
     label: str = ""
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "voxels", _frozen(self.voxels, np.bool_, self.geometry))
