@@ -1,1 +1,1 @@
-"""Radiomic features by the Image Biomarker Standardisation Initiative (IBSI)."""
+"""Radiomics after the Image Biomarker Standardisation Initiative: features, stability, change over time, tables."""
