@@ -14,35 +14,17 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
+from npcpit_imaging.dicom.uids import (
+    APPLICATION_CONTEXT_NAME,
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    LOSSLESS,
+    NATIVE,
+    VERIFICATION,
+    WITHOUT_PIXELS,
+    is_uid,
+)
 from npcpit_imaging.dicom.upper_layer import AbortReason, ProtocolError
-
-IMPLEMENTATION_CLASS_UID = "2.25.208471309561523843320935318446912254318"
-"""Ours, minted once from a UUID (PS3.5 annex B.2); never changes."""
-
-IMPLEMENTATION_VERSION_NAME = "NPCPIT_IMAGING"
-
-APPLICATION_CONTEXT_NAME = "1.2.840.10008.3.1.1.1"
-VERIFICATION = "1.2.840.10008.1.1"
-IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-NATIVE = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN)
-"""Uncompressed syntaxes, best first: explicit VR keeps the type of private elements."""
-
-LOSSLESS = frozenset(
-    [
-        *NATIVE,
-        *(f"1.2.840.10008.1.2.{leaf}" for leaf in ("1.98", "1.99", "5", "8.1")),
-        *(f"1.2.840.10008.1.2.4.{leaf}" for leaf in (57, 58, 65, 66, 70, 80, 90, 92, 110, 111, 201, 202)),
-    ]
-)
-"""Syntaxes that cannot have changed a pixel."""
-
-WITHOUT_PIXELS = frozenset(
-    [f"1.2.840.10008.1.2.4.{leaf}" for leaf in (94, 95, 204, 205)]
-    + [f"1.2.840.10008.1.2.7.{leaf}" for leaf in (1, 2, 3)]
-)
-"""JPIP and SMPTE ST 2110: the object would hold an address instead of the image, so nothing would be stored."""
 
 _NOT_OBJECTS = frozenset({"1.2.840.10008.1.3.10", "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.2"})
 # Media Storage Directory and Storage Commitment are SOP classes with "Storage" in their names that no C-STORE carries.
@@ -142,12 +124,12 @@ def is_storage(abstract_syntax: str) -> bool:
     """Whether objects of a SOP class arrive by C-STORE: every storage class, and every class no dictionary knows.
 
     Example:
-        >>> is_storage("1.2.840.10008.5.1.4.1.1.2"), is_storage("1.3.46.670589.5.0.1"), is_storage(VERIFICATION)
+        >>> is_storage("1.2.840.10008.5.1.4.1.1.2"), is_storage("1.3.46.670589.5.0.1"), is_storage("1.2.840.10008.1.1")
         (True, True, False)
     """
     entry = UID_dictionary.get(abstract_syntax)
     if entry is None:
-        return True
+        return is_uid(abstract_syntax)
     return "Storage" in entry[0] and entry[1] == "SOP Class" and abstract_syntax not in _NOT_OBJECTS
 
 
@@ -159,7 +141,7 @@ def choose_transfer_syntax(abstract_syntax: str, proposed: tuple[str, ...]) -> s
     """
     if abstract_syntax == VERIFICATION:
         return next((syntax for syntax in NATIVE if syntax in proposed), None)
-    usable = [syntax for syntax in proposed if syntax not in WITHOUT_PIXELS]
+    usable = [syntax for syntax in proposed if is_uid(syntax) and syntax not in WITHOUT_PIXELS]
     best = next((syntax for syntax in usable if syntax in LOSSLESS), usable[0] if usable else None)
     if best in NATIVE:
         return next(syntax for syntax in NATIVE if syntax in usable)

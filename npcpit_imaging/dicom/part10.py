@@ -1,6 +1,5 @@
 """The head of a Part-10 file: preamble and file meta written, identity read back (PS3.10 and PS3.5 section 7)."""
 
-import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -12,17 +11,14 @@ from pydicom.errors import BytesLengthException
 from pydicom.filereader import data_element_generator, read_file_meta_info
 from pydicom.tag import BaseTag
 
-from npcpit_imaging.dicom.negotiation import (
+from npcpit_imaging.dicom.uids import (
+    DEFLATED,
     EXPLICIT_VR_BIG_ENDIAN,
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
-    IMPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT,
 )
 from npcpit_imaging.errors import DicomError
-
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-IMPLICIT = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, "1.2.840.113619.5.2", "1.2.840.10008.1.20"})
-"""Syntaxes whose elements have no VR; GE's private one swaps only the pixels, Papyrus 3 is retired."""
 
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
@@ -49,18 +45,6 @@ class ObjectHeader:
     transfer_syntax_uid: str
     calling_ae_title: str
     called_ae_title: str
-
-
-def is_uid(text: str) -> bool:
-    """Whether a text is safe and plausible as a UID: digits and single dots, 1 to 64 characters (PS3.5 section 9.1).
-
-    Components with leading zeros are let through: they break the rule, harm nothing and exist in clinical archives.
-
-    Example:
-        >>> is_uid("1.2.840.10008.1.2"), is_uid("../../etc/passwd"), is_uid("1..2"), is_uid("")
-        (True, False, False, False)
-    """
-    return len(text) <= 64 and re.fullmatch(r"[0-9]+(\.[0-9]+)*", text, re.ASCII) is not None
 
 
 def file_head(header: ObjectHeader) -> bytes:

@@ -25,8 +25,9 @@ from typing import Self
 
 from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.ingested import IngestedIndex
-from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, is_uid, read_header, read_identity
+from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_header, read_identity
 from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
+from npcpit_imaging.dicom.uids import is_uid
 from npcpit_imaging.errors import DicomError
 from npcpit_imaging.study.finding import Finding
 

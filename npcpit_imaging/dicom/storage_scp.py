@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 from npcpit_imaging.dicom.dimse import Command, CommandField, Status, decode_command, response
 from npcpit_imaging.dicom.negotiation import (
-    APPLICATION_CONTEXT_NAME,
-    VERIFICATION,
     AcceptedContext,
     AssociationRequest,
     Rejection,
@@ -19,6 +17,7 @@ from npcpit_imaging.dicom.part10 import ObjectHeader
 from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Incoming, Outcome, Receipt, Spool, SpooledObject
+from npcpit_imaging.dicom.uids import APPLICATION_CONTEXT_NAME, VERIFICATION
 from npcpit_imaging.dicom.upper_layer import (
     MAX_COMMAND_BYTES,
     AbortReason,
