@@ -106,6 +106,9 @@ class RegistrationPlan(Config):
     threads: PositiveInt = 1
     starts: Starts = Starts()
     quality: QualityLimits = QualityLimits()
+    uncertainty_floor_mm: float = Field(default=2.0, ge=0)
+    hint_above_mm: float = Field(default=5.0, ge=0)
+    field_margin_mm: float = Field(default=4.0, ge=0)
 
     @model_validator(mode="after")
     def _levels_get_finer(self) -> Self:

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from npcpit_imaging.config.registration import RegistrationPlan
 from npcpit_imaging.errors import RegistrationError
-from npcpit_imaging.registration.assess import Searched, assess
+from npcpit_imaging.registration.assess import assess
 from npcpit_imaging.registration.prepare import Prepared, prepare
 from npcpit_imaging.registration.quality import RegistrationQuality
-from npcpit_imaging.registration.search import Cancelled, Progress, StartResult, search
+from npcpit_imaging.registration.search import Cancelled, Pair, Progress, StartResult, search
 from npcpit_imaging.registration.starts import starts
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Volume
@@ -26,14 +26,27 @@ class Alignment:
         metric: Negative Mattes mutual information at the finest level; lower is better, not comparable between pairs.
         starts: Where every start ended, best first.
         quality: How far to trust it.
-        plan_digest: Digest of the plan used.
+        reverse: Independent registration the other way: maps moving points to fixed points.
+        plan: The plan used.
     """
 
     transform: RigidTransform
     metric: float
     starts: tuple[StartResult, ...]
     quality: RegistrationQuality
-    plan_digest: str
+    reverse: RigidTransform
+    plan: RegistrationPlan
+
+    @property
+    def plan_digest(self) -> str:
+        """Digest of the plan used."""
+        return self.plan.digest
+
+    @property
+    def rivals(self) -> tuple[RigidTransform, ...]:
+        """Where the other refined starts ended, fixed to moving."""
+        coarsest = max(result.level_mm for result in self.starts)
+        return tuple(result.transform for result in self.starts[1:] if result.level_mm < coarsest)
 
 
 def align(
@@ -77,21 +90,22 @@ def align(
     report(0.0, "preparing")
     one, other = prepare(fixed, plan, role="fixed"), prepare(moving, plan, role="moving")
     points = None if points_mm is None else _checked(points_mm)
-    there = search(
-        one, other, plan, starts(one, other, plan, initial), progress=_part(report, 0.05, 0.5), cancelled=stop
-    )
+    pair = Pair(fixed=one, moving=other, plan=plan, cancelled=stop)
+    there = search(pair, starts(one, other, plan, initial), _part(report, 0.05, 0.5))
     back_starts = starts(other, one, plan, [transform.inverse() for transform in initial])
-    back = search(other, one, plan, back_starts, progress=_part(report, 0.5, 0.98), cancelled=stop)
-    quality = assess(
-        Searched(fixed=one, moving=other, there=there, back=back),
-        plan,
-        points if points is not None else _shared_points(one, other, there[0]),
-        stop,
-    )
+    back = search(pair.reversed(), back_starts, _part(report, 0.5, 0.9))
+    report(0.9, "quality")
+    where = points if points is not None else _shared_points(one, other, there[0])
+    quality = assess(pair, there, back, where)
     report(1.0, f"registration: {quality.verdict}")
     best = there[0]
     return Alignment(
-        transform=best.transform, metric=best.metric, starts=there, quality=quality, plan_digest=plan.digest
+        transform=best.transform,
+        metric=best.metric,
+        starts=there,
+        quality=quality,
+        reverse=back[0].transform,
+        plan=plan,
     )
 
 

@@ -1,18 +1,17 @@
 """Measure a registration: against its rivals, its reverse, its mirror image and the images themselves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from npcpit_imaging.config.registration import RegistrationPlan
 from npcpit_imaging.errors import RegistrationCancelledError, RegistrationError
 from npcpit_imaging.registration.likeness import likeness
 from npcpit_imaging.registration.prepare import Prepared
 from npcpit_imaging.registration.quality import RegistrationNumbers, RegistrationQuality, judge
-from npcpit_imaging.registration.search import Cancelled, Start, StartResult, follow, itk_threads
+from npcpit_imaging.registration.search import Pair, Start, StartResult, follow, itk_threads
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Mask
 
@@ -20,68 +19,50 @@ COMPARED_LEVEL = 1
 """Level at which rivals, mirror and likeness are compared (4 mm in the plans of the trial)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Searched:
-    """Both images and where the searches ended, forward and backward, best first."""
-
-    fixed: Prepared
-    moving: Prepared
-    there: tuple[StartResult, ...]
-    back: tuple[StartResult, ...]
-
-
 def assess(
-    searched: Searched, plan: RegistrationPlan, points_mm: NDArray[np.float64], cancelled: Cancelled
+    pair: Pair, there: Sequence[StartResult], back: Sequence[StartResult], points_mm: NDArray[np.float64]
 ) -> RegistrationQuality:
     """Measure and judge.
 
     Args:
-        searched: What was aligned and how it ended.
-        plan: Limits, levels.
+        pair: What was aligned.
+        there: Where the searches ended, best first.
+        back: The same for the reversed pair.
         points_mm: ``(N, 3)`` of the moving image where trust matters.
-        cancelled: Asked at every iteration of the mirror's search.
 
     Raises:
-        RegistrationCancelledError: `cancelled` said so.
+        RegistrationCancelledError: The pair's `cancelled` said so.
     """
-    fixed, moving, best = searched.fixed, searched.moving, searched.there[0]
-    level = min(COMPARED_LEVEL, len(plan.levels) - 1)
+    best = there[0]
+    level = min(COMPARED_LEVEL, len(pair.plan.levels) - 1)
     followed = best.transform.inverse().map(points_mm)
-    alike = likeness(fixed, moving, best.transform, level=level)
+    alike = likeness(pair.fixed, pair.moving, best.transform, level=level)
     numbers = RegistrationNumbers(
-        inverse_consistency_mm=float(_distance(searched.back[0].transform.map(followed), points_mm).max()),
-        agreement_mm=_agreement_mm(searched.there, points_mm, followed),
+        inverse_consistency_mm=float(_distance(back[0].transform.map(points_mm), followed).max()),
+        agreement_mm=_agreement_mm(there, points_mm, followed),
         overlap=best.overlap,
         common_ml=alike.common_ml,
         similarity=alike.similarity,
         mutual_information=alike.mutual_information,
-        mirror_ratio=mirror_ratio(fixed, moving, best.transform, plan, level, cancelled),
+        mirror_ratio=mirror_ratio(pair, best.transform, level),
         rotation_degrees=best.transform.rotation_degrees,
-        displacement_mm=_displacement_mm(searched, points_mm, followed),
+        displacement_mm=_displacement_mm(pair, points_mm, followed),
         metric=best.metric,
         points=len(points_mm),
-        points_outside=int(np.count_nonzero(~fixed.geometry.contains(followed))),
+        points_outside=int(np.count_nonzero(~pair.fixed.geometry.contains(followed))),
     )
-    return judge(numbers, plan.quality)
+    return judge(numbers, pair.plan.quality)
 
 
-def mirror_ratio(
-    fixed: Prepared,
-    moving: Prepared,
-    transform: RigidTransform,
-    plan: RegistrationPlan,
-    level: int,
-    cancelled: Cancelled,
-) -> float:
+def mirror_ratio(pair: Pair, transform: RigidTransform, level: int) -> float:
     """Return the mirrored image's best metric over the metric found, both at one level; 0 when the mirror fails."""
-    mirrored = _mirrored(moving)
-    start = Start(name="mirror", transform=_mirrored_transform(transform, moving))
+    mirrored = replace(pair, moving=_mirrored(pair.moving))
+    start = Start(name="mirror", transform=_mirrored_transform(transform, pair.moving))
     try:
-        with itk_threads(plan.threads):
-            straight = follow(fixed, moving, plan, level, Start(name="found", transform=transform), cancelled)
-            coarse = follow(fixed, mirrored, plan, 0, start, cancelled)
-            again = Start(name="mirror", transform=coarse.transform)
-            flipped = follow(fixed, mirrored, plan, level, again, cancelled)
+        with itk_threads(pair.plan.threads):
+            straight = follow(pair, level, Start(name="found", transform=transform))
+            coarse = follow(mirrored, 0, start)
+            flipped = follow(mirrored, level, Start(name="mirror", transform=coarse.transform))
     except RegistrationCancelledError:
         raise
     except RegistrationError:
@@ -127,8 +108,8 @@ def _coarsest(results: Sequence[StartResult]) -> float:
     return max(levels) if len(levels) > 1 else np.inf
 
 
-def _displacement_mm(searched: Searched, points_mm: NDArray[np.float64], followed: NDArray[np.float64]) -> float:
-    centres = searched.moving.body_centre_mm - searched.fixed.body_centre_mm
+def _displacement_mm(pair: Pair, points_mm: NDArray[np.float64], followed: NDArray[np.float64]) -> float:
+    centres = pair.moving.body_centre_mm - pair.fixed.body_centre_mm
     return float(_distance(points_mm, followed + centres).mean())
 
 

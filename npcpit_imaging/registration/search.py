@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -55,117 +55,123 @@ class StartResult:
     level_mm: float
 
 
-def search(
-    fixed: Prepared,
-    moving: Prepared,
-    plan: RegistrationPlan,
-    starts: Sequence[Start],
-    *,
-    progress: Progress,
-    cancelled: Cancelled,
-) -> tuple[StartResult, ...]:
-    """Descend from every start; the best go on to the second level, the very best to the last.
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """What a search works on.
 
     Args:
         fixed: The image whose points are sampled.
         moving: The image they are compared with.
         plan: Levels, sampling, seed.
+        cancelled: Asked at every iteration; True stops.
+    """
+
+    fixed: Prepared
+    moving: Prepared
+    plan: RegistrationPlan
+    cancelled: Cancelled
+
+    def reversed(self) -> "Pair":
+        """The same two images the other way."""
+        return replace(self, fixed=self.moving, moving=self.fixed)
+
+
+def search(pair: Pair, starts: Sequence[Start], progress: Progress) -> tuple[StartResult, ...]:
+    """Descend from every start; the best go on to the second level, the very best to the last.
+
+    Args:
+        pair: What to align.
         starts: At least one.
         progress: Called with a fraction 0 to 1 and a line of text.
-        cancelled: Asked at every iteration.
 
     Returns:
         One result per start that could be followed, best first.
 
     Raises:
         RegistrationError: No start has any overlap.
-        RegistrationCancelledError: `cancelled` said so.
+        RegistrationCancelledError: The pair's `cancelled` said so.
     """
-    with itk_threads(plan.threads):
-        results = _descend(fixed, moving, plan, 0, starts, progress, cancelled, (0.0, 0.5))
-        for index in range(1, len(plan.levels)):
-            kept = plan.starts.refined if index == 1 else 1
-            share = (0.5 * index / len(plan.levels) + 0.2, 0.5 * (index + 1) / len(plan.levels) + 0.3)
+    levels = pair.plan.levels
+    results: tuple[StartResult, ...] = ()
+    with itk_threads(pair.plan.threads):
+        for index, level in enumerate(levels):
+            kept = (len(starts), pair.plan.starts.refined)[index] if index < 2 else 1
             again = [Start(name=result.name, transform=result.transform) for result in results[:kept]]
-            refined = _descend(fixed, moving, plan, index, again, progress, cancelled, share)
-            results = (*refined, *results[kept:])
+            progress(index / len(levels), f"{level.spacing_mm:g} mm from {len(again) or len(starts)} starts")
+            results = (*_descend(pair, index, again or starts), *results[kept:])
     return results
 
 
-def _descend(  # noqa: PLR0917
-    fixed: Prepared,
-    moving: Prepared,
-    plan: RegistrationPlan,
-    index: int,
-    starts: Sequence[Start],
-    progress: Progress,
-    cancelled: Cancelled,
-    share: tuple[float, float],
-) -> tuple[StartResult, ...]:
+def _descend(pair: Pair, index: int, starts: Sequence[Start]) -> tuple[StartResult, ...]:
     found: list[StartResult] = []
     faults: list[str] = []
-    for number, start in enumerate(starts):
-        progress(
-            share[0] + (share[1] - share[0]) * number / len(starts),
-            f"{plan.levels[index].spacing_mm:g} mm from {start.name}",
-        )
+    for start in starts:
         try:
-            found.append(follow(fixed, moving, plan, index, start, cancelled))
+            found.append(follow(pair, index, start))
         except RegistrationCancelledError:
             raise
         except RegistrationError as error:
             faults.append(f"{start.name}: {error}")
     if not found:
         raise RegistrationError(
-            f"expected two images that overlap, found none of {len(starts)} starts usable: {faults[0]}"
+            f"expected two images that overlap, found none of {len(starts)} starts usable "
+            f"at {pair.plan.levels[index].spacing_mm:g} mm: {faults[0] if faults else 'no start given'}"
         )
     best = max(result.overlap for result in found)
     return tuple(sorted(found, key=lambda result: result.metric * math.sqrt(result.overlap / best)))
 
 
-def follow(
-    fixed: Prepared, moving: Prepared, plan: RegistrationPlan, index: int, start: Start, cancelled: Cancelled
-) -> StartResult:
+def follow(pair: Pair, index: int, start: Start) -> StartResult:
     """Run one level from one start.
 
     Raises:
         RegistrationError: The bodies do not overlap at the start or at the end.
-        RegistrationCancelledError: `cancelled` said so.
+        RegistrationCancelledError: The pair's `cancelled` said so.
     """
-    shared = overlap(fixed.body, moving.body, start.transform)
-    if shared < MIN_START_OVERLAP:
-        raise RegistrationError(f"bodies overlap by {100 * shared:.1f} %, expected {100 * MIN_START_OVERLAP:g} %")
-    level = plan.levels[index]
-    method = metric_method(fixed, moving, plan, level)
-    _optimise(method, plan, level)
-    moved = _euler(start.transform, fixed.body_centre_mm)
+    level = pair.plan.levels[index]
+    _shared(pair, start.transform)
+    method = metric_method(pair, level)
+    _optimise(method, pair.plan, level)
+    moved = _euler(start.transform, pair.fixed.body_centre_mm)
     method.SetInitialTransform(moved, inPlace=True)
-    _watch(method, cancelled)
+    _watch(method, pair.cancelled)
     try:
-        method.Execute(fixed.pyramid[index], moving.pyramid[index])
+        method.Execute(pair.fixed.pyramid[index], pair.moving.pyramid[index])
         metric = float(method.GetMetricValue())
     except RuntimeError as error:
         raise RegistrationError("the images have too few points in common") from error
-    if cancelled():
+    if pair.cancelled():
         raise RegistrationCancelledError(f"registration cancelled at {level.spacing_mm:g} mm from {start.name}")
+    if not math.isfinite(metric):
+        raise RegistrationError("the metric is not a number")
     transform = from_itk_transform(moved)
-    shared = overlap(fixed.body, moving.body, transform)
-    if not math.isfinite(metric) or shared < MIN_START_OVERLAP:
-        raise RegistrationError(f"the search drifted off the image (overlap {100 * shared:.1f} %)")
-    return StartResult(name=start.name, transform=transform, metric=metric, overlap=shared, level_mm=level.spacing_mm)
+    return StartResult(
+        name=start.name,
+        transform=transform,
+        metric=metric,
+        overlap=_shared(pair, transform),
+        level_mm=level.spacing_mm,
+    )
 
 
-def metric_method(
-    fixed: Prepared, moving: Prepared, plan: RegistrationPlan, level: Level
-) -> sitk.ImageRegistrationMethod:
+def _shared(pair: Pair, transform: RigidTransform) -> float:
+    shared = overlap(pair.fixed.body, pair.moving.body, transform)
+    if shared < MIN_START_OVERLAP:
+        raise RegistrationError(
+            f"expected the bodies to overlap by {100 * MIN_START_OVERLAP:g} %, found {100 * shared:.1f} %"
+        )
+    return shared
+
+
+def metric_method(pair: Pair, level: Level) -> sitk.ImageRegistrationMethod:
     """Mattes mutual information of the two bodies at one level, sampled with the plan's seed."""
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(plan.threads)
-    method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=plan.bins)
-    method.SetMetricFixedMask(fixed.body_image)
-    method.SetMetricMovingMask(moving.body_image)
+    method.SetNumberOfThreads(pair.plan.threads)
+    method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=pair.plan.bins)
+    method.SetMetricFixedMask(pair.fixed.body_image)
+    method.SetMetricMovingMask(pair.moving.body_image)
     method.SetMetricSamplingStrategy(sitk.ImageRegistrationMethod.RANDOM)
-    method.SetMetricSamplingPercentage(level.sampling_percent / 100.0, plan.seed)
+    method.SetMetricSamplingPercentage(level.sampling_percent / 100.0, pair.plan.seed)
     method.SetInterpolator(sitk.sitkLinear)
     return method
 

@@ -1,0 +1,52 @@
+"""ITK transform files (.tfm, .txt, .h5, .mat): the transform that resamples MOVING onto FIXED."""
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from npcpit_imaging.errors import GeometryError, InputError
+from npcpit_imaging.volume.itk import from_itk_transform, to_itk_transform
+from npcpit_imaging.volume.transform import RigidTransform
+
+TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
+"""What ITK writes transforms as; ``.tfm`` is text that 3D Slicer and elastix's tools open."""
+
+
+def write_transform(transform: RigidTransform, path: Path) -> None:
+    """Write a rigid transform for ITK, 3D Slicer and SimpleITK.
+
+    As in ITK, the file's transform maps points of the fixed image to points of the moving image (LPS mm), which is what
+    ``sitk.Resample(moving, fixed, transform)`` wants.
+
+    Raises:
+        InputError: The name's end is not one ITK knows, or the file cannot be written.
+    """
+    _require_suffix(path)
+    try:
+        sitk.WriteTransform(to_itk_transform(transform), str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path.name}: cannot be written as a transform") from error
+
+
+def read_transform(path: Path) -> RigidTransform:
+    """Read a rigid ITK transform, whatever its parametrisation.
+
+    Raises:
+        InputError: The file is missing or is no transform.
+        GeometryError: The transform is not rigid.
+    """
+    if not path.is_file():
+        raise InputError(f"{path.name}: no such file")
+    _require_suffix(path)
+    try:
+        transform = sitk.ReadTransform(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path.name}: expected an ITK transform, found something else") from error
+    if transform.GetDimension() != 3 or not transform.IsLinear():
+        raise GeometryError(f"{path.name}: expected a rigid 3D transform, found {transform.GetName()}")
+    return from_itk_transform(transform)
+
+
+def _require_suffix(path: Path) -> None:
+    if path.suffix.lower() not in TRANSFORM_SUFFIXES:
+        raise InputError(f"{path.name}: expected {', '.join(TRANSFORM_SUFFIXES)}")
