@@ -1,0 +1,138 @@
+"""Reading and rewriting one data element without decoding what need not be decoded (DICOM PS3.5 6.2, 7.1)."""
+
+from collections.abc import Sequence as Values
+from typing import TypeAlias
+
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+from pydicom.values import convert_SQ
+
+from npcpit_imaging.errors import DeidentifyError
+
+Element: TypeAlias = DataElement | RawDataElement
+
+TEXT_VRS = frozenset(
+    {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
+)
+"""VRs whose value is characters."""
+
+SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
+"""Text VRs in which a backslash separates nothing."""
+
+DUMMY_TEXT = "Removed"
+"""What stands where a value is required but none may be shown."""
+
+_DUMMIES = {"DS": "0", "IS": "0", "AS": "000Y", "CS": "REMOVED", "AE": "REMOVED", "TM": "000000", "UR": "about:blank"}
+_NUMERALS = b"0123456789+-.eE \\\0"
+_PAD = {"UI": b"\0"}
+
+
+def tag_name(tag: int) -> str:
+    """A tag as ``(gggg,eeee)``, with its keyword where the standard has one."""
+    keyword = keyword_for_tag(tag)
+    plain = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    return f"{plain} {keyword}" if keyword else plain
+
+
+def vr_of(element: Element) -> str:
+    """The element's VR: the written one, the dictionary's for implicit VR and UN, else ``UN``."""
+    written = element.VR
+    if written not in (None, "UN", ""):
+        return str(written)
+    try:
+        return str(dictionary_VR(element.tag))
+    except KeyError:
+        return "UN"
+
+
+def texts_of(element: Element, vr: str) -> list[str]:
+    """The element's values as text, unpadded; a byte beyond ASCII becomes a character beyond ASCII in any charset."""
+    text = _joined(element.value)
+    values = [text] if vr in SINGLE_TEXT_VRS else text.split("\\")
+    values = [part.strip("\0 ") for part in values]
+    return [] if values == [""] else values
+
+
+def _joined(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, list | tuple | MultiValue):
+        return "\\".join(str(part) for part in value)
+    return str(value)
+
+
+def is_numeric_text(value: str | bytes) -> bool:
+    """True for numbers, their separators and padding, and for nothing at all."""
+    data = value.encode("latin-1", "replace") if isinstance(value, str) else value
+    return not data.translate(None, _NUMERALS)
+
+
+def written_as(element: Element, vr: str) -> Element:
+    """A raw element of implicit VR inside an explicit data set (a writer's fault), with the VR it needs there."""
+    return element._replace(VR=vr.rsplit(" or ", maxsplit=1)[-1]) if isinstance(element, RawDataElement) else element
+
+
+def bytes_of(element: Element) -> bytes:
+    """The element's value as bytes where it is held as bytes, else nothing."""
+    return element.value if isinstance(element.value, bytes) else b""
+
+
+def with_texts(element: Element, vr: str, values: Values[str]) -> Element:
+    """The same element with other text; a raw element stays raw, so that nothing else is rewritten."""
+    if isinstance(element, RawDataElement):
+        data = "\\".join(values).encode("ascii")
+        data += _PAD.get(vr, b" ") * (len(data) % 2)
+        written = element.VR if element.VR in (None, vr) else vr
+        return element._replace(VR=written, value=data, length=len(data))
+    value: object = (values[0] if len(values) == 1 else list(values)) if values else ""
+    return DataElement(element.tag, vr, value, validation_mode=IGNORE)
+
+
+def emptied(element: Element, vr: str) -> Element:
+    """The same element with no value (type 2)."""
+    value: object = Sequence() if vr == "SQ" else "" if vr in TEXT_VRS else None
+    return DataElement(element.tag, vr, value, validation_mode=IGNORE)
+
+
+def dummy(element: Element, vr: str) -> Element:
+    """The same element with a value that is valid for its VR and says nothing (type 1)."""
+    if vr in TEXT_VRS:
+        return with_texts(element, vr, [_DUMMIES.get(vr, DUMMY_TEXT)])
+    if vr in ("OB", "OW", "UN", "OB or OW"):
+        return DataElement(element.tag, "OB" if vr == "OB or OW" else vr, b"\0\0", validation_mode=IGNORE)
+    return emptied(element, vr)
+
+
+def items_of(element: Element, dataset: Dataset, place: str) -> Sequence:
+    """The items of a sequence, parsed if need be; UN holds implicit little endian (PS3.5 6.2.2).
+
+    Args:
+        element: An element whose VR is SQ.
+        dataset: The dataset that holds it.
+        place: Where, for the message.
+
+    Raises:
+        DeidentifyError: Its bytes are not a sequence, so nobody knows what they hold.
+    """
+    if isinstance(element.value, Sequence):
+        return element.value
+    data = element.value or b""
+    unknown = element.VR == "UN"
+    implicit = unknown or element.VR is None or bool(getattr(element, "is_implicit_VR", False))
+    little = unknown or bool(getattr(element, "is_little_endian", True))
+    try:
+        return convert_SQ(data, implicit, little, dataset.original_character_set or None)
+    except Exception as error:
+        raise DeidentifyError(f"{place}: expected the items of a sequence, found bytes that are none") from error
+
+
+def new_element(tag: int, vr: str, value: object) -> DataElement:
+    """A data element made from scratch."""
+    return DataElement(BaseTag(tag), vr, value, validation_mode=IGNORE)
