@@ -134,7 +134,7 @@ def _image_values(
     dataset: Dataset, kind: Kind, modality: str, offset: int
 ) -> tuple[PixelFormat | None, tuple[Frame, ...], str]:
     if kind is not Kind.IMAGE:
-        return None, (), f"a {kind} object, not an image" if kind is not Kind.OTHER else "not an image"
+        return None, (), f"{kind} object, not an image" if kind is not Kind.OTHER else "not an image"
     fault = _unmeasurable(dataset, modality)
     if fault:
         return None, (), fault

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from npcpit_imaging.dicom.grid import Stack, regular_grid, stack
 from npcpit_imaging.dicom.header import quiet
-from npcpit_imaging.dicom.instance import Kind, series_name
+from npcpit_imaging.dicom.instance import Instance, Kind, series_name
 from npcpit_imaging.dicom.pixels import stored_values
-from npcpit_imaging.dicom.policy import DEFAULT_POLICY, SeriesPolicy
+from npcpit_imaging.dicom.policy import DEFAULT_POLICY, Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import ScanResult, Series, group, scan
 from npcpit_imaging.dicom.split import Slice, SubSeries, split_series
+from npcpit_imaging.dicom.values import tag_name
 from npcpit_imaging.errors import InputError, SeriesError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
@@ -110,41 +111,75 @@ def _only_part(series: Series) -> SubSeries:
 
 def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
     stacked = stack(part)
+    lossy = _lossy(stacked, policy)
     geometry, findings = regular_grid(stacked, policy)
-    voxels = _voxels(stacked)
+    voxels, padded = _voxels(stacked)
     first = stacked.slices[0].instance
+    unit = UNITS.get(first.unit, Unit.ARBITRARY)
     return Volume(
         voxels=voxels,
         geometry=geometry,
         modality=Modality(first.modality),
-        unit=UNITS.get(first.unit, Unit.ARBITRARY),
+        unit=unit,
         series_uid=part.series_uid,
-        findings=(*findings, *_drop_copies(stacked), *_nameless(part)),
+        findings=(*findings, *_drop_copies(stacked), *lossy, *_padding(padded), *_unit(first, unit), *_nameless(part)),
     )
 
 
-def _voxels(stacked: Stack) -> NDArray[np.float32]:
-    """Decode and rescale every slice into one float32 array `(K, J, I)`."""
-    first = stacked.slices[0].instance.pixels
-    assert first is not None
-    voxels = np.empty((len(stacked.slices), first.rows, first.columns), np.float32)
+def _voxels(stacked: Stack) -> tuple[NDArray[np.float32], int]:
+    """Decode and rescale every slice into one float32 array `(K, J, I)`; count the padded voxels."""
+    grid = stacked.slices[0].instance.pixels
+    rows, columns = (0, 0) if grid is None else (grid.rows, grid.columns)
+    voxels = np.empty((len(stacked.slices), rows, columns), np.float32)
     files: dict[Path, list[int]] = {}
     for k, each in enumerate(stacked.slices):
         files.setdefault(each.instance.path, []).append(k)
     with ThreadPoolExecutor(READERS) as pool:
-        list(pool.map(lambda places: _fill(voxels, stacked.slices, places), files.values()))
-    return voxels
+        padded = pool.map(lambda places: _fill(voxels, stacked.slices, places), files.values())
+        return voxels, sum(padded)
 
 
-def _fill(voxels: NDArray[np.float32], slices: Sequence[Slice], places: Sequence[int]) -> None:
-    stored = stored_values(slices[places[0]].instance, [slices[k].frame.index for k in places])
+def _fill(voxels: NDArray[np.float32], slices: Sequence[Slice], places: Sequence[int]) -> int:
+    """Write the slices of one file to their places and return how many of their voxels are padding."""
+    instance = slices[places[0]].instance
+    padding = None if instance.pixels is None else instance.pixels.padding
+    padded = 0
+    stored = stored_values(instance, [slices[k].frame.index for k in places])
     for values, k in zip(stored, places, strict=True):
         frame = slices[k].frame
-        if frame.slope == 1.0 and float(frame.intercept).is_integer():
-            voxels[k] = values
-            voxels[k] += np.float32(frame.intercept)
+        if frame.slope == 1.0:
+            np.add(values, np.float32(frame.intercept), out=voxels[k], casting="unsafe")
         else:
             voxels[k] = values * np.float64(frame.slope) + frame.intercept
+        if padding is not None:
+            padded += int(np.count_nonzero((values >= padding[0]) & (values <= padding[1])))
+    return padded
+
+
+def _padding(padded: int) -> list[Finding]:
+    if not padded:
+        return []
+    text = f"{padded} voxels hold {tag_name('PixelPaddingValue')}: outside the field of view, no measurement"
+    return [Finding(code="pixel-padding", severity=Severity.INFO, text=text)]
+
+
+def _lossy(stacked: Stack, policy: SeriesPolicy) -> list[Finding]:
+    count = sum("lossy" in each.instance.flags for each in stacked.slices)
+    if not count:
+        return []
+    text = f"{tag_name('LossyImageCompression')}: {count} of {len(stacked.slices)} slices were compressed with loss"
+    if policy.lossy is Choice.REFUSE:
+        raise SeriesError(f"{series_name(stacked.series_uid)}: {text}")
+    return [Finding(code="lossy-compression", severity=Severity.WARNING, text=text)]
+
+
+def _unit(first: Instance, unit: Unit) -> list[Finding]:
+    """Say when a CT is not in HU or a PET in no unit we know; an MR has none."""
+    if unit is not Unit.ARBITRARY or first.modality == "MR":
+        return []
+    name = tag_name("RescaleType" if first.modality == "CT" else "Units")
+    text = f"{name}: {first.unit or 'absent'}: values are in no known unit"
+    return [Finding(code="unknown-unit", severity=Severity.WARNING, text=text)]
 
 
 def _drop_copies(stacked: Stack) -> list[Finding]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def inside_polygon(points_ji: NDArray[np.float64], shape_ji: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the pixels whose centre lies inside a polygon: `(J, I)` bool.
 
-    The last point joins the first. A centre on an upper or left edge is inside, on a lower or right edge outside, so that
+    The last point joins the first. A centre on an upper or left edge is inside, on a lower or right edge outside, so
     neighbours that share an edge share no pixel. A keyhole's two coinciding edges cancel, and its hole stays open.
 
     Args:
