@@ -62,7 +62,7 @@ class Receiver:
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
         self._acceptor: threading.Thread | None = None
-        self._wake, self._woken = socket.socketpair()
+        self._wake: tuple[socket.socket, socket.socket] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,24 +92,28 @@ class Receiver:
         """
         self._listener = self._listener or listen(self._settings)
         self._listener.setblocking(False)
-        self._acceptor = threading.Thread(target=self._accept, name="dicom-accept", daemon=True)
+        self._wake = socket.socketpair()
+        self._acceptor = threading.Thread(target=self._accept, args=(self._listener, self._wake[1]), daemon=True)
         self._acceptor.start()
         self._log.info("%r listens on %s port %d", self._settings.ae_title, self._settings.host, self.port)
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Stop accepting, let associations finish for `grace_s`, then cut them; nothing acknowledged is lost."""
-        self._wake.send(b"\0")
-        if self._acceptor is not None:
-            self._acceptor.join()
-        if self._listener is not None:
-            self._listener.close()
+        self._stop_accepting()
         deadline_s = time.monotonic() + grace_s
         for thread in self._serving():
             thread.join(max(0.0, deadline_s - time.monotonic()))
             self._cut(thread)
             thread.join()
-        self._wake.close()
-        self._woken.close()
+
+    def _stop_accepting(self) -> None:
+        if self._wake is None or self._acceptor is None or self._listener is None:
+            return
+        self._wake[0].send(b"\0")
+        self._acceptor.join()
+        for ended in (*self._wake, self._listener):
+            ended.close()
+        self._wake = self._listener = None
 
     def _serving(self) -> list[threading.Thread]:
         with self._lock:
@@ -122,12 +126,10 @@ class Receiver:
             with contextlib.suppress(OSError):  # it ended by itself
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def _accept(self) -> None:
-        listener = self._listener
-        assert listener is not None
+    def _accept(self, listener: socket.socket, woken: socket.socket) -> None:
         while True:
-            ready, _, _ = select.select([listener, self._woken], [], [])
-            if self._woken in ready:
+            ready, _, _ = select.select([listener, woken], [], [])
+            if woken in ready:
                 return
             try:
                 connection, address = listener.accept()
