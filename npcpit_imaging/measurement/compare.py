@@ -37,6 +37,7 @@ def compare_with_caliper(measurement: Measurement, caliper: Caliper) -> tuple[Fi
         return ()
     text = (
         f"longest diameter: mask {mask_mm:.1f} mm, reader's caliper {drawn_mm:.1f} mm; "
-        f"difference {difference_mm:+.1f} mm, expected within {DIFFERENCE_LIMIT_MM:g} mm and {DIFFERENCE_LIMIT_PERCENT:g} %"
+        f"difference {difference_mm:+.1f} mm, expected within {DIFFERENCE_LIMIT_MM:g} mm "
+        f"and {DIFFERENCE_LIMIT_PERCENT:g} %"
     )
     return (Finding(code="caliper-differs", severity=Severity.WARNING, text=text),)

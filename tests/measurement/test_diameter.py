@@ -49,7 +49,7 @@ def test_300_random_ellipses_are_unbiased_and_never_off_by_more_than_one_pixel(s
 
 @pytest.mark.parametrize("tilt_degrees", [0.0, 15.0])
 def test_an_ellipsoid_cut_obliquely_has_the_diameter_of_its_largest_section(tilt_degrees):
-    """Semi-axes 20, 12, 12 mm, tilted by t: the central plane has the half-length 1 / sqrt(cos2 t / 400 + sin2 t / 144)."""
+    """Semi-axes 20, 12, 12 mm, tilted by t: half-length 1 / sqrt(cos2 t / 400 + sin2 t / 144) in the middle."""
     tilt = math.radians(tilt_degrees)
     k, j, i = np.mgrid[:31, :61, :61]
     x, y, z = i - 30.0, j - 30.0, (k - 15) * 2.0

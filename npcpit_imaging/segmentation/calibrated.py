@@ -1,0 +1,142 @@
+"""Line, box, click or stroke to a mask by the calibrated voxel classifier: the default for CT, MR and PET.
+
+Decision record 0050 compares it with the other methods on the same lesions.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from npcpit_imaging.config.segmentation import SegmentationSettings
+from npcpit_imaging.segmentation.bind import bind_to_line
+from npcpit_imaging.segmentation.calibration import LICENCE, Calibration, shipped, shipped_digest
+from npcpit_imaging.segmentation.corrections import apply_corrections, correction_log_odds
+from npcpit_imaging.segmentation.features import features
+from npcpit_imaging.segmentation.frame import Frame, frame_of
+from npcpit_imaging.segmentation.prompt import Prompt
+from npcpit_imaging.segmentation.region import Floats, Region, fill_mask, to_native, to_region
+from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, require_positive
+from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.volume.volume import Mask, Modality, Volume
+
+NAME = "calibrated"
+VERSION = "1"
+
+MOST_LOG_ODDS = 8.0
+"""Certainty is capped here, so that a correction or a previous mask can still win."""
+
+PREVIOUS_LOG_ODDS = 3.0
+"""How strongly a previous mask speaks for its voxels and against the others."""
+
+
+def segment_calibrated(
+    volume: Volume, prompts: tuple[Prompt, ...], *, previous: Mask | None, settings: SegmentationSettings
+) -> Proposal:
+    """Propose a mask by the calibrated classifier; a `Segmenter`.
+
+    Raises:
+        SegmentationError: A prompt or the image cannot be used; the message says which and where.
+    """
+    require_positive(prompts, refining=previous is not None)
+    frame = frame_of(volume, prompts, previous, settings)
+    calibration = shipped(calibration_key(volume.modality, frame))
+    return propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
+
+
+def calibration_key(modality: Modality, frame: Frame) -> str:
+    """Name of the calibration for a modality and prompt; MR's serves images whose modality is not known."""
+    known = Modality.MR if modality is Modality.OT else modality
+    return f"{known}-{'box' if frame.line is None else 'line'}"
+
+
+def propose(
+    volume: Volume,
+    prompts: tuple[Prompt, ...],
+    frame: Frame,
+    calibration: Calibration,
+    *,
+    previous: Mask | None,
+    settings: SegmentationSettings,
+) -> Proposal:
+    """Propose a mask by any calibration, shipped or being cross-validated."""
+    region = frame.region(volume, settings)
+    modality = Modality.MR if volume.modality is Modality.OT else volume.modality
+    odds = calibration.log_odds(features(region, frame, modality)).reshape(region.values.shape)
+    odds = _smoothed(np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS), region, frame, settings)
+    if previous is not None:
+        odds = odds + PREVIOUS_LOG_ODDS * (2 * to_region(region, previous) - 1)
+    odds = odds + correction_log_odds(region, prompts, frame.diameter_mm)
+    probability = 1 / (1 + np.exp(-to_native(region, odds)))
+    inside = decide(volume, prompts, probability, region, frame, settings)
+    whole = np.zeros(volume.geometry.shape_kji, np.float32)
+    whole[region.window] = probability
+    mask = fill_mask(region, inside, label="proposal")
+    return Proposal(
+        mask=mask,
+        probability=whole,
+        provenance=provenance(settings),
+        findings=frame.findings + _findings(volume, mask),
+    )
+
+
+def provenance(settings: SegmentationSettings) -> Provenance:
+    """Who proposed, with the digests of weights and settings."""
+    return Provenance(
+        name=NAME,
+        version=VERSION,
+        licence=LICENCE,
+        weights_digest=shipped_digest(),
+        settings_digest=settings.digest,
+    )
+
+
+def decide(
+    volume: Volume,
+    prompts: tuple[Prompt, ...],
+    probability: Floats,
+    region: Region,
+    frame: Frame,
+    settings: SegmentationSettings,
+) -> NDArray[np.bool_]:
+    """From a probability `(K, J, I)` on the native block to the block's mask."""
+    inside = probability > settings.threshold
+    if settings.air_below is not None:
+        inside &= volume.voxels[region.window] >= settings.air_below
+    if frame.line is None:
+        inside &= _within_box(region, frame)
+    inside = connected_to_centre(inside, probability)
+    slack = settings.line_slack_mm + min(region.native.spacing_mm[:2]) / 2
+    bound = bind_to_line(probability, inside, region, frame, slack_mm=slack)
+    return apply_corrections(connected_to_centre(bound, probability), region, prompts)
+
+
+def connected_to_centre(inside: NDArray[np.bool_], probability: Floats) -> NDArray[np.bool_]:
+    """The component with the largest summed probability, its in-slice holes filled."""
+    label, count = ndimage.label(inside)
+    if count > 1:
+        weight = ndimage.sum_labels(probability, label, np.arange(1, count + 1))
+        inside = label == 1 + int(np.argmax(weight))
+    return np.stack([ndimage.binary_fill_holes(plane) if plane.any() else plane for plane in inside])
+
+
+def _smoothed(odds: Floats, region: Region, frame: Frame, settings: SegmentationSettings) -> Floats:
+    voxels = settings.smoothing * frame.diameter_mm / np.array(region.geometry.spacing_mm[::-1])
+    smoothed: Floats = ndimage.gaussian_filter(odds, voxels, mode="nearest")
+    return smoothed
+
+
+def _within_box(region: Region, frame: Frame) -> NDArray[np.bool_]:
+    block = region.native.crop(region.start_kji, region.shape_kji)
+    u, v, w = frame.coordinates(block)
+    return (np.abs(u) <= 1) & (np.abs(v) <= 1) & (np.abs(w) <= 1)
+
+
+def _findings(volume: Volume, mask: Mask) -> tuple[Finding, ...]:
+    found = []
+    if volume.modality is Modality.OT:
+        text = "image: modality not known; the MR calibration was used"
+        found.append(Finding(code="modality-assumed", severity=Severity.WARNING, text=text))
+    if not mask.voxels.any():
+        text = "proposal: no voxel is likely to belong to a lesion here; the mask is empty"
+        found.append(Finding(code="empty-mask", severity=Severity.WARNING, text=text))
+    return tuple(found)

@@ -1,0 +1,83 @@
+"""What clicks, strokes and lassos of a reader change: likely nearby, certain where they were drawn."""
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.draw import polygon2mask
+
+from npcpit_imaging.errors import SegmentationError
+from npcpit_imaging.segmentation.frame import points_of
+from npcpit_imaging.segmentation.prompt import LassoPrompt, Prompt
+from npcpit_imaging.segmentation.region import Floats, Region, require_inside
+
+REACH = 0.12
+"""How far a click speaks, as a fraction of the lesion's diameter (standard deviation)."""
+
+LEAST_REACH_MM = 2.0
+CLICK_LOG_ODDS = 6.0
+"""How strongly a click speaks at its own place; more than almost any voxel's own evidence."""
+
+
+def correction_log_odds(region: Region, prompts: tuple[Prompt, ...], diameter_mm: float) -> Floats:
+    """Log-odds `(K, J, I)` that clicks and strokes add on the coarse grid, falling off with distance.
+
+    Raises:
+        SegmentationError: A point lies outside the image.
+    """
+    total = np.zeros(region.values.shape, np.float32)
+    reach = max(REACH * diameter_mm, LEAST_REACH_MM)
+    for prompt in prompts:
+        for point in points_of(prompt):
+            require_inside("point", point, region.native)
+            total = _stronger(total, _bump(region, point, reach) * (1.0 if prompt.positive else -1.0))
+    return total
+
+
+def apply_corrections(inside: NDArray[np.bool_], region: Region, prompts: tuple[Prompt, ...]) -> NDArray[np.bool_]:
+    """Make the drawn voxels themselves certain; later prompts win over earlier ones.
+
+    A positive lasso excludes what lies outside it in its slice, a negative one what lies inside it.
+
+    Raises:
+        SegmentationError: A lasso is not drawn in one slice, or leaves the image.
+    """
+    changed = inside.copy()
+    for prompt in prompts:
+        if isinstance(prompt, LassoPrompt):
+            k, enclosed = _lasso_plane(region, prompt)
+            if 0 <= k < len(changed):
+                changed[k] &= enclosed if prompt.positive else ~enclosed
+        for point in points_of(prompt):
+            index = np.rint(region.native.to_index(point)).astype(int) - np.array(region.start_kji)
+            if ((index >= 0) & (index < np.array(region.shape_kji))).all():
+                changed[tuple(index)] = prompt.positive
+    return changed
+
+
+def _lasso_plane(region: Region, lasso: LassoPrompt) -> tuple[int, NDArray[np.bool_]]:
+    for point in lasso.points_mm:
+        require_inside("lasso", point, region.native)
+    index = region.native.to_index(lasso.points_mm)
+    if np.ptp(index[:, 0]) > 1.0:
+        raise SegmentationError(
+            f"lasso: expected all points in one slice (at most one slice apart), found slices "
+            f"{index[:, 0].min():.1f} to {index[:, 0].max():.1f}"
+        )
+    k = round(float(index[:, 0].mean())) - region.start_kji[0]
+    enclosed: NDArray[np.bool_] = polygon2mask(region.shape_kji[1:], index[:, 1:] - np.array(region.start_kji[1:]))
+    return k, enclosed
+
+
+def _bump(region: Region, point_mm: tuple[float, float, float], reach_mm: float) -> Floats:
+    index = region.geometry.to_index(point_mm)
+    axes = [
+        np.exp(-0.5 * ((np.arange(size) - centre) * spacing / reach_mm) ** 2)
+        for size, centre, spacing in zip(
+            region.geometry.shape_kji, index, region.geometry.spacing_mm[::-1], strict=True
+        )
+    ]
+    bump: Floats = CLICK_LOG_ODDS * np.einsum("k,j,i->kji", *axes).astype(np.float32)
+    return bump
+
+
+def _stronger(one: Floats, other: Floats) -> Floats:
+    return np.where(np.abs(other) > np.abs(one), other, one)
