@@ -85,7 +85,7 @@ def _read(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
         raise
     except OSError as error:
         raise DicomError(f"cannot be opened ({error.strerror or type(error).__name__})") from error
-    except Exception as error:
+    except Exception as error:  # pydicom raises many kinds for a broken file
         raise DicomError(f"broken DICOM file ({type(error).__name__})") from error
 
 

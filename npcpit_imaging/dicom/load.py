@@ -130,7 +130,11 @@ def _voxels(stacked: Stack) -> tuple[NDArray[np.float32], int]:
     """Decode and rescale every slice into one float32 array `(K, J, I)`; count the padded voxels."""
     grid = stacked.slices[0].instance.pixels
     rows, columns = (0, 0) if grid is None else (grid.rows, grid.columns)
-    voxels = np.empty((len(stacked.slices), rows, columns), np.float32)
+    try:
+        voxels = np.empty((len(stacked.slices), rows, columns), np.float32)
+    except (MemoryError, ValueError) as error:
+        size = f"{rows} x {columns} x {len(stacked.slices)}"
+        raise SeriesError(f"{series_name(stacked.series_uid)}: {size} voxels do not fit into memory") from error
     files: dict[Path, list[int]] = {}
     for k, each in enumerate(stacked.slices):
         files.setdefault(each.instance.path, []).append(k)

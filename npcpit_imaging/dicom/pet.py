@@ -123,7 +123,7 @@ def read_headers(series: Series | Sequence[Path]) -> tuple[Dataset, ...]:
     with quiet():
         try:
             headers = tuple(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags) for path in paths)
-        except Exception as error:
+        except Exception as error:  # pydicom raises many kinds for a broken file
             raise DicomError(f"SUV: a file of the series cannot be read ({type(error).__name__})") from error
     series_uids = sorted({text(header, "SeriesInstanceUID") for header in headers})
     if len(series_uids) != 1:

@@ -89,7 +89,9 @@ def _decoded(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) ->
     for index in indices:
         try:
             found = np.asarray(pixel_array(dataset, index=index, raw=True))
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # every codec raises its own kinds; a Rust panic is no Exception
             raise SeriesError(
                 f"instance {instance.sop_instance_uid}: frame {index + 1} cannot be decoded "
                 f"(transfer syntax {pixels.transfer_syntax_uid}, {type(error).__name__})"

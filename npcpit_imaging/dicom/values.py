@@ -47,7 +47,7 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
             return None
         parts = list(value) if isinstance(value, (MultiValue, list)) else [value]
         found = tuple(float(part) for part in parts)
-    except Exception as error:
+    except Exception as error:  # pydicom raises many kinds for a broken file
         raise DicomError(f"{tag_name(keyword)}: expected {count} numbers, found an unreadable value") from error
     if len(found) != count:
         raise DicomError(f"{tag_name(keyword)}: expected {count} numbers, found {len(found)}")
@@ -65,5 +65,5 @@ def number(dataset: Dataset, keyword: str) -> float | None:
         if isinstance(value, (MultiValue, list)):
             value = value[0] if len(value) else None
         return None if value is None or value == "" else float(value)
-    except Exception as error:
+    except Exception as error:  # pydicom raises many kinds for a broken file
         raise DicomError(f"{tag_name(keyword)}: expected a number, found an unreadable value") from error
