@@ -9,6 +9,7 @@ FOLDER/spool.lock                       held by the one process that owns the sp
 ```
 """
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -102,7 +103,7 @@ class Spool:
         self._folder = folder
         self._reserve_bytes = reserve_bytes
         self._incoming, self._pending = folder / "incoming", folder / "pending"
-        for part in (self._incoming, *(self._pending / bucket for bucket in _BUCKETS)):
+        for part in (folder, self._incoming, self._pending):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_file = _owned(folder / "spool.lock")
         for leftover in self._incoming.iterdir():
@@ -151,6 +152,7 @@ class Spool:
                 path.unlink()
                 return Receipt(outcome=Outcome.ALREADY_STORED)
             if known is None:
+                self._make_bucket(target.parent)
                 path.rename(target)
                 sync_folder(target.parent)
                 return Receipt(
@@ -158,6 +160,11 @@ class Spool:
                     spooled=SpooledObject(path=target, header=header, dataset_bytes=dataset_bytes, digest=digest),
                 )
         return self.set_aside(path, QuarantineCode.OTHER_CONTENT, header, digest=digest)
+
+    def _make_bucket(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700)
+            sync_folder(self._pending)
 
     def set_aside(self, path: Path, code: QuarantineCode, header: ObjectHeader, *, digest: str) -> Receipt:
         """Move a complete, synced temporary file to the quarantine; returns when that is durable."""
@@ -171,14 +178,18 @@ class Spool:
 
     def pending(self) -> Iterator[SpooledObject]:
         """Yield every object that waits for ingestion, oldest first; one that cannot be read goes to the quarantine."""
-        paths = [path for bucket in _BUCKETS for path in (self._pending / bucket).glob("*.dcm")]
-        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
-            try:
-                yield _spooled(path)
-            except DicomError:
-                self.quarantine.keep_unreadable(path)
-            except FileNotFoundError:
-                continue  # ingested meanwhile
+        aged = []
+        for path in self._pending.glob("*/*.dcm"):
+            with contextlib.suppress(FileNotFoundError):  # ingested meanwhile
+                aged.append((path.stat().st_mtime_ns, path))
+        for _, path in sorted(aged):
+            with contextlib.suppress(FileNotFoundError):
+                try:
+                    spooled = _spooled(path)
+                except DicomError:
+                    self.quarantine.keep_unreadable(path)
+                    continue
+                yield spooled
 
     def done(self, spooled: SpooledObject) -> None:
         """Remember an ingested object's digest, then remove its file; repeating this is harmless."""
