@@ -19,10 +19,15 @@ class LesionState(StrEnum):
     TOO_SMALL = "too_small"
     ABSENT = "absent"
     NOT_ASSESSED = "not_assessed"
+    NOT_IMAGED = "not_imaged"
+    REMOVED = "removed"
+    MERGED = "merged"
     PRESENT = "present"
+    INCREASED = "increased"
     UNEQUIVOCAL_PD = "unequivocal_pd"
     EQUIVOCAL = "equivocal"
     UNEQUIVOCAL = "unequivocal"
+    DISPROVED = "disproved"
 
 
 class FieldPosition(StrEnum):
@@ -31,6 +36,15 @@ class FieldPosition(StrEnum):
     IN = "in"
     MARGIN = "margin"
     OUT = "out"
+
+
+class EndoscopyState(StrEnum):
+    """What endoscopy says of a lesion; it qualifies and never measures."""
+
+    CR = "eCR"
+    NON_CR_NON_PD = "eNON-CR/NON-PD"
+    PD = "ePD"
+    NE = "eNE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,301 @@
+"""The verbs ``npcpit respond`` and ``npcpit best-response``: tables in, responses out, every refusal named."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from npcpit_imaging.config.protocol import Protocol, ShortSdRule
+from npcpit_imaging.errors import InputError, ResponseError
+from npcpit_imaging.response.answers import (
+    Answer,
+    Cell,
+    finding_answers,
+    flat_lesions,
+    lesion_answers,
+    subject_answer,
+    timepoint_answers,
+)
+from npcpit_imaging.response.best_response import best_response as unconfirmed
+from npcpit_imaging.response.best_response import confirmed_best_response, cr_then_pr_at
+from npcpit_imaging.response.engine import Case, respond_case
+from npcpit_imaging.response.rows import Fault, Table
+from npcpit_imaging.response.table import (
+    ResponseRow,
+    read_measurements,
+    read_responses,
+    read_subjects,
+    read_treatments,
+)
+from npcpit_imaging.study.assessment import Assessment
+from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.response import Response
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RespondReport:
+    """What ``npcpit respond`` answers.
+
+    Args:
+        protocol: Title of the protocol.
+        protocol_digest: Its digest: the same digest means the same decisions.
+        timepoints: One row per subject, reader and follow-up.
+        lesions: One row per subject, reader, irradiated lesion and cycle.
+        subjects: One row per subject and reader.
+        findings: Edit checks and other things to know.
+        faults: What was refused; the exit code is 0 only when there is none.
+    """
+
+    protocol: str
+    protocol_digest: str
+    timepoints: tuple[Answer, ...]
+    lesions: tuple[Answer, ...]
+    subjects: tuple[Answer, ...]
+    findings: tuple[Answer, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing was refused."""
+        return not self.faults
+
+    def to_json(self) -> Answer:
+        """Give the report as values for `json.dumps`."""
+        return {
+            "protocol": self.protocol,
+            "protocol_digest": self.protocol_digest,
+            "timepoints": list(self.timepoints),
+            "lesions": list(self.lesions),
+            "subjects": list(self.subjects),
+            "findings": list(self.findings),
+            "faults": _fault_answers(self.faults),
+        }
+
+    def tables(self) -> dict[str, str]:
+        """Give the CSV files by name: timepoints, lesions, subjects, findings."""
+        return {
+            "timepoints.csv": to_csv(self.timepoints),
+            "lesions.csv": to_csv(flat_lesions(self.lesions)),
+            "subjects.csv": to_csv(self.subjects),
+            "findings.csv": to_csv(self.findings),
+        }
+
+    def write_csv(self, folder: Path) -> tuple[Path, ...]:
+        """Write the CSV files into a folder, which is made when it is not there.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in self.tables().items():
+                (folder / name).write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+        return tuple(folder / name for name in self.tables())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestResponseReport:
+    """What ``npcpit best-response`` answers.
+
+    Args:
+        subjects: One row per subject: bor, bor_date, confirmed_bor, confirmed_bor_date and why.
+        faults: What was refused; the exit code is 0 only when there is none.
+    """
+
+    subjects: tuple[Answer, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing was refused."""
+        return not self.faults
+
+    def to_json(self) -> Answer:
+        """Give the report as values for `json.dumps`."""
+        return {"subjects": list(self.subjects), "faults": _fault_answers(self.faults)}
+
+
+def respond(
+    measurements: Path, *, protocol: Protocol, subjects: Path | None = None, treatments: Path | None = None
+) -> RespondReport:
+    """Compute every response of a table of measurements.
+
+    Args:
+        measurements: CSV, one lesion at one time point by one reader a row.
+        protocol: The study's decisions.
+        subjects: CSV of treatment start, death and other dates; without it what needs them is NA.
+        treatments: CSV of light treatments by lesion.
+
+    Returns:
+        The answers of every subject that could be computed, and what was refused.
+
+    Raises:
+        InputError: A file cannot be read.
+        TableError: A header from which no row can be trusted.
+    """
+    rows = _open(measurements, read_measurements)
+    courses = _open(subjects, read_subjects)
+    treated = _open(treatments, read_treatments)
+    faults = [*rows.faults, *courses.faults, *treated.faults]
+    refused = {fault.subject for fault in faults}
+    report: dict[str, list[Answer]] = {"timepoints": [], "lesions": [], "subjects": [], "findings": []}
+    for subject in sorted(rows.by_subject):
+        if subject in refused:
+            continue
+        case = _case(subject, rows, courses, treated)
+        try:
+            _add(report, case, protocol)
+        except ResponseError as error:
+            faults.append(Fault(subject=subject, line=None, text=str(error)))
+    faults += _not_computed(rows.by_subject, refused)
+    _add_unread(report, rows, courses, treated, protocol)
+    return RespondReport(
+        protocol=protocol.title,
+        protocol_digest=protocol.digest,
+        **{name: tuple(answers) for name, answers in report.items()},
+        faults=tuple(faults),
+    )
+
+
+def _case(subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation]) -> Case:
+    course = courses.by_subject.get(subject, ())
+    return Case(
+        records=rows.by_subject[subject],
+        course=course[0] if course else None,
+        irradiations=treated.by_subject.get(subject, ()),
+    )
+
+
+def _add(report: Mapping[str, list[Answer]], case: Case, protocol: Protocol) -> None:
+    for answer in respond_case(case, protocol=protocol):
+        report["timepoints"] += timepoint_answers(answer)
+        report["lesions"] += lesion_answers(answer)
+        report["subjects"].append(subject_answer(answer))
+        report["findings"] += finding_answers(answer)
+
+
+def _not_computed(by_subject: Iterable[str], refused: set[str]) -> list[Fault]:
+    text = "not computed: a response from the remaining rows could be wrong"
+    return [Fault(subject=name, line=None, text=text) for name in sorted(refused & set(by_subject))]
+
+
+def _add_unread(
+    report: Mapping[str, list[Answer]],
+    rows: Table[Assessment],
+    courses: Table[Course],
+    treated: Table[Irradiation],
+    protocol: Protocol,
+) -> None:
+    """Say which subjects were treated or listed but never read: in the analysis they are non-responders."""
+    read = set(rows.by_subject) | {fault.subject for fault in rows.faults}
+    for subject in sorted((set(courses.by_subject) | set(treated.by_subject)) - read):
+        best = (Response.NE if protocol.missing_as_ne else Response.MISSING).value
+        text = "no measurement of this subject"
+        report["subjects"].append(
+            {"subject": subject, "reader": "", "bor": best, "confirmed_bor": best, "bor_rule": text}
+        )
+        report["findings"].append(
+            {"subject": subject, "reader": "", "code": "subject-without-read", "severity": "warning", "text": text}
+        )
+    for column in rows.ignored:
+        text = f"the column {column} of the measurements means nothing here and was not used"
+        report["findings"].append(
+            {"subject": "", "reader": "", "code": "column-ignored", "severity": "info", "text": text}
+        )
+
+
+def best_response(responses: Path, *, protocol: Protocol) -> BestResponseReport:
+    """Compute best overall responses from a table of time-point responses.
+
+    Args:
+        responses: CSV: subject, date, response and, where known, reference_date and pd_date.
+        protocol: ``min_sd_days``, ``ref_confirm``, ``max_nr_ne``, ``accept_sd``, ``missing_as_ne``, ``short_sd_rule``,
+            ``cr_then_pr``. Under ``short_sd_rule = admiral`` only a given pd_date ends the window, as in admiralonco;
+            under ``table3`` the first PD in the table does where no pd_date is given.
+
+    Raises:
+        InputError: The file cannot be read.
+        TableError: A header from which no row can be trusted.
+    """
+    rows = _open(responses, read_responses)
+    faults = list(rows.faults)
+    refused = {fault.subject for fault in faults}
+    answers: list[Answer] = []
+    for subject in sorted(set(rows.by_subject) - refused):
+        try:
+            answers.append(_best_answer(subject, rows.by_subject[subject], protocol))
+        except ResponseError as error:
+            faults.append(Fault(subject=subject, line=None, text=str(error)))
+    faults += _not_computed(rows.by_subject, refused)
+    return BestResponseReport(subjects=tuple(answers), faults=tuple(faults))
+
+
+def _best_answer(subject: str, rows: Sequence[ResponseRow], protocol: Protocol) -> Answer:
+    records = [row.dated for row in rows if row.dated is not None]
+    reference = _only("reference_date", [row.reference for row in rows])
+    pd_date = _only("pd_date", [row.pd_date for row in rows])
+    if pd_date is None and protocol.short_sd_rule is ShortSdRule.TABLE3:
+        pd_date = min((record.date for record in records if record.response is Response.PD), default=None)
+    best = unconfirmed(records, protocol=protocol, reference=reference, pd_date=pd_date)
+    confirmed = confirmed_best_response(records, protocol=protocol, reference=reference, pd_date=pd_date)
+    query = cr_then_pr_at(records, pd_date=pd_date)
+    return {
+        "subject": subject,
+        "bor": best.response.value,
+        "bor_date": None if best.date is None else best.date.isoformat(),
+        "confirmed_bor": confirmed.response.value,
+        "confirmed_bor_date": None if confirmed.date is None else confirmed.date.isoformat(),
+        "bor_rule": best.rule.text,
+        "confirmed_bor_rule": confirmed.rule.text,
+        "query": None if query is None else f"PR on {query} after CR: was the CR real? (table 3, footnote a)",
+    }
+
+
+def _only(column: str, values: Iterable[T | None]) -> T | None:
+    found = {value for value in values if value is not None}
+    if len(found) > 1:
+        raise ResponseError(f"expected one {column}, found {len(found)} different ones")
+    return found.pop() if found else None
+
+
+def _open(path: Path | None, reader: Callable[[Iterable[str]], Table[T]]) -> Table[T]:
+    """Read a table; no file is an empty table."""
+    if path is None:
+        return Table(by_subject={}, faults=())
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            return reader(lines)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text") from error
+
+
+def _fault_answers(faults: Iterable[Fault]) -> list[Cell]:
+    return [{"subject": fault.subject, "line": fault.line, "text": fault.text} for fault in faults]
+
+
+def to_csv(rows: Iterable[Answer]) -> str:
+    """Write rows as CSV: the columns of all rows in order of appearance, empty for None, JSON for lists."""
+    table = list(rows)
+    columns = list(dict.fromkeys(name for row in table for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in table)
+    return text.getvalue()
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, list) and all(isinstance(item, str) for item in cell):
+        return " ".join(str(item) for item in cell)
+    return cell if isinstance(cell, str) else json.dumps(cell)

@@ -1,0 +1,250 @@
+"""Response of each irradiated lesion from its own baseline (recist.md 1.11; the study's primary endpoint)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from npcpit_imaging.config.protocol import BaselineEpisode, LesionStop, Protocol
+from npcpit_imaging.response.best_response import DatedResponse, best_response, confirmed_best_response
+from npcpit_imaging.response.chart import Chart, Visit
+from npcpit_imaging.response.durations import time_to_progression
+from npcpit_imaging.response.lesion_timepoint import IMAGING, LesionAnswer, classify_lesion, lesion_start
+from npcpit_imaging.response.measurability import measurability
+from npcpit_imaging.response.result import LesionResponse, LesionTimepoint
+from npcpit_imaging.response.sums import lesion_value
+from npcpit_imaging.study.assessment import Assessment, Tenths
+from npcpit_imaging.study.course import Irradiation
+from npcpit_imaging.study.lesion import LesionState
+from npcpit_imaging.study.response import BestResponse, Response, RuleFired
+
+CLAUSE = "protocol, irradiated lesion (recist.md 1.11)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One irradiation that a lesion's response is counted from.
+
+    Args:
+        lesion: The lesion.
+        cycle: Number of the cycle.
+        day: Day of the irradiation; None when not known.
+        until: Day of the next episode's irradiation; None when there is none.
+    """
+
+    lesion: str
+    cycle: int
+    day: date | None
+    until: date | None = None
+
+
+def irradiated_lesions(
+    chart: Chart,
+    *,
+    irradiations: Sequence[Irradiation],
+    treatment_start: date | None,
+    protocol: Protocol,
+    patient_pd: date | None,
+) -> tuple[LesionResponse, ...]:
+    """Give the response of every irradiated lesion.
+
+    Args:
+        chart: The subject's records.
+        irradiations: The subject's light treatments, by lesion.
+        treatment_start: Stands in for a lesion that is marked irradiated and has no treatment row; None when not known.
+        protocol: Baseline episode, what ends follow-up, endoscopy and the thresholds.
+        patient_pd: First PD of the subject, for ``lesion_stop = patient_PD``.
+    """
+    done: dict[str, tuple[LesionTimepoint, ...]] = {}
+    answers: list[LesionResponse] = []
+    for episode in episodes(chart, irradiations, treatment_start, protocol):
+        answer = _course(chart, episode, done, protocol, patient_pd)
+        done[episode.lesion] = done.get(episode.lesion, ()) + answer.timepoints
+        answers.append(answer)
+    return tuple(sorted(answers, key=lambda own: (own.lesion, own.cycle)))
+
+
+def episodes(
+    chart: Chart, irradiations: Sequence[Irradiation], treatment_start: date | None, protocol: Protocol
+) -> list[Episode]:
+    """List the irradiations that responses are counted from; lesions that merged come after their partners."""
+    marked = {r.lesion for visit in chart.visits for r in visit.by_lesion.values() if r.irradiated}
+    by_lesion: dict[str, list[Irradiation]] = {lesion: [] for lesion in marked}
+    for treatment in irradiations:
+        by_lesion.setdefault(treatment.lesion, []).append(treatment)
+    fragments = {name for names in chart.fragments.values() for name in names}
+    found: list[Episode] = []
+    for lesion in sorted(set(by_lesion) - fragments, key=lambda name: (_merges(chart, name), name)):
+        own = sorted(by_lesion[lesion], key=lambda treatment: (treatment.date, treatment.cycle))
+        if not own:
+            found.append(Episode(lesion=lesion, cycle=1, day=treatment_start))
+        elif protocol.baseline_episode is BaselineEpisode.FIRST_IRRADIATION:
+            found.append(Episode(lesion=lesion, cycle=own[0].cycle, day=own[0].date))
+        else:
+            ends = [*(later.date for later in own[1:]), None]
+            pairs = zip(own, ends, strict=True)
+            found += [Episode(lesion=lesion, cycle=t.cycle, day=t.date, until=end) for t, end in pairs]
+    return found
+
+
+def _merges(chart: Chart, lesion: str) -> bool:
+    rows = (visit.by_lesion.get(lesion) for visit in chart.visits)
+    return any(row is not None and row.state is LesionState.MERGED for row in rows)
+
+
+def _course(
+    chart: Chart,
+    episode: Episode,
+    done: Mapping[str, tuple[LesionTimepoint, ...]],
+    protocol: Protocol,
+    patient_pd: date | None,
+) -> LesionResponse:
+    seen = [visit for visit in chart.visits if chart.pieces(visit, episode.lesion)]
+    before = [visit for visit in seen if _is_before(chart, visit, episode)]
+    if not before:
+        return _without_baseline(episode, seen)
+    visits = [visit for visit in seen[len(before) - 1 :] if _within(chart, visit, episode)]
+    answers = _answers(chart, episode, visits, done, protocol)
+    stop = patient_pd if protocol.lesion_stop is LesionStop.PATIENT_PD else None
+    return _summarised(chart, episode, visits[0], _timepoints(answers, episode, stop, protocol), protocol)
+
+
+def _is_before(chart: Chart, visit: Visit, episode: Episode) -> bool:
+    """Say whether a scan precedes the irradiation; without its date only the study's baseline surely does."""
+    if episode.day is None:
+        return visit is chart.baseline
+    return _date(chart, visit, episode.lesion) <= episode.day
+
+
+def _within(chart: Chart, visit: Visit, episode: Episode) -> bool:
+    return episode.until is None or _date(chart, visit, episode.lesion) <= episode.until
+
+
+def _date(chart: Chart, visit: Visit, lesion: str) -> date:
+    return max(piece.date for piece in chart.pieces(visit, lesion))
+
+
+def _without_baseline(episode: Episode, seen: Sequence[Visit]) -> LesionResponse:
+    where = f"first seen at {seen[0].name}" if seen else "never read"
+    when = "its treatment date is not known" if episode.day is None else f"irradiated on {episode.day}"
+    reason = f"NA: no scan of the lesion before its irradiation ({where}, {when})"
+    none = BestResponse(
+        response=Response.NA, date=None, rule=RuleFired(rule="lesion-no-baseline", clause=CLAUSE, text=reason)
+    )
+    return LesionResponse(
+        lesion=episode.lesion,
+        cycle=episode.cycle,
+        irradiated_on=episode.day,
+        baseline_at="",
+        baseline=None,
+        measurable=False,
+        measurable_reason=reason,
+        timepoints=(),
+        best=none,
+        confirmed=none,
+        to_progression=time_to_progression((), start=None, pd_date=None),
+        merged_into="",
+        reason=reason,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What was found and answered at one visit."""
+
+    visit: str
+    day: date
+    value: Tenths | None
+    nadir: Tenths | None
+    baseline: Tenths | None
+    answer: LesionAnswer
+
+
+def _answers(
+    chart: Chart,
+    episode: Episode,
+    visits: Sequence[Visit],
+    done: Mapping[str, tuple[LesionTimepoint, ...]],
+    protocol: Protocol,
+) -> list[_Seen]:
+    """Classify the lesion at every visit after its baseline, the first of ``visits``."""
+    start = lesion_start(chart, visits[0], episode.lesion, protocol)
+    nadir, found = start.size, []
+    for visit in visits[1:]:
+        shared = _shared(visit, episode.lesion, done)
+        value = None if shared else lesion_value(chart, visit, episode.lesion, protocol)
+        answer = shared or classify_lesion(chart, visit, start=start, nadir=nadir, protocol=protocol)
+        day = _date(chart, visit, episode.lesion)
+        found.append(_Seen(visit=visit.name, day=day, value=value, nadir=nadir, baseline=start.size, answer=answer))
+        if value is not None and nadir is not None:
+            nadir = min(nadir, value)
+    return found
+
+
+def _shared(visit: Visit, lesion: str, done: Mapping[str, tuple[LesionTimepoint, ...]]) -> LesionAnswer | None:
+    """Give the partner's response to a lesion that merged into it; None when the lesion did not merge."""
+    record = visit.by_lesion.get(lesion)
+    if record is None or record.state is not LesionState.MERGED:
+        return None
+    partner = next((tp for tp in done.get(record.parent_lesion, ()) if tp.timepoint == visit.name), None)
+    response = Response.NE if partner is None else partner.response
+    source = IMAGING if partner is None else partner.source
+    text = f"{response}: merged into {record.parent_lesion} and shares its response"
+    return LesionAnswer(response=response, source=source, rule="lesion-merged", text=text)
+
+
+def _timepoints(
+    answers: Sequence[_Seen], episode: Episode, stop: date | None, protocol: Protocol
+) -> tuple[LesionTimepoint, ...]:
+    """Mark what lies after the end of the lesion's follow-up, and what lies too early after treatment."""
+    ends = [seen.day for seen in answers if seen.answer.response is Response.PD] + ([] if stop is None else [stop])
+    last = min(ends, default=None)
+    return tuple(
+        LesionTimepoint(
+            timepoint=seen.visit,
+            date=seen.day,
+            response=seen.answer.response,
+            value=seen.value,
+            nadir=seen.nadir,
+            source=seen.answer.source,
+            rule=RuleFired(rule=seen.answer.rule, clause=CLAUSE, text=seen.answer.text, numbers=_numbers(seen)),
+            after_stop=last is not None and seen.day > last,
+            too_early=episode.day is not None and 0 < (seen.day - episode.day).days < protocol.too_early_days,
+        )
+        for seen in answers
+    )
+
+
+def _numbers(seen: _Seen) -> tuple[tuple[str, float | None], ...]:
+    names = (("value_mm", seen.value), ("baseline_mm", seen.baseline), ("nadir_mm", seen.nadir))
+    return tuple((name, None if size is None else size / 10) for name, size in names)
+
+
+def _summarised(
+    chart: Chart, episode: Episode, baseline: Visit, timepoints: tuple[LesionTimepoint, ...], protocol: Protocol
+) -> LesionResponse:
+    start = lesion_start(chart, baseline, episode.lesion, protocol)
+    record = chart.pieces(baseline, episode.lesion)[0]
+    counted = [
+        DatedResponse(date=tp.date, response=tp.response, early=tp.too_early) for tp in timepoints if not tp.after_stop
+    ]
+    progressed = next((tp.date for tp in timepoints if tp.response is Response.PD), None)
+    merged = next((r.parent_lesion for r in _rows(chart, episode.lesion) if r.state is LesionState.MERGED), "")
+    return LesionResponse(
+        lesion=episode.lesion,
+        cycle=episode.cycle,
+        irradiated_on=episode.day,
+        baseline_at=baseline.name,
+        baseline=start.size,
+        measurable=start.measurable,
+        measurable_reason=measurability(record, protocol).reason,
+        timepoints=timepoints,
+        best=best_response(counted, protocol=protocol, reference=episode.day),
+        confirmed=confirmed_best_response(counted, protocol=protocol, reference=episode.day),
+        to_progression=time_to_progression(counted, start=episode.day, pd_date=progressed),
+        merged_into=merged,
+        reason="",
+    )
+
+
+def _rows(chart: Chart, lesion: str) -> list[Assessment]:
+    return [visit.by_lesion[lesion] for visit in chart.visits if lesion in visit.by_lesion]

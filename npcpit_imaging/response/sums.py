@@ -1,0 +1,154 @@
+"""Values of lesions and the sum of diameters (Eisenhauer 2009, 4.1 to 4.4.1; EORTC FAQ; recist.md 1.3)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from npcpit_imaging.config.protocol import Protocol, RemovedPolicy
+from npcpit_imaging.errors import ResponseError
+from npcpit_imaging.response.chart import Chart, Visit
+from npcpit_imaging.study.assessment import Assessment, Tenths, mm_text
+from npcpit_imaging.study.lesion import LesionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumOfDiameters:
+    """The target lesions of one time point.
+
+    Args:
+        total: Sum of the lesions that have a value, in tenths of mm.
+        missing: The lesions that have none.
+        rest_cleared: True when, of the lesions with a value, every non-nodal one is gone and every node below 10 mm.
+    """
+
+    total: Tenths
+    missing: tuple[str, ...]
+    rest_cleared: bool
+
+    @property
+    def cleared(self) -> bool:
+        """True when every lesion has a value and none is left: target CR."""
+        return self.rest_cleared and not self.missing
+
+    @property
+    def complete(self) -> bool:
+        """True when every target has a value; only a complete sum enters the nadir."""
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nadir:
+    """The smallest complete sum before a time point, baseline included.
+
+    Args:
+        total: In tenths of mm.
+        at: The time point's name.
+    """
+
+    total: Tenths
+    at: str
+
+
+def value_of(record: Assessment, protocol: Protocol) -> Tenths | None:
+    """Give the value of one row, in tenths of mm; None when the lesion has none.
+
+    A measured 4 mm stays 4 mm; the default of 5 mm is only for what was seen but could not be measured.
+    """
+    match record.state:
+        case LesionState.MEASURED:
+            return record.size
+        case LesionState.ABSENT | LesionState.MERGED:
+            return 0
+        case LesionState.TOO_SMALL:
+            return protocol.tstm_default_mm * 10
+        case LesionState.REMOVED:
+            return 0 if protocol.removed_policy is RemovedPolicy.ZERO else None
+        case _:
+            return None
+
+
+def piece_values(chart: Chart, visit: Visit, lesion: str, protocol: Protocol) -> tuple[Tenths, ...] | None:
+    """Give the values of a lesion and of the fragments it split into; None when one of them has none.
+
+    Raises:
+        ResponseError: The lesion's own diameter equals the sum of its two or more fragments: counted twice.
+    """
+    pieces = chart.pieces(visit, lesion)
+    if not pieces:
+        return None
+    if len(pieces) == 1 and pieces[0].lesion == lesion:
+        record = pieces[0]
+        if record.state is LesionState.MERGED and record.parent_lesion not in visit.by_lesion:
+            return None
+        value = value_of(record, protocol)
+        return None if value is None else (value,)
+    own = [piece for piece in pieces if piece.lesion == lesion and piece.state in _MEASURED_STATES]
+    parts = [value_of(piece, protocol) for piece in pieces if piece.lesion != lesion]
+    fragments = [part for part in parts if part is not None]
+    if len(fragments) < len(parts):
+        return None
+    values = [value_of(piece, protocol) or 0 for piece in own]
+    if own and len(fragments) > 1 and values[0] == sum(fragments):
+        raise ResponseError(
+            f"lesion {lesion} at {visit.name}: its own {mm_text(values[0])} mm is the sum of its fragments; "
+            "expected the fragments alone, or the part that kept the name"
+        )
+    return (*values, *fragments)
+
+
+_MEASURED_STATES = (LesionState.MEASURED, LesionState.TOO_SMALL)
+
+
+def lesion_value(chart: Chart, visit: Visit, lesion: str, protocol: Protocol) -> Tenths | None:
+    """Give the value of a lesion, the sum of its fragments when it split, in tenths of mm; None when it has none."""
+    values = piece_values(chart, visit, lesion, protocol)
+    return None if values is None else sum(values)
+
+
+def is_cleared(values: Iterable[Tenths], *, nodal: bool, protocol: Protocol) -> bool:
+    """Say whether a lesion is gone: 0 mm, or for a node every piece below 10 mm in short axis."""
+    limit = protocol.normal_short_axis_mm * 10 if nodal else 1
+    return all(value < limit for value in values)
+
+
+def sum_of_diameters(chart: Chart, visit: Visit, lesions: Sequence[str], protocol: Protocol) -> SumOfDiameters:
+    """Add the values of the named lesions at one time point.
+
+    Args:
+        chart: The subject's records.
+        visit: The time point.
+        lesions: The target lesions, or a part of them.
+        protocol: The study's decisions.
+    """
+    total, missing, cleared = 0, [], True
+    for lesion in lesions:
+        values = piece_values(chart, visit, lesion, protocol)
+        if values is None:
+            missing.append(lesion)
+            continue
+        total += sum(values)
+        nodal = chart.baseline.by_lesion[lesion].nodal
+        cleared = cleared and is_cleared(values, nodal=nodal, protocol=protocol)
+    return SumOfDiameters(total=total, missing=tuple(missing), rest_cleared=cleared)
+
+
+def change_permille(now: Tenths, before: Tenths) -> int | None:
+    """Give the change in tenths of a percent, rounded half away from zero, for display only; None from 0 mm.
+
+    Example:
+        >>> change_permille(624, 501), change_permille(98, 140)
+        (246, -300)
+    """
+    if before == 0:
+        return None
+    change = now - before
+    size = (2000 * abs(change) + before) // (2 * before)
+    return size if change >= 0 else -size
+
+
+def change_text(now: Tenths, before: Tenths) -> str:
+    """Write a change as ``+24.6 %, +12.3 mm``; the percentage is left out from 0 mm."""
+    change = now - before
+    sign = "+" if change >= 0 else ""
+    permille = change_permille(now, before)
+    percent = "" if permille is None else f"{sign if permille >= 0 else ''}{mm_text(permille)} %, "
+    return f"{percent}{sign}{mm_text(change)} mm"

@@ -1,0 +1,212 @@
+"""Tables people write: measurements, subjects, treatments, responses (docs/respond.md); one bad row hides no other."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import lru_cache
+from typing import TypeVar
+
+from npcpit_imaging.errors import TableError
+from npcpit_imaging.response.best_response import DatedResponse
+from npcpit_imaging.response.endoscopy import read_endoscopy
+from npcpit_imaging.response.rows import Row, Table, read_table
+from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
+from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.lesion import FieldPosition, LesionRole, LesionState
+from npcpit_imaging.study.response import Response
+
+MEASUREMENTS = (
+    *("subject", "timepoint", "date", "reader", "lesion", "role", "nodal", "state"),
+    *("longest_diameter_mm", "short_axis_mm"),
+)
+"""Columns a table of measurements must have."""
+
+MEASUREMENTS_OPTIONAL = (
+    *("organ", "irradiated", "field", "endoscopy", "comment", "method", "slice_thickness_mm", "parent_lesion"),
+    *("prior_rt", "prior_rt_progression", "biopsy_proven"),
+)
+"""Columns it may have."""
+
+SUBJECT_DATES = ("treatment_start", "randomisation", "death_date", "last_contact", "new_therapy_date", "cutoff")
+TREATMENTS = ("subject", "lesion", "cycle", "date")
+RESPONSES = ("subject", "date", "response")
+RESPONSES_OPTIONAL = ("reference_date", "pd_date")
+
+_YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+_TIMEPOINT_RESPONSES = tuple(word for word in Response if word not in (Response.NA, Response.MISSING))
+
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRow:
+    """One row of a table of responses.
+
+    Args:
+        dated: The response and its date; None on a row that only names the subject.
+        reference: Day from which the minimum duration of SD runs; None when not given.
+        pd_date: First PD; None when not given.
+    """
+
+    dated: DatedResponse | None
+    reference: date | None
+    pd_date: date | None
+
+
+@lru_cache(maxsize=65536)
+def read_date(text: str) -> date:
+    """Read an ISO date.
+
+    Raises:
+        ValueError: Not a full date such as 2026-03-01.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"expected a full date such as 2026-03-01, found '{text}'") from error
+
+
+@lru_cache(maxsize=65536)
+def _tenths(text: str) -> Tenths:
+    return tenths_from_mm(text)
+
+
+@lru_cache(maxsize=64)
+def _flag(text: str) -> bool:
+    if text.lower() in _YES:
+        return True
+    if text.lower() in _NO:
+        return False
+    raise ValueError(f"expected yes or no, found '{text}'")
+
+
+def _word(kind: type[E]) -> Callable[[str], E]:
+    """Give a reader of one of a vocabulary's words, whatever its case."""
+    by_text = {member.value.lower(): member for member in kind}
+
+    def read(text: str) -> E:
+        try:
+            return by_text[text.lower()]
+        except KeyError as error:
+            words = ", ".join(member.value.lower() for member in kind)
+            raise ValueError(f"expected one of {words}; found '{text}'") from error
+
+    return read
+
+
+_role, _state, _field = _word(LesionRole), _word(LesionState), _word(FieldPosition)
+
+
+def read_measurements(lines: Iterable[str]) -> Table[Assessment]:
+    """Read a table of measurements, one lesion at one time point by one reader a row.
+
+    Args:
+        lines: The lines of the file.
+
+    Raises:
+        TableError: The header lacks a column or misspells one, so that no row can be trusted.
+    """
+    return read_table(lines, MEASUREMENTS, MEASUREMENTS_OPTIONAL, _assessment, key=_assessment_key)
+
+
+def _assessment_key(row: Assessment) -> tuple[str, ...]:
+    return (row.timepoint, row.reader, row.lesion)
+
+
+def _assessment(row: Row) -> Assessment:
+    try:
+        return Assessment(
+            subject=row.needed("subject"),
+            timepoint=row.needed("timepoint"),
+            date=row.read("date", read_date),
+            reader=row.text("reader"),
+            lesion=row.needed("lesion"),
+            role=row.read("role", _role),
+            state=row.read("state", _state),
+            organ=row.text("organ"),
+            nodal=row.maybe("nodal", _flag) or False,
+            irradiated=row.maybe("irradiated", _flag) or False,
+            longest_diameter=row.maybe("longest_diameter_mm", _tenths),
+            short_axis=row.maybe("short_axis_mm", _tenths),
+            method=row.text("method"),
+            slice_thickness=row.maybe("slice_thickness_mm", _tenths),
+            field=row.maybe("field", _field),
+            endoscopy=row.maybe("endoscopy", read_endoscopy),
+            comment=row.text("comment"),
+            parent_lesion=row.text("parent_lesion"),
+            prior_rt=row.maybe("prior_rt", _flag) or False,
+            prior_rt_progression=row.maybe("prior_rt_progression", _flag),
+            biopsy_proven=row.maybe("biopsy_proven", _flag),
+        )
+    except ValueError as error:
+        raise TableError(str(error), line=row.line) from error
+
+
+def read_subjects(lines: Iterable[str]) -> Table[Course]:
+    """Read a table of subjects: treatment start, death and other dates, one subject a row.
+
+    Raises:
+        TableError: The header lacks a column or misspells one.
+    """
+    return read_table(lines, ("subject",), SUBJECT_DATES, _course, key=lambda row: (row.subject,))
+
+
+def _course(row: Row) -> Course:
+    dates = {column: row.maybe(column, read_date) for column in SUBJECT_DATES}
+    return Course(subject=row.needed("subject"), **dates)
+
+
+def read_treatments(lines: Iterable[str]) -> Table[Irradiation]:
+    """Read a table of light treatments, one lesion in one cycle a row.
+
+    Raises:
+        TableError: The header lacks a column or misspells one.
+    """
+    return read_table(lines, TREATMENTS, (), _irradiation, key=lambda row: (row.lesion, str(row.cycle)))
+
+
+def _irradiation(row: Row) -> Irradiation:
+    return Irradiation(
+        subject=row.needed("subject"),
+        lesion=row.needed("lesion"),
+        cycle=row.read("cycle", _cycle),
+        date=row.read("date", read_date),
+    )
+
+
+def _cycle(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError(f"expected a number from 1, found '{text}'")
+    return int(text)
+
+
+def read_responses(lines: Iterable[str]) -> Table[ResponseRow]:
+    """Read a table of time-point responses; a row without date and response only names its subject.
+
+    Raises:
+        TableError: The header lacks a column or misspells one.
+    """
+    return read_table(lines, RESPONSES, RESPONSES_OPTIONAL, _response_row, key=_response_key)
+
+
+def _response_key(row: ResponseRow) -> tuple[str, ...]:
+    return ("" if row.dated is None else row.dated.date.isoformat(),)
+
+
+def _response_row(row: Row) -> ResponseRow:
+    dated = None
+    if row.text("date") or row.text("response"):
+        dated = DatedResponse(date=row.read("date", read_date), response=row.read("response", _timepoint_response))
+    return ResponseRow(
+        dated=dated,
+        reference=row.maybe("reference_date", read_date),
+        pd_date=row.maybe("pd_date", read_date),
+    )
+
+
+def _timepoint_response(text: str) -> Response:
+    response = _word(Response)(text)
+    if response not in _TIMEPOINT_RESPONSES:
+        raise ValueError(f"expected a response of a time point, found '{text}'; leave the row out where there is none")
+    return response
