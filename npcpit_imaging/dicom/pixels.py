@@ -6,8 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+)
 
 from npcpit_imaging.dicom.header import read_dataset
 from npcpit_imaging.dicom.instance import Instance, PixelFormat
@@ -19,6 +27,12 @@ PIXEL_DATA = {"little": b"\xe0\x7f\x10\x00", "big": b"\x7f\xe0\x00\x10"}
 
 NATIVE = {str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian), str(ExplicitVRBigEndian)}
 """Transfer syntaxes whose pixels lie in the file as they are."""
+
+ENDING_IN_EOI = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes}
+"""Streams that end in an end-of-image marker (ISO 10918-1 B.1.1.3, ISO 14495-1 C.1.1)."""
+
+JPEG_END = b"\xff\xd9"
+"""End of image."""
 
 
 def stored_values(instance: Instance, indices: Sequence[int]) -> NDArray[np.integer]:
@@ -87,15 +101,8 @@ def _decoded(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) ->
     values: list[NDArray[np.integer]] = []
     dataset = _whole_dataset(instance.path, pixels)
     for index in indices:
-        try:
-            found = np.asarray(pixel_array(dataset, index=index, raw=True))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # every codec raises its own kinds; a Rust panic is no Exception
-            raise SeriesError(
-                f"instance {instance.sop_instance_uid}: frame {index + 1} cannot be decoded "
-                f"(transfer syntax {pixels.transfer_syntax_uid}, {type(error).__name__})"
-            ) from error
+        _require_whole_stream(instance, dataset, index)
+        found = _decoded_frame(instance, dataset, index)
         if found.shape != shape or not np.issubdtype(found.dtype, np.integer):
             raise SeriesError(
                 f"instance {instance.sop_instance_uid}: expected {shape[0]} x {shape[1]} whole numbers, "
@@ -103,6 +110,38 @@ def _decoded(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) ->
             )
         values.append(found)
     return np.stack(values)
+
+
+def _decoded_frame(instance: Instance, dataset: Dataset, index: int) -> NDArray[np.integer]:
+    try:
+        return np.asarray(pixel_array(dataset, index=index, raw=True))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # every codec raises its own kinds; a Rust panic is no Exception
+        raise _undecodable(instance, index, error) from error
+
+
+def _require_whole_stream(instance: Instance, dataset: Dataset, index: int) -> None:
+    """Refuse a JPEG or JPEG-LS stream without its end: libjpeg fills what is missing and says nothing."""
+    if dataset.file_meta.TransferSyntaxUID not in ENDING_IN_EOI:
+        return
+    try:
+        stream = get_frame(dataset.PixelData, index, number_of_frames=len(instance.frames))
+    except Exception as error:  # pydicom raises many kinds for a broken sequence of fragments
+        raise _undecodable(instance, index, error) from error
+    if not stream.rstrip(b"\0").endswith(JPEG_END):
+        raise SeriesError(
+            f"instance {instance.sop_instance_uid}: truncated pixel data in frame {index + 1}, "
+            "expected a JPEG stream that ends in FFD9, found none"
+        )
+
+
+def _undecodable(instance: Instance, index: int, error: BaseException) -> SeriesError:
+    syntax = "" if instance.pixels is None else instance.pixels.transfer_syntax_uid
+    return SeriesError(
+        f"instance {instance.sop_instance_uid}: frame {index + 1} cannot be decoded "
+        f"(transfer syntax {syntax}, {type(error).__name__})"
+    )
 
 
 def _whole_dataset(path: Path, pixels: PixelFormat) -> Dataset:

@@ -381,6 +381,19 @@ def test_half_a_compressed_stream_is_refused(tmp_path, name):
         load_series([path], policy=ONE_SLICE)
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("name", ["MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_RLE.dcm"])
+def test_a_compressed_stream_that_lost_its_end_is_refused(tmp_path, name, kept):
+    """The fragment itself is whole DICOM; libjpeg would decode the rest as noise and say nothing."""
+    dataset = pydicom.dcmread(get_testdata_file(name))
+    stream = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
+    dataset.PixelData = pydicom.encaps.encapsulate([stream[: int(len(stream) * kept)]])
+    dataset.save_as(tmp_path / "cut")
+
+    with pytest.raises(SeriesError, match="truncated|cannot be decoded"):
+        load_series([tmp_path / "cut"], policy=ONE_SLICE)
+
+
 def test_missing_pixel_data_is_refused(tmp_path, make_series):
     """A header alone is no image."""
 
