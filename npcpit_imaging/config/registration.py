@@ -56,7 +56,7 @@ class Starts(Config):
     identity: bool = True
     z_offsets_mm: tuple[float, ...] = (-45.0, -22.0, 22.0, 45.0)
     scan_step_mm: PositiveFloat = 10.0
-    scan_kept: int = Field(default=3, ge=0)
+    scan_kept: int = Field(default=2, ge=0)
     refined: int = Field(default=3, ge=2)
 
 
@@ -96,9 +96,9 @@ class RegistrationPlan(Config):
     relative: RelativeIntensity = RelativeIntensity()
     body: BodyMask = BodyMask()
     levels: tuple[Level, ...] = (
-        Level(spacing_mm=8.0, sampling_percent=100.0, iterations=40, step_mm=8.0, min_step_mm=0.05),
+        Level(spacing_mm=8.0, sampling_percent=50.0, iterations=40, step_mm=8.0, min_step_mm=0.05),
         Level(spacing_mm=4.0, sampling_percent=30.0, iterations=80, step_mm=3.0, min_step_mm=0.02),
-        Level(spacing_mm=2.0, sampling_percent=10.0, iterations=100, step_mm=1.0, min_step_mm=0.005),
+        Level(spacing_mm=2.0, sampling_percent=20.0, iterations=100, step_mm=1.0, min_step_mm=0.005),
     )
     bins: int = Field(default=32, ge=8, le=256)
     relaxation: float = Field(default=0.6, gt=0, lt=1)

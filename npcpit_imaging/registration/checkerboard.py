@@ -115,4 +115,5 @@ def _scaled(cut: Volume) -> NDArray[np.float32]:
     low, high = (float(value) for value in np.percentile(plane, DISPLAY_PERCENTILES))
     if high <= low:
         return np.zeros(plane.shape, np.float32)
-    return np.clip((plane - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    scaled: NDArray[np.float32] = np.clip((plane - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    return scaled
