@@ -3,6 +3,7 @@
 Slices are ordered along the normal, never by InstanceNumber; spacing comes from positions, never from SliceThickness.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,12 @@ from npcpit_imaging.dicom.values import tag_name
 from npcpit_imaging.errors import GeometryError, SeriesError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.geometry import Geometry
+
+GAP_CODE = "slices-interpolated"
+"""Finding of a series whose gaps or irregular distances were interpolated."""
+
+TILT_CODE = "tilt-resampled"
+"""Finding of a series whose gantry tilt was taken back."""
 
 TILT_TOLERANCE = 1e-3
 """Largest shift within the plane per mm along the normal that is rounding and no gantry tilt (0.06 degrees)."""
@@ -82,21 +89,41 @@ def _require_position(series_uid: str, each: Slice) -> None:
             raise SeriesError(f"{where}: {tag_name(keyword)}: expected finite numbers, found {value}")
 
 
-def regular_grid(stacked: Stack, policy: SeriesPolicy) -> tuple[Geometry, tuple[Finding, ...]]:
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The regular grid of a stack, and whether its slices must be resampled to lie on it.
+
+    Args:
+        geometry: The grid.
+        findings: What is worth knowing about it.
+        is_exact: The slices are the grid's own; otherwise they are interpolated, as the policy allowed.
+    """
+
+    geometry: Geometry
+    findings: tuple[Finding, ...]
+    is_exact: bool = True
+
+
+def regular_grid(stacked: Stack, policy: SeriesPolicy) -> Placement:
     """Return the grid of slices that lie at regular distances, and what is worth knowing about it.
 
     Raises:
-        SeriesError: One slice, a gap, irregular distances or a tilt.
+        SeriesError: One slice, a gap, irregular distances or a tilt, where the policy does not allow them.
     """
     if len(stacked.slices) == 1:
         return _lone_slice(stacked, policy)
-    offsets = np.array(stacked.offsets_mm)
-    spacing = float((offsets[-1] - offsets[0]) / (len(offsets) - 1))
-    findings = [*_check_regular(stacked, offsets, spacing, policy), *_check_upright(stacked, offsets)]
-    return _geometry(stacked, spacing, len(offsets)), tuple(findings)
+    spacing, uneven = _spacing(stacked, policy)
+    tilted = _tilt(stacked, policy)
+    count = math.floor((stacked.offsets_mm[-1] - stacked.offsets_mm[0]) / spacing + policy.position_tolerance) + 1
+    geometry = _geometry(stacked, spacing, count)
+    if any(finding.code == TILT_CODE for finding in tilted):
+        geometry = _widened(geometry, in_plane_drift(stacked))
+    findings = (*uneven, *tilted)
+    resampled = {GAP_CODE, TILT_CODE} & {finding.code for finding in findings}
+    return Placement(geometry=geometry, findings=findings, is_exact=not resampled)
 
 
-def _lone_slice(stacked: Stack, policy: SeriesPolicy) -> tuple[Geometry, tuple[Finding, ...]]:
+def _lone_slice(stacked: Stack, policy: SeriesPolicy) -> Placement:
     if policy.single_slice is Choice.REFUSE:
         raise SeriesError(
             f"{series_name(stacked.series_uid)}: expected at least 2 slices, found 1 (a lone slice has no spacing)"
@@ -111,28 +138,35 @@ def _lone_slice(stacked: Stack, policy: SeriesPolicy) -> tuple[Geometry, tuple[F
         severity=Severity.WARNING,
         text=f"one slice: its extent of {thickness:g} mm along the normal is SliceThickness",
     )
-    return _geometry(stacked, thickness, 1), (told,)
+    return Placement(geometry=_geometry(stacked, thickness, 1), findings=(told,))
 
 
-def _check_regular(stacked: Stack, offsets: NDArray[np.float64], spacing: float, policy: SeriesPolicy) -> list[Finding]:
-    errors = np.abs(offsets - (offsets[0] + spacing * np.arange(len(offsets)))) / spacing
-    worst = float(errors.max())
-    if worst <= policy.silent_tolerance:
-        return []
+def _spacing(stacked: Stack, policy: SeriesPolicy) -> tuple[float, list[Finding]]:
+    """Return the slice spacing in mm: the mean step, or the usual one where gaps are interpolated."""
+    offsets = np.array(stacked.offsets_mm)
     steps = np.diff(offsets)
-    if worst > policy.position_tolerance:
-        raise SeriesError(f"{series_name(stacked.series_uid)}: {_irregular_text(stacked, steps, policy)}")
-    return [
-        Finding(
-            code="slice-spacing-jitter",
-            severity=Severity.INFO,
-            text=(
-                f"slice distances {steps.min():.3f} to {steps.max():.3f} mm read as {spacing:.4f} mm: no slice is "
-                f"more than {worst * spacing:.3f} mm from its place "
-                f"(allowed {policy.position_tolerance * spacing:.3f} mm)"
-            ),
-        )
-    ]
+    spacing = float(steps.mean())
+    off_mm = float(np.abs(offsets - (offsets[0] + spacing * np.arange(len(offsets)))).max())
+    if off_mm <= policy.silent_tolerance * spacing:
+        return spacing, []
+    if off_mm <= policy.position_tolerance * spacing:
+        return spacing, [_jitter(steps, spacing, off_mm, policy)]
+    words = _irregular_text(stacked, steps, policy)
+    if policy.gap is Choice.REFUSE:
+        raise SeriesError(f"{series_name(stacked.series_uid)}: {words}")
+    told = Finding(code=GAP_CODE, severity=Severity.WARNING, text=f"interpolated to a regular grid: {words}")
+    return float(np.median(steps)), [told]
+
+
+def _jitter(steps: NDArray[np.float64], spacing: float, off_mm: float, policy: SeriesPolicy) -> Finding:
+    return Finding(
+        code="slice-spacing-jitter",
+        severity=Severity.INFO,
+        text=(
+            f"slice distances {steps.min():.3f} to {steps.max():.3f} mm read as {spacing:.4f} mm: no slice is more "
+            f"than {off_mm:.3f} mm from its place (allowed {policy.position_tolerance * spacing:.3f} mm)"
+        ),
+    )
 
 
 def _irregular_text(stacked: Stack, steps: NDArray[np.float64], policy: SeriesPolicy) -> str:
@@ -147,25 +181,38 @@ def _irregular_text(stacked: Stack, steps: NDArray[np.float64], policy: SeriesPo
     )
 
 
-def _check_upright(stacked: Stack, offsets: NDArray[np.float64]) -> list[Finding]:
+def _tilt(stacked: Stack, policy: SeriesPolicy) -> list[Finding]:
+    """Check that slices are stacked along their normal; a tilt is a shift within the plane that grows with height."""
     drift = in_plane_drift(stacked)
-    height = offsets - offsets[0]
+    height = np.array(stacked.offsets_mm) - stacked.offsets_mm[0]
     slope = drift[-1] / height[-1]
-    tilt = float(np.linalg.norm(slope))
-    pixel = min(stacked.slices[0].frame.spacing_mm or (1.0, 1.0))
-    if tilt > TILT_TOLERANCE:
-        raise SeriesError(
-            f"{series_name(stacked.series_uid)}: expected slices stacked along their normal, found them shifted by "
-            f"{np.degrees(np.arctan(tilt)):.2f} degrees (a gantry tilt)"
-        )
     stray = np.linalg.norm(drift - height[:, None] * slope, axis=1)
     k = int(stray.argmax())
-    if stray[k] > IN_PLANE_TOLERANCE * pixel:
+    pixel_mm = min(stacked.slices[0].frame.spacing_mm or (1.0, 1.0))
+    if stray[k] > IN_PLANE_TOLERANCE * pixel_mm:
         raise SeriesError(
             f"{series_name(stacked.series_uid)}: slice {k} lies {stray[k]:.3f} mm beside the others within its plane, "
-            f"expected at most {IN_PLANE_TOLERANCE * pixel:.3f} mm"
+            f"expected at most {IN_PLANE_TOLERANCE * pixel_mm:.3f} mm"
         )
-    return []
+    tilt = float(np.linalg.norm(slope))
+    if tilt <= TILT_TOLERANCE:
+        return []
+    words = f"slices shifted by {np.degrees(np.arctan(tilt)):.2f} degrees (a gantry tilt)"
+    if policy.tilt is Choice.REFUSE:
+        raise SeriesError(
+            f"{series_name(stacked.series_uid)}: expected slices stacked along their normal, found {words}"
+        )
+    return [Finding(code=TILT_CODE, severity=Severity.WARNING, text=f"{words} moved back by linear interpolation")]
+
+
+def _widened(geometry: Geometry, drift_mm: NDArray[np.float64]) -> Geometry:
+    """Return the grid made so wide that no shifted slice loses a pixel."""
+    pixels = drift_mm / np.array(geometry.spacing_mm[:2])
+    before = np.floor(np.minimum(pixels.min(axis=0), 0.0)).astype(int)
+    after = np.ceil(np.maximum(pixels.max(axis=0), 0.0)).astype(int)
+    slices, rows, columns = geometry.shape_kji
+    grown = (slices, rows + int(after[1] - before[1]), columns + int(after[0] - before[0]))
+    return geometry.crop((0, int(before[1]), int(before[0])), grown)
 
 
 def in_plane_drift(stacked: Stack) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from npcpit_imaging.dicom.header import quiet
 from npcpit_imaging.dicom.instance import Instance, Kind, series_name
 from npcpit_imaging.dicom.pixels import stored_values
 from npcpit_imaging.dicom.policy import DEFAULT_POLICY, Choice, SeriesPolicy
+from npcpit_imaging.dicom.regular import onto_grid
 from npcpit_imaging.dicom.scan import ScanResult, Series, group, scan
 from npcpit_imaging.dicom.split import Slice, SubSeries, split_series
 from npcpit_imaging.dicom.values import tag_name
@@ -112,17 +113,26 @@ def _only_part(series: Series) -> SubSeries:
 def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
     stacked = stack(part)
     lossy = _lossy(stacked, policy)
-    geometry, findings = regular_grid(stacked, policy)
+    placed = regular_grid(stacked, policy)
     voxels, padded = _voxels(stacked)
+    if not placed.is_exact:
+        voxels = onto_grid(voxels, stacked, placed.geometry)
     first = stacked.slices[0].instance
     unit = UNITS.get(first.unit, Unit.ARBITRARY)
     return Volume(
         voxels=voxels,
-        geometry=geometry,
+        geometry=placed.geometry,
         modality=Modality(first.modality),
         unit=unit,
         series_uid=part.series_uid,
-        findings=(*findings, *_drop_copies(stacked), *lossy, *_padding(padded), *_unit(first, unit), *_nameless(part)),
+        findings=(
+            *placed.findings,
+            *_drop_copies(stacked),
+            *lossy,
+            *_padding(padded),
+            *_unit(first, unit),
+            *_nameless(part),
+        ),
     )
 
 

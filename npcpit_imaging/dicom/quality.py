@@ -77,7 +77,7 @@ def _one_volume(part: SubSeries, policy: SeriesPolicy) -> list[Finding]:
         return [_finding("no-geometry", Severity.ERROR, str(error))]
     findings = [*_copies(stacked), *_thickness(stacked), *_frame_of_reference(stacked)]
     try:
-        findings += regular_grid(stacked, policy)[1]
+        findings += regular_grid(stacked, policy).findings
     except SeriesError as error:
         findings.append(_finding(_geometry_code(stacked), Severity.ERROR, str(error)))
     return findings

@@ -390,7 +390,7 @@ def test_a_compressed_stream_that_lost_its_end_is_refused(tmp_path, name, kept):
     dataset.PixelData = pydicom.encaps.encapsulate([stream[: int(len(stream) * kept)]])
     dataset.save_as(tmp_path / "cut")
 
-    with pytest.raises(SeriesError, match="truncated|cannot be decoded"):
+    with pytest.raises(SeriesError, match=r"truncated|cannot be decoded"):
         load_series([tmp_path / "cut"], policy=ONE_SLICE)
 
 
@@ -450,6 +450,46 @@ def test_a_gantry_tilt_is_refused_with_its_angle(tmp_path, make_series):
     make_series(tmp_path, change=set_position(at={k: (10.0, 20.0 + shift * k, 30.0 + 3.0 * k) for k in range(4)}))
 
     assert "15.00 degrees (a gantry tilt)" in refused(tmp_path)
+
+
+def test_a_gap_is_interpolated_where_the_policy_allows(tmp_path, make_series):
+    """Values that grow with height by 100 a slice: the missing slices at 39 and 42 mm are on the line."""
+    stored = {3: stored_slice(5)}
+    make_series(
+        tmp_path,
+        change=set_position(at={3: (10.0, 20.0, 45.0)}),
+        stored=lambda k: stored.get(k, stored_slice(k)),
+    )
+
+    volume = load_folder(tmp_path, policy=SeriesPolicy(gap=Choice.ALLOW))
+
+    assert np.allclose(volume.voxels, np.stack([stored_slice(k) for k in range(6)]) - 1024.0, atol=1e-3)
+    assert volume.geometry.spacing_mm[2] == pytest.approx(3.0)
+    assert codes(volume) == ["slices-interpolated"]
+
+
+@pytest.mark.parametrize("degrees", [15.0, -8.0])
+def test_a_tilt_is_taken_back_where_the_policy_allows(tmp_path, make_series, degrees):
+    """An image that grows with y, 100 per mm, in patient space: upright, every voxel inside has its own y's value."""
+    shift = 3.0 * np.tan(np.radians(degrees))
+
+    def stored(k):
+        y = 20.0 + shift * k + 0.5 * np.arange(40)
+        return np.rint(100.0 * y)[:, None].repeat(6, axis=1).astype(np.int16)
+
+    positions = {k: (10.0, 20.0 + shift * k, 30.0 + 3.0 * k) for k in range(4)}
+    make_series(tmp_path, modality="MR", stored=stored, change=set_position(at=positions))
+
+    volume = load_folder(tmp_path, policy=SeriesPolicy(tilt=Choice.ALLOW))
+
+    assert codes(volume) == ["tilt-resampled"]
+    assert f"{abs(degrees):.2f} degrees" in volume.findings[0].text
+    k, j, i = np.indices(volume.voxels.shape)
+    y = volume.geometry.to_mm(np.stack([k, j, i], axis=-1))[..., 1]
+    inside = (y >= 20.0 + shift * k) & (y <= 20.0 + shift * k + 0.5 * 39)
+    assert inside.sum() >= 4 * 39 * 6  # no slice lost its pixels
+    assert np.allclose(volume.voxels[inside], 100.0 * y[inside], atol=1.0)
+    assert np.all(volume.voxels[(y < 19.0 + shift * k)] == volume.voxels.min())
 
 
 def test_a_slice_moved_within_its_plane_is_refused(tmp_path, make_series):
