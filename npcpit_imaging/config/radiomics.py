@@ -137,11 +137,22 @@ class Discretisation(Config):
         return self
 
 
+class Boundary(StrEnum):
+    """How an image continues beyond its edge when it is filtered (IBSI 2, 2.2.2)."""
+
+    ZERO = "zero"
+    NEAREST = "nearest"
+    PERIODIC = "periodic"
+    MIRROR = "mirror"
+
+
 class MeanFilter(Config):
-    """IBSI 2 mean filter: the average of a cube of `support_voxels` voxels a side (code S60F)."""
+    """IBSI 2 mean filter (S60F): the average of a cube, or in plane a square, of `support_voxels` a side."""
 
     kind: Literal["mean"]
-    support_voxels: Annotated[int, Field(ge=3, le=101, multiple_of=1)]
+    boundary: Boundary = Boundary.MIRROR
+    support_voxels: Annotated[int, Field(ge=3, le=101)]
+    in_plane: bool = False
 
     @model_validator(mode="after")
     def _odd(self) -> Self:
@@ -151,17 +162,20 @@ class MeanFilter(Config):
 
 
 class LogFilter(Config):
-    """IBSI 2 Laplacian of Gaussian, truncated (code L6PA)."""
+    """IBSI 2 Laplacian of Gaussian (L6PA), cut off at `truncate_sigma` standard deviations."""
 
     kind: Literal["log"]
+    boundary: Boundary = Boundary.MIRROR
     sigma_mm: Positive
+    in_plane: bool = False
     truncate_sigma: Positive = 4.0
 
 
 class WaveletFilter(Config):
-    """IBSI 2 separable undecimated wavelet, by default averaged over right-angle rotations (code 25BO)."""
+    """IBSI 2 separable undecimated wavelet, by default averaged over right-angle rotations (25BO)."""
 
     kind: Literal["wavelet"]
+    boundary: Boundary = Boundary.MIRROR
     wavelet: Literal["haar", "db2", "db3", "coif1"] = "haar"
     response: Literal["LLL", "LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH"] = "LLH"
     level: Annotated[int, Field(ge=1, le=4)] = 1
@@ -203,14 +217,18 @@ class RadiomicsSettings(Config):
     minimum_voxels: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        for name, chosen in (("families", self.families), ("dimensions", self.dimensions)):
-            if not chosen or len(set(chosen)) != len(chosen):
-                raise ValueError(f"expected {name} without repetition and at least one, found {list(chosen)}")
-        if Dimension.D3 in self.dimensions and self.resampling.spacing_mm is not None and not self.resampling.slices:
+    def _without_repetition(self) -> Self:
+        chosen = {"families": self.families, "dimensions": self.dimensions, "filters": self.filters}
+        for name, items in chosen.items():
+            if len(set(items)) != len(items) or (not items and name != "filters"):
+                raise ValueError(f"expected {name} without repetition and at least one, found {list(items)}")
+        return self
+
+    @model_validator(mode="after")
+    def _fitting_grid(self) -> Self:
+        isotropic = self.resampling.spacing_mm is not None and self.resampling.slices
+        if Dimension.D3 in self.dimensions and self.resampling.spacing_mm is not None and not isotropic:
             raise ValueError("expected 3D textures on an isotropic grid, found resampling.slices = false")
         if self.discretisation.method is Discretiser.NONE and not self.resampling.round_to_integer:
-            raise ValueError(
-                "expected a discretisation, or whole numbers by resampling.round_to_integer, found neither"
-            )
+            raise ValueError("expected a discretisation, or whole numbers by round_to_integer, found neither")
         return self

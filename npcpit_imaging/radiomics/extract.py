@@ -1,11 +1,15 @@
 """Every radiomic feature of one region: a value, or a status with its reason (IBSI 1)."""
 
+from dataclasses import replace
+
 from npcpit_imaging import __version__
-from npcpit_imaging.config.radiomics import Family, Normalise, RadiomicsSettings
+from npcpit_imaging.config.radiomics import Family, Filter, RadiomicsSettings
 from npcpit_imaging.errors import RadiomicsError
-from npcpit_imaging.radiomics.families import FAMILIES, tags
+from npcpit_imaging.radiomics.families import FAMILIES, OF_THE_IMAGE_ONLY, tags
 from npcpit_imaging.radiomics.feature import Feature, FeatureTable, Provenance
+from npcpit_imaging.radiomics.filters import filter_name, margin_mm, respond
 from npcpit_imaging.radiomics.local_intensity import PEAK_RADIUS_MM
+from npcpit_imaging.radiomics.normalise import normalise
 from npcpit_imaging.radiomics.region import Region, prepare
 from npcpit_imaging.radiomics.rows import Label, label_for, refused_rows, rows
 from npcpit_imaging.radiomics.scene import Scene
@@ -27,26 +31,26 @@ def extract(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> FeatureT
         GeometryError: The mask lies on another grid than the image.
     """
     require_same_grid(volume, mask)
-    label = label_for(settings, volume.unit)
     try:
-        scene = Scene(region=_region(volume, mask, settings), settings=settings)
+        region = _region(volume, mask, settings)
     except RadiomicsError as error:
-        expected = [tag for family in settings.families for tag in tags(family, settings.dimensions)]
-        features = refused_rows(expected, str(error), label)
+        features = [row for name in _names(settings) for row in _refused(settings, volume.unit, name, str(error))]
         return FeatureTable(features=tuple(features), provenance=_provenance(volume, mask, settings))
-    features = [feature for family in settings.families for feature in _family(scene, family, label)]
+    scene = Scene(region=region, settings=settings)
+    features = _measured(scene, volume.unit)
+    for chosen in settings.filters:
+        features += _of_response(region, settings, chosen)
     return FeatureTable(features=tuple(features), provenance=_provenance(volume, mask, settings, scene))
 
 
 def _region(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> Region:
-    if settings.filters or settings.normalise != Normalise():
-        raise RadiomicsError("settings: filters and normalisation are not built yet")
+    spacing_mm = settings.resampling.spacing_mm or max(volume.geometry.spacing_mm)
     region = prepare(
-        volume,
+        normalise(volume, settings.normalise),
         mask,
         resampling=settings.resampling,
         resegmentation=settings.resegmentation,
-        margin_mm=PEAK_RADIUS_MM,
+        margin_mm=max([PEAK_RADIUS_MM, *(margin_mm(chosen, spacing_mm) for chosen in settings.filters)]),
     )
     _require_enough(region, settings)
     return region
@@ -58,6 +62,35 @@ def _require_enough(region: Region, settings: RadiomicsSettings) -> None:
         raise RadiomicsError(
             f"mask: expected at least {least} voxels after interpolation and resegmentation, found {found}"
         )
+
+
+def _names(settings: RadiomicsSettings) -> list[str]:
+    return ["", *(filter_name(chosen) for chosen in settings.filters)]
+
+
+def _families(settings: RadiomicsSettings, name: str) -> list[Family]:
+    """Families of the image (no name), or of a response map, which has neither shape nor spheres of its own."""
+    return [family for family in settings.families if not (name and family in OF_THE_IMAGE_ONLY)]
+
+
+def _refused(settings: RadiomicsSettings, unit: str, name: str, reason: str) -> list[Feature]:
+    label = label_for(settings, unit, name)
+    expected = [tag for family in _families(settings, name) for tag in tags(family, settings.dimensions)]
+    return refused_rows(expected, reason, label)
+
+
+def _measured(scene: Scene, unit: str) -> list[Feature]:
+    label = label_for(scene.settings, unit, scene.filter)
+    return [row for family in _families(scene.settings, scene.filter) for row in _family(scene, family, label)]
+
+
+def _of_response(region: Region, settings: RadiomicsSettings, chosen: Filter) -> list[Feature]:
+    name = filter_name(chosen)
+    try:
+        response = replace(region, intensities=respond(region, chosen))
+    except RadiomicsError as error:
+        return _refused(settings, "1", name, str(error))
+    return _measured(Scene(region=response, settings=settings, filter=name), "1")
 
 
 def _family(scene: Scene, family: Family, label: Label) -> list[Feature]:
