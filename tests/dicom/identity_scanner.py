@@ -20,7 +20,7 @@ ID_KEYWORDS = {
     "PerformedProcedureStepID", "FillerOrderNumberImagingServiceRequest", "PlacerOrderNumberImagingServiceRequest",
     "Occupation", "PatientComments", "AdditionalPatientHistory", "CountryOfResidence", "RegionOfResidence",
     "ReferringPhysicianAddress", "ReferringPhysicianTelephoneNumbers", "StationName", "DeviceSerialNumber",
-    "ImageComments", "ClinicalTrialSubjectID", "VerifyingOrganization", "RequestingService",
+    "ClinicalTrialSubjectID", "VerifyingOrganization", "RequestingService",
 }  # fmt: skip
 CLASS_WORDS = (
     "SOPClass",
@@ -30,6 +30,7 @@ CLASS_WORDS = (
     "ContextUID",
     "MappingResourceUID",
 )
+STRUCTURE_KEYWORDS = {"ValueType", "RelationshipType", "Modality"}
 PIXEL_KEYWORDS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
 PLACEHOLDERS = {"anonymous", "anonymized", "unknown", "none", "yes", "no"}
 STANDARD_ROOT = "1.2.840.10008."
@@ -89,6 +90,7 @@ def identity_of(dataset: Dataset) -> Identity:
                         days |= _days(text)
                     if element.keyword in ID_KEYWORDS and len(text) >= 4 and text.lower() not in PLACEHOLDERS:
                         identifiers.add(text.strip())
+    identifiers = {text for text in identifiers if not any(text in value for value in _harmless(dataset))}
     return Identity(
         names=frozenset(names), identifiers=frozenset(identifiers), uids=frozenset(uids), days=frozenset(days)
     )
@@ -102,7 +104,7 @@ def leaks(identity: Identity, written: bytes) -> list[str]:
         dataset = pydicom.dcmread(io.BytesIO(written), force=True)
         for source in (dataset.file_meta, dataset):
             for path, _, element in elements(source):
-                if element.keyword not in PIXEL_KEYWORDS:
+                if element.keyword not in PIXEL_KEYWORDS | STRUCTURE_KEYWORDS:
                     found += [
                         f"{path} {element.keyword}: {what}"
                         for text in texts(element)

@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from npcpit_imaging import __version__
 from npcpit_imaging.dicom.deidentify import policy
-from npcpit_imaging.dicom.deidentify.elements import items_of, new_element, texts_of
+from npcpit_imaging.dicom.deidentify.elements import code_item, items_of, new_element, texts_of
 from npcpit_imaging.dicom.deidentify.identity import check_subject
 from npcpit_imaging.dicom.deidentify.inspection import pixel_findings
 from npcpit_imaging.dicom.deidentify.manifest import Manifest
@@ -113,14 +113,10 @@ def _write_method(out: Dataset, *, subject: str, codes: dict[str, str]) -> None:
     out[policy.METHOD] = new_element(
         policy.METHOD, "LO", [f"DICOM PS3.15 {EDITION} Annex E Basic Profile", f"npcpit_imaging {__version__}"]
     )
-    out[policy.METHOD_CODES] = new_element(policy.METHOD_CODES, "SQ", [_code(*code) for code in codes.items()])
+    out[policy.METHOD_CODES] = new_element(
+        policy.METHOD_CODES, "SQ", [code_item(value, "DCM", meaning) for value, meaning in codes.items()]
+    )
     out[policy.TIME_MODIFIED] = new_element(policy.TIME_MODIFIED, "CS", "MODIFIED")
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", meaning
-    return code
 
 
 def _write_file_meta(dataset: Dataset, out: Dataset) -> None:
@@ -129,6 +125,7 @@ def _write_file_meta(dataset: Dataset, out: Dataset) -> None:
     if meta is None:
         return
     new = FileMetaDataset()
+    new.FileMetaInformationGroupLength = 0  # pydicom writes the real one where it finds this
     new.FileMetaInformationVersion = b"\0\1"
     for keyword, source in (
         ("MediaStorageSOPClassUID", "SOPClassUID"),

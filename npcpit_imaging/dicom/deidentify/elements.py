@@ -1,6 +1,8 @@
 """Reading and rewriting one data element without decoding what need not be decoded (DICOM PS3.5 6.2, 7.1)."""
 
 from collections.abc import Sequence as Values
+from copy import deepcopy
+from functools import cache
 from typing import TypeAlias
 
 from pydicom.config import IGNORE
@@ -42,10 +44,13 @@ def tag_name(tag: int) -> str:
 def vr_of(element: Element) -> str:
     """The element's VR: the written one, the dictionary's for implicit VR and UN, else ``UN``."""
     written = element.VR
-    if written not in (None, "UN", ""):
-        return str(written)
+    return _dictionary_vr(int(element.tag)) if written in (None, "UN", "") else str(written)
+
+
+@cache
+def _dictionary_vr(tag: int) -> str:
     try:
-        return str(dictionary_VR(element.tag))
+        return str(dictionary_VR(tag))
     except KeyError:
         return "UN"
 
@@ -95,6 +100,11 @@ def with_texts(element: Element, vr: str, values: Values[str]) -> Element:
     return DataElement(element.tag, vr, value, validation_mode=IGNORE)
 
 
+def own(element: Element) -> Element:
+    """An element the copy may call its own: raw ones cannot change, decoded ones are copied."""
+    return element if isinstance(element, RawDataElement) else deepcopy(element)
+
+
 def emptied(element: Element, vr: str) -> Element:
     """The same element with no value (type 2)."""
     value: object = Sequence() if vr == "SQ" else "" if vr in TEXT_VRS else None
@@ -136,3 +146,9 @@ def items_of(element: Element, dataset: Dataset, place: str) -> Sequence:
 def new_element(tag: int, vr: str, value: object) -> DataElement:
     """A data element made from scratch."""
     return DataElement(BaseTag(tag), vr, value, validation_mode=IGNORE)
+
+
+def code_item(value: str, scheme: str, meaning: str) -> Dataset:
+    """A code sequence item (PS3.3 8.8)."""
+    values = ((0x00080100, "SH", value), (0x00080102, "SH", scheme), (0x00080104, "LO", meaning))
+    return Dataset({BaseTag(tag): new_element(tag, vr, text) for tag, vr, text in values})

@@ -71,6 +71,18 @@ STANDARD_SCHEMES = frozenset(
 )  # fmt: skip
 """Coding schemes whose codes and meanings come from a published list."""
 
+BODY_PART = 0x00180015
+TYPED_CODE_STRINGS = frozenset({BODY_PART, 0x00700080, 0x00700002})
+"""Code strings that people type (body part, content label, graphic layer): only words of the vocabulary stay."""
+
+STRUCTURAL_CODE_STRINGS = frozenset(
+    {
+        0x00080008, 0x00080060, 0x00100040, 0x00280004, 0x0040A010, 0x0040A040, 0x0040A050, 0x0040A491, 0x0040A493,
+        0x0040A496, 0x0040DB00, 0x30060036, 0x30060042, 0x300600A4,
+    }
+)  # fmt: skip
+"""Code strings without which the object falls apart; a patient called Text or Container must not break a report."""
+
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 """Pixel data: passed through bit for bit."""
 

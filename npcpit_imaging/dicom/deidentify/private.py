@@ -5,7 +5,7 @@ import re
 from pydicom.dataset import Dataset
 
 from npcpit_imaging.dicom.deidentify.dates import shift_dt
-from npcpit_imaging.dicom.deidentify.elements import Element, is_numeric_text, new_element, texts_of
+from npcpit_imaging.dicom.deidentify.elements import Element, is_numeric_text, new_element, own, texts_of
 from npcpit_imaging.dicom.deidentify.table import safe_private
 
 MAX_BYTES = 1024
@@ -41,7 +41,7 @@ def safe_element(source: Dataset, element: Element, *, shift_days: int) -> Eleme
     if vr in _WIDTH:
         data = element.value
         fits = not isinstance(data, bytes) or (0 < len(data) <= MAX_BYTES and len(data) % _WIDTH[vr] == 0)
-        return element if fits else None
+        return own(element) if fits else None
     values = _safe_texts(texts_of(element, vr), vr, shift_days)
     return None if values is None else new_element(tag, vr, values[0] if len(values) == 1 else values)
 

@@ -12,6 +12,7 @@ from npcpit_imaging.dicom.deidentify.elements import (
     dummy,
     emptied,
     is_numeric_text,
+    own,
     texts_of,
     with_texts,
 )
@@ -31,6 +32,7 @@ FREE_TEXT_VRS = frozenset({"LO", "SH", "UC", "LT", "ST", "UT", "UR"})
 """VRs a person can write sentences into."""
 
 _CODE_STRING = re.compile(r"[A-Za-z0-9 _.+\-/]{0,32}")
+_HIDDEN_TEXT = re.compile(rb"[\x20-\x7e]{6,}\0?")
 _TIMEZONE = re.compile(r"[+-]\d{4}")
 _CODE_TAGS = (policy.CODE_VALUE, policy.CODE_SCHEME, policy.CODE_MEANING, policy.LONG_CODE_VALUE)
 _LOCAL_CODES = {policy.CODE_SCHEME: "99LOCAL", policy.URN_CODE_VALUE: "about:blank"}
@@ -120,17 +122,27 @@ class Values:
             self.replace(scope, element, vr, Action.EMPTY)
 
     def code_string(self, scope: Scope, element: Element, vr: str, treatment: Treatment) -> None:
-        """Defined terms stay; anything that cannot be one goes."""
-        values = texts_of(element, vr)
-        if treatment.action is Action.CLEAN or not all(_CODE_STRING.fullmatch(value) for value in values):
+        """Defined terms stay; anything that cannot be one goes, and so does what people type where a term should be."""
+        tag, values = int(element.tag), texts_of(element, vr)
+        typed = tag in policy.TYPED_CODE_STRINGS
+        terms = [clean_text(value).upper().replace("-", "_") for value in values] if typed else values
+        if treatment.action is Action.CLEAN or not all(_CODE_STRING.fullmatch(term) for term in terms):
             self.replace(scope, element, vr, treatment.otherwise)
+        elif values and not any(terms):
+            self.replace(scope, element, vr, Action.EMPTY if tag == policy.BODY_PART else Action.DUMMY)
+        elif tag in policy.STRUCTURAL_CODE_STRINGS:
+            scope.out[tag] = _known(element, vr, None)
         else:
-            self._keep(scope, element, vr, values)
+            self._keep(scope, with_texts(element, vr, terms) if terms != values else element, vr, terms)
 
     def binary(self, scope: Scope, element: Element, vr: str) -> None:
         """Numbers and pixels stay bit for bit; small values are searched for names at the end."""
         tag, data = int(element.tag), bytes_of(element)
-        scope.out[tag] = element
+        if tag not in policy.PIXEL_TAGS and (vr == "OB" or element.VR == "UN") and _HIDDEN_TEXT.fullmatch(data):
+            self.ledger.find("unreadable-value", scope.place(tag), f"expected VR {vr}, found text; replaced")
+            self.replace(scope, element, vr, Action.DUMMY)
+            return
+        scope.out[tag] = own(element)
         if tag not in policy.PIXEL_TAGS and 4 <= len(data) <= MAX_SEARCHED_BYTES:
             self.ledger.keep(scope, tag, vr, data)
 
@@ -172,7 +184,7 @@ class Values:
 def _known(element: Element, vr: str, values: list[str] | None) -> Element:
     """The element itself, or with its real VR where it came as UN."""
     if element.VR != "UN":
-        return element
+        return own(element)
     return with_texts(element, vr, texts_of(element, vr) if values is None else values)
 
 

@@ -9,6 +9,7 @@ from npcpit_imaging.dicom.deidentify import policy
 from npcpit_imaging.dicom.deidentify.content import content_key
 from npcpit_imaging.dicom.deidentify.elements import (
     Element,
+    code_item,
     items_of,
     new_element,
     tag_name,
@@ -109,7 +110,7 @@ class Walk:
         items, path = items_of(element, scope.source, scope.place(tag)), (*scope.path, tag)
         if action is Action.DUMMY and tag in policy.DUMMY_CODE_SEQUENCES:
             self.ledger.record(path, Action.DUMMY)
-            kept = [_dummy_code()] if items else []
+            kept = [code_item("0", "99NPCPIT", "Removed")] if items else []
         elif action is Action.CONTENT:
             kept = [new for item in items for new in self._content_item(item, path)]
         else:
@@ -154,9 +155,3 @@ def _is_local_code(source: Dataset) -> bool:
         return False
     scheme = "".join(texts_of(source.get_item(policy.CODE_SCHEME), "SH")) if policy.CODE_SCHEME in source else ""
     return scheme not in policy.STANDARD_SCHEMES
-
-
-def _dummy_code() -> Dataset:
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "0", "99NPCPIT", "Removed"
-    return code

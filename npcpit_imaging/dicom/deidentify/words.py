@@ -5,8 +5,8 @@ from functools import cache
 from importlib.resources import files
 
 _TOKEN = re.compile(r"[^\s_^/\\|,;:=()\[\]{}<>\"']+")
-_NUMBER = re.compile(r"\d{1,3}(\.\d{1,2})?")
-_NUMBER_WITH_UNIT = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)(mm|cm|ml|kv|kvp|mas|ma|s|sec|min|hz|x\d{1,3})", re.IGNORECASE)
+_NUMBER = re.compile(r"(0|[1-9]\d?)(\.\d{1,2})?")
+_NUMBER_WITH_UNIT = re.compile(r"(\d{1,4}(?:\.\d{1,2})?)(mm|cm|ml|kv|kvp|mas|ma|s|sec|min|hz|x\d{1,3})", re.IGNORECASE)
 _WORD_WITH_INDEX = re.compile(r"([A-Za-z]+)-?(\d{1,2})")
 _B_VALUE = re.compile(r"[bB]=?(\d{1,4})")
 _KERNEL = re.compile(r"[BHDTU][rfulsv]?\d{2}[fshm]?|FC\d{2}", re.IGNORECASE)
