@@ -30,6 +30,7 @@ DUMMY_TEXT = "Removed"
 """What stands where a value is required but none may be shown."""
 
 _DUMMIES = {"DS": "0", "IS": "0", "AS": "000Y", "CS": "REMOVED", "AE": "REMOVED", "TM": "000000", "UR": "about:blank"}
+_ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\xdd")
 _NUMERALS = b"0123456789+-.eE \\\0"
 _PAD = {"UI": b"\0"}
 
@@ -137,10 +138,13 @@ def items_of(element: Element, dataset: Dataset, place: str) -> Sequence:
     unknown = element.VR == "UN"
     implicit = unknown or element.VR is None or bool(getattr(element, "is_implicit_VR", False))
     little = unknown or bool(getattr(element, "is_little_endian", True))
+    fault = DeidentifyError(f"{place}: expected the items of a sequence, found bytes that are none")
+    if data and data[:4] not in _ITEM_STARTS:
+        raise fault
     try:
         return convert_SQ(data, implicit, little, dataset.original_character_set or None)
-    except Exception as error:
-        raise DeidentifyError(f"{place}: expected the items of a sequence, found bytes that are none") from error
+    except Exception as error:  # noqa: BLE001  pydicom's parsers raise anything from OSError to TypeError on hostile bytes
+        raise fault from error
 
 
 def new_element(tag: int, vr: str, value: object) -> DataElement:
