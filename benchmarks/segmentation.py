@@ -1,8 +1,8 @@
 """Simulated line, box and click prompts on the public training tumours: Dice, key-slice Dice, diameter error, latency.
 
-The noise of a person: each end of the line is moved in its slice by a normal error of 1.5 mm along i and along j (1.9 mm
-on average), and one line in four lies one slice beside the right one. Each face of the box lies 1 mm outside the tumour,
-with a normal error of 1.5 mm. A click falls on a random voxel at least half as deep as the deepest.
+The noise of a person: each end of the line is moved in its slice by a normal error of 1.5 mm along i and along j (1.9
+mm on average), and one line in four lies one slice beside the right one. Each face of the box lies 1 mm outside the
+tumour, with a normal error of 1.5 mm. A click falls on a random voxel at least half as deep as the deepest.
 
 Calibrated methods are cross-validated: no patient is measured by numbers that were fitted on him.
 
@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +23,16 @@ import numpy as np
 from scipy import ndimage
 
 from npcpit_imaging.config.segmentation import SegmentationSettings
+from npcpit_imaging.errors import SegmentationError
 from npcpit_imaging.measurement.extent import measure
 from npcpit_imaging.segmentation import calibration as calibration_module
 from npcpit_imaging.segmentation.calibrated import calibration_key, propose
 from npcpit_imaging.segmentation.calibration import Calibration, fit
-from npcpit_imaging.segmentation.catalogue import SEGMENTERS
 from npcpit_imaging.segmentation.features import feature_names, features
 from npcpit_imaging.segmentation.frame import frame_of
 from npcpit_imaging.segmentation.prompt import BoxPrompt, LinePrompt, PointPrompt, Prompt
 from npcpit_imaging.segmentation.region import to_region
+from npcpit_imaging.segmentation.segmenters import SEGMENTERS
 from npcpit_imaging.study.measurement import Measurement
 from npcpit_imaging.volume.files import read_mask, read_volume
 from npcpit_imaging.volume.geometry import Geometry
@@ -43,9 +44,9 @@ PROMPTS = ("line", "box", "click")
 LINE_ERROR_MM = 1.5
 BOX_ERROR_MM = 1.5
 BOX_OUTSIDE_MM = 1.0
-VOXELS_PER_LESION = 8000
-DEPTHS = (1.0, 0.6)
-"""Each lesion is fitted as it is and pressed together through the slices: sarcomas are longer than nodes."""
+VOXELS_PER_LESION = 3000
+SHRINKING = ((1.0, 1.0), (0.35, 0.7))
+"""Each lesion is fitted as it is, and as small as a node (in its slice; further through the slices: limbs are long)."""
 
 SETTINGS = SegmentationSettings()
 
@@ -120,7 +121,7 @@ def measure_methods(
             if chosen is None:
                 try:
                     found = SEGMENTERS[name](case.volume, (drawn,), previous=None, settings=SETTINGS).mask
-                except calibration_module.SegmentationError:
+                except SegmentationError:
                     break
             else:
                 frame = frame_of(case.volume, (drawn,), None, SETTINGS)
@@ -143,28 +144,31 @@ def _cross_validated(prompt: str, cases: list[Case], folds: int) -> list[Calibra
 
 
 def sample(case: Case, prompt: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, truth and weight of random voxels of one lesion, as it is and pressed together."""
+    """Features, truth and weight of random voxels of one lesion, as it is and shrunk."""
     rng = np.random.default_rng(case.seed)
     parts = []
-    for repeat, depth in enumerate(DEPTHS):
-        pressed = _pressed(case, depth)
-        drawn = simulate(prompt, pressed, repeat)
-        frame = frame_of(pressed.volume, (drawn,), None, SETTINGS)
-        region = frame.region(pressed.volume, SETTINGS)
-        columns = features(region, frame, pressed.volume.modality)
-        share = to_region(region, pressed.mask).ravel()
+    for repeat, (scale, depth) in enumerate(SHRINKING):
+        shrunk = _shrunk(case, scale, depth)
+        drawn = simulate(prompt, shrunk, repeat)
+        frame = frame_of(shrunk.volume, (drawn,), None, SETTINGS)
+        region = frame.region(shrunk.volume, SETTINGS)
+        columns = features(region, frame, shrunk.volume.modality)
+        share = to_region(region, shrunk.mask).ravel()
         chosen = rng.choice(len(columns), min(VOXELS_PER_LESION, len(columns)), replace=False)
-        weight = np.full(len(chosen), 1 / len(chosen) / len(DEPTHS), np.float32)
+        weight = np.full(len(chosen), 1 / len(chosen) / len(SHRINKING), np.float32)
         parts.append((columns[chosen], share[chosen], weight))
     columns, share, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     return columns, share, weight
 
 
-def _pressed(case: Case, depth: float) -> Case:
+def _shrunk(case: Case, scale: float, depth: float) -> Case:
     grid = case.volume.geometry
     x, y, z = grid.spacing_mm
     thin = Geometry(
-        shape_kji=grid.shape_kji, origin_mm=grid.origin_mm, spacing_mm=(x, y, z * depth), direction=grid.direction
+        shape_kji=grid.shape_kji,
+        origin_mm=grid.origin_mm,
+        spacing_mm=(x * scale, y * scale, z * scale * depth),
+        direction=grid.direction,
     )
     volume = Volume(voxels=case.volume.voxels, geometry=thin, modality=case.volume.modality, unit=case.volume.unit)
     mask = Mask(voxels=case.mask.voxels, geometry=thin)
@@ -235,15 +239,15 @@ def _row(kind: str, prompt: str, method: str, scores: np.ndarray) -> dict[str, o
 
 def _write_calibration(arguments: argparse.Namespace) -> None:
     fitted = {}
-    for kind in KINDS:
+    for kind, modality in KINDS.items():
         cases = list(load_cases(kind, arguments.limit))
         for prompt in ("line", "box"):
             columns, share, weight = (
                 np.concatenate(column) for column in zip(*(sample(case, prompt) for case in cases), strict=True)
             )
             frame = frame_of(cases[0].volume, (simulate(prompt, cases[0]),), None, SETTINGS)
-            key = calibration_key(KINDS[kind], frame)
-            fitted[key] = fit(columns, share, weight, feature_names(KINDS[kind])).to_json()
+            key = calibration_key(modality, frame)
+            fitted[key] = fit(columns, share, weight, feature_names(modality)).to_json()
             print(f"{key}: {len(columns)} voxels of {len(cases)} lesions")
     content = {
         "licence": calibration_module.LICENCE,

@@ -1,4 +1,4 @@
-"""What a site decided about segmentation, per modality."""
+"""What a site decided about segmentation; one value for each modality."""
 
 from pydantic import Field
 
@@ -9,27 +9,19 @@ class SegmentationSettings(Config):
     """How lesions are proposed in one modality.
 
     Args:
-        method: Name of the segmenter, a key of ``npcpit_imaging.segmentation.catalogue.SEGMENTERS``; empty chooses the
-            measured default of the modality and prompt.
+        method: Name of the segmenter, a key of ``npcpit_imaging.segmentation.segmenters.SEGMENTERS``.
         voxel_budget: About how many voxels a segmenter may look at; 150,000 answer in less than a second on two cores.
         point_radius_mm: Half-width of the box that a click alone stands for.
         line_slack_mm: How far the proposal's diameter may exceed the line's length, beside half a pixel.
         threshold: Probability above which a voxel is proposed.
         smoothing: Width of the smoothing of the log-odds as a fraction of the lesion's diameter.
-        air_below: Voxels below are never proposed (HU for CT); None proposes any.
+        ct_air_below_hu: CT voxels below are never proposed; None proposes any.
     """
 
-    method: str = ""
+    method: str = "calibrated"
     voxel_budget: int = Field(default=150_000, ge=1_000, le=5_000_000)
     point_radius_mm: float = Field(default=15.0, gt=0, le=100)
     line_slack_mm: float = Field(default=0.0, ge=0, le=10)
     threshold: float = Field(default=0.5, gt=0, lt=1)
     smoothing: float = Field(default=0.02, ge=0, le=0.2)
-    air_below: float | None = None
-
-
-class PetSettings(Config):
-    """Thresholds of the fixed PET contours."""
-
-    percent_of_max: tuple[float, ...] = (41.0, 50.0)
-    suv: tuple[float, ...] = (2.5, 4.0)
+    ct_air_below_hu: float | None = -300.0

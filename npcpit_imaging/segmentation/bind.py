@@ -1,6 +1,7 @@
 """A line prompt binds the proposal: its ends are the longest diameter, in its slice and in every other."""
 
 import math
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from npcpit_imaging.segmentation.region import Floats, Region
 from npcpit_imaging.study.caliper import Caliper
 
 SPINDLE_RATIO = 0.25
-"""Half-width of the spindle drawn around the line, as a fraction of its half-length: thinner than nearly every lesion."""
+"""Half-width of the spindle around the line, as a fraction of its half-length: thinner than nearly every lesion."""
 
 STRICTER = (0.6, 0.7, 0.8, 0.9, 0.95)
 """Probabilities tried in turn, beyond the threshold, in a slice that would be longer than the line."""
@@ -63,10 +64,8 @@ def plane_diameter_mm(plane: Plane, pixel_mm: NDArray[np.float64]) -> float:
     first, last = rows.argmax(axis=1), plane.shape[1] - 1 - rows[:, ::-1].argmax(axis=1)
     points = np.column_stack([np.concatenate([first, last]), np.concatenate([j, j])]) * pixel_mm
     if len(points) > 8:
-        try:
+        with suppress(QhullError):  # all on one line
             points = points[ConvexHull(points).vertices]
-        except QhullError:  # all on one line
-            pass
     return float(pdist(points).max())
 
 
@@ -77,22 +76,22 @@ def _shortened(
     if plane_diameter_mm(plane | kept, pixel) <= limit_mm:
         return plane | kept
     for chance in STRICTER:
-        stricter = _largest(plane & (probability > chance)) | kept
+        stricter = _largest(np.asarray(plane & (probability > chance))) | kept
         if plane_diameter_mm(stricter, pixel) <= limit_mm:
             return stricter
     weight = np.where(plane, probability, 0.0)
     j, i = np.indices(plane.shape)
     centre = [float((axis * weight).sum() / max(float(weight.sum()), 1e-9)) for axis in (j, i)]
-    circle = np.hypot((j - centre[0]) * pixel[1], (i - centre[1]) * pixel[0]) <= limit_mm / 2
-    return (plane & circle) | kept
+    circle = np.asarray(np.hypot((j - centre[0]) * pixel[1], (i - centre[1]) * pixel[0]) <= limit_mm / 2)
+    cut: Plane = (plane & circle) | kept
+    return cut
 
 
 def _largest(plane: Plane) -> Plane:
     label, count = ndimage.label(plane, EIGHT)
     if count < 2:
         return plane
-    largest: Plane = label == 1 + int(np.bincount(label.ravel())[1:].argmax())
-    return largest
+    return np.asarray(label == 1 + int(np.bincount(label.ravel())[1:].argmax()))
 
 
 def _along_and_across(region: Region, line: Caliper, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

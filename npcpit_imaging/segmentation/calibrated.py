@@ -66,8 +66,8 @@ def propose(
     if previous is not None:
         odds = odds + PREVIOUS_LOG_ODDS * (2 * to_region(region, previous) - 1)
     odds = odds + correction_log_odds(region, prompts, frame.diameter_mm)
-    probability = 1 / (1 + np.exp(-to_native(region, odds)))
-    inside = decide(volume, prompts, probability, region, frame, settings)
+    probability = (1 / (1 + np.exp(-to_native(region, odds)))).astype(np.float32)
+    inside = decide(volume, prompts, probability, region=region, frame=frame, settings=settings)
     whole = np.zeros(volume.geometry.shape_kji, np.float32)
     whole[region.window] = probability
     mask = fill_mask(region, inside, label="proposal")
@@ -94,14 +94,15 @@ def decide(
     volume: Volume,
     prompts: tuple[Prompt, ...],
     probability: Floats,
+    *,
     region: Region,
     frame: Frame,
     settings: SegmentationSettings,
 ) -> NDArray[np.bool_]:
     """From a probability `(K, J, I)` on the native block to the block's mask."""
     inside = probability > settings.threshold
-    if settings.air_below is not None:
-        inside &= volume.voxels[region.window] >= settings.air_below
+    if volume.modality is Modality.CT and settings.ct_air_below_hu is not None:
+        inside &= volume.voxels[region.window] >= settings.ct_air_below_hu
     if frame.line is None:
         inside &= _within_box(region, frame)
     inside = connected_to_centre(inside, probability)

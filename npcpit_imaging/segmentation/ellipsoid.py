@@ -1,4 +1,7 @@
-"""The floor: an ellipsoid from the prompt alone, blind to the image. A segmenter that does not beat it has learnt nothing."""
+"""The floor: an ellipsoid from the prompt alone, blind to the image.
+
+A segmenter that does not beat it has learnt nothing from the image.
+"""
 
 import numpy as np
 

@@ -1,8 +1,7 @@
-"""What a voxel classifier sees of a voxel: its place in the prompt's frame, its intensity beside the lesion's core, and
-how hard it is to reach from there.
+"""What a voxel classifier sees: a voxel's place, its intensity beside the lesion's core, how hard it is to reach.
 
-Every feature is relative (to the frame's size, to the core's spread), so that one calibration serves lesions of any size
-and MR of any scale.
+Every feature is relative (to the frame's size, to the core's spread), so that one calibration serves lesions of any
+size and MR of any scale.
 """
 
 from dataclasses import dataclass
@@ -38,12 +37,15 @@ HISTOGRAM_BINS = 48
 CLIP_SPREADS = 4.0
 """Intensities further than this many spreads from the core's median are equally unlike it."""
 
+SIZE_RANGE_MM = (20.0, 140.0)
+"""Diameters met while fitting; smaller and larger lesions are taken as these."""
+
 FAR = 6.0
 """Geodesic distances beyond this many half-lengths are equally far."""
 
 NAMES = (
     "along", "across", "through", "radius", "intensity", "unlikeness", "likelihood",
-    "geodesic", "edge", "likelihood_smooth", "intensity_smooth", "unlikeness_smooth",
+    "geodesic", "edge", "likelihood_smooth", "intensity_smooth", "unlikeness_smooth", "size",
 )  # fmt: skip
 """Features of every modality, in the order of the calibration's columns."""
 
@@ -87,7 +89,7 @@ def features(region: Region, frame: Frame, modality: Modality) -> Floats:
     columns = [
         u * u, v * v, w * w, radius, near, np.abs(near), likelihood_ratio(image, core),
         geodesic(near, edge, core, region, frame), edge,
-        likelihood_ratio(smooth, core), near_smooth, np.abs(near_smooth),
+        likelihood_ratio(smooth, core), near_smooth, np.abs(near_smooth), _size(frame),
     ]  # fmt: skip
     if modality is Modality.PT:
         columns += _uptake_columns(region, core)
@@ -154,6 +156,12 @@ def geodesic(near: Floats, edge: Floats, core: Core, region: Region, frame: Fram
     arrival = sitk.GetArrayFromImage(march.Execute(speed)) / half
     capped: Floats = np.minimum(arrival, FAR).astype(np.float32)
     return capped
+
+
+def _size(frame: Frame) -> Floats:
+    """Large lesions of the training images lie along a limb, small ones are round: the shape may depend on the size."""
+    low, high = SIZE_RANGE_MM
+    return np.full((1, 1, 1), np.log(np.clip(frame.diameter_mm, low, high) / 40.0), np.float32)
 
 
 def _uptake_columns(region: Region, core: Core) -> list[Floats]:

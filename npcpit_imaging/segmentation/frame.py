@@ -1,4 +1,4 @@
-"""A prompt as a frame: a centre, three axes and three half-lengths, so that every lesion looks one size to a segmenter."""
+"""A prompt as a frame (centre, three axes, three half-lengths), so that every lesion looks one size to a segmenter."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ LINE_WIDTH_RATIO = 0.75
 """Short axis of a lesion as a fraction of its long axis: the median of the training lesions."""
 
 LINE_DEPTH_RATIO = 1.3
-"""Extent through the slices as a fraction of the long axis: the median of the training lesions, which lie along a limb."""
+"""Extent through the slices as a fraction of the long axis: the median of the training lesions, along a limb."""
 
 LINE_REACH = (1.25, 1.55, 1.6)
 """How far, in half-lengths, the region reaches along, across and through the line's slice."""

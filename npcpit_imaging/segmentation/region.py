@@ -1,7 +1,7 @@
 """The part of an image a segmenter looks at: a block near the prompt, coarsened to about 150,000 voxels.
 
-The block keeps the image's axes. Coarsening is by a triangle kernel as wide as the coarse voxel, so that thin structures
-are averaged and not skipped; the answer comes back by linear interpolation.
+The block keeps the image's axes. Coarsening is by a triangle kernel as wide as the coarse voxel, so that thin
+structures are averaged and not skipped; the answer comes back by linear interpolation.
 """
 
 import math

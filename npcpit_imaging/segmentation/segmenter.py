@@ -18,7 +18,7 @@ class Provenance:
     """Who proposed a mask, so that it can be proposed again.
 
     Args:
-        name: The segmenter's name in the catalogue.
+        name: The segmenter's name among ``SEGMENTERS``.
         version: Changes whenever the same input may give another mask.
         licence: SPDX identifier of the method and its weights.
         weights_digest: SHA-256 of the weights as hex; empty for a method without any.

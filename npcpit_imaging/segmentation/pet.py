@@ -1,0 +1,136 @@
+"""PET contours inside a box: 41 % and 50 % of SUVmax, SUV 2.5 and 4.0, and a gradient watershed (EANM 2015, IBSI).
+
+Physiologic uptake beside the lesion is kept out by the prompt's box: nothing outside it is looked at, and of what is
+hot inside it only the component with the hottest voxel is proposed. A line or a click gives the box of its frame.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from npcpit_imaging.config.segmentation import SegmentationSettings
+from npcpit_imaging.errors import SegmentationError
+from npcpit_imaging.segmentation.corrections import apply_corrections
+from npcpit_imaging.segmentation.frame import Frame, frame_of
+from npcpit_imaging.segmentation.prompt import Prompt
+from npcpit_imaging.segmentation.region import Floats, Region, fill_mask
+from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, Segmenter, require_positive
+from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.volume.volume import Mask, Unit, Volume
+
+VERSION = "1"
+
+HOT_FRACTION = 0.7
+"""Voxels above this fraction of SUVmax are surely lesion to the watershed."""
+
+COLD_FRACTION = 0.25
+"""Voxels below this fraction of SUVmax are surely not."""
+
+Inside = NDArray[np.bool_]
+Contour = Callable[[Floats, Inside], Inside]
+"""From SUVs `(K, J, I)` and the box `(K, J, I)` to what is hot in the box."""
+
+SIX = ndimage.generate_binary_structure(3, 1)
+
+
+def percent_of_max(percent: float) -> Contour:
+    """Everything in the box at or above a percentage of its SUVmax."""
+
+    def contour(suv: Floats, box: Inside) -> Inside:
+        return box & (suv >= percent / 100.0 * float(suv[box].max()))
+
+    return contour
+
+
+def fixed_suv(threshold: float) -> Contour:
+    """Everything in the box at or above an SUV."""
+
+    def contour(suv: Floats, box: Inside) -> Inside:
+        return box & (suv >= threshold)
+
+    return contour
+
+
+def gradient_watershed(suv: Floats, box: Inside) -> Inside:
+    """The catchment basin of the hottest part of the box, on the gradient of the SUV."""
+    hottest = float(suv[box].max())
+    peak = np.unravel_index(int(np.where(box, suv, -np.inf).argmax()), suv.shape)
+    hot, _ = ndimage.label(box & (suv >= HOT_FRACTION * hottest), SIX)
+    markers = np.where(hot == hot[peak], 2, 0)
+    markers[~box | (suv <= COLD_FRACTION * hottest)] = 1
+    markers[peak] = 2
+    steepness = np.sqrt(
+        sum((ndimage.sobel(suv, axis=axis) ** 2 for axis in range(3)), start=np.zeros(suv.shape, np.float32))
+    )
+    return np.asarray(watershed(steepness, markers) == 2)
+
+
+def pet_segmenter(name: str, contour: Contour) -> Segmenter:
+    """A segmenter from a contour."""
+
+    def segment(
+        volume: Volume, prompts: tuple[Prompt, ...], *, previous: Mask | None, settings: SegmentationSettings
+    ) -> Proposal:
+        require_positive(prompts, refining=previous is not None)
+        if volume.unit is not Unit.SUVBW:
+            raise SegmentationError(f"{name}: expected a PET in {Unit.SUVBW}, found {volume.modality} in {volume.unit}")
+        frame = frame_of(volume, prompts, previous, settings)
+        region = frame.region(volume, settings)
+        suv = volume.voxels[region.window]
+        box = _box(region, frame)
+        inside = with_the_hottest(contour(suv, box), suv)
+        mask = fill_mask(region, apply_corrections(inside, region, prompts), label="proposal")
+        return Proposal(
+            mask=mask,
+            provenance=Provenance(
+                name=name, version=VERSION, licence="MIT", weights_digest="", settings_digest=settings.digest
+            ),
+            findings=frame.findings + _findings(name, mask, inside, box),
+        )
+
+    return segment
+
+
+def with_the_hottest(inside: Inside, suv: Floats) -> Inside:
+    """The component that holds the hottest voxel; nothing when nothing is inside."""
+    if not inside.any():
+        return inside
+    label, _ = ndimage.label(inside, SIX)
+    peak = np.unravel_index(int(np.where(inside, suv, -np.inf).argmax()), suv.shape)
+    return np.asarray(label == label[peak])
+
+
+def _box(region: Region, frame: Frame) -> Inside:
+    u, v, w = frame.coordinates(region.native.crop(region.start_kji, region.shape_kji))
+    box: Inside = np.broadcast_to((np.abs(u) <= 1) & (np.abs(v) <= 1) & (np.abs(w) <= 1), region.shape_kji)
+    if not box.any():
+        raise SegmentationError("box: expected at least one voxel centre inside it, found none; draw a larger box")
+    return box
+
+
+def _findings(name: str, mask: Mask, inside: Inside, box: Inside) -> tuple[Finding, ...]:
+    found = []
+    if not mask.voxels.any():
+        text = f"{name}: no voxel in the box reaches the threshold; the mask is empty"
+        found.append(Finding(code="empty-mask", severity=Severity.WARNING, text=text))
+    edge = box & ~ndimage.binary_erosion(box, SIX)
+    if (inside & edge).any():
+        text = f"{name}: the contour reaches the box; uptake beyond it was left out"
+        found.append(Finding(code="contour-reaches-box", severity=Severity.WARNING, text=text))
+    return tuple(found)
+
+
+PET_SEGMENTERS: dict[str, Segmenter] = {
+    name: pet_segmenter(name, contour)
+    for name, contour in {
+        "pet-gradient": gradient_watershed,
+        "pet-41-percent": percent_of_max(41.0),
+        "pet-50-percent": percent_of_max(50.0),
+        "pet-suv-2.5": fixed_suv(2.5),
+        "pet-suv-4.0": fixed_suv(4.0),
+    }.items()
+}
+"""The PET contours a reader may choose."""

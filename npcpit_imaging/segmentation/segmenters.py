@@ -1,0 +1,43 @@
+"""Every segmenter by name, and the verb that proposes a lesion's mask with the one the settings name."""
+
+from npcpit_imaging.config.segmentation import SegmentationSettings
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.segmentation import calibrated, ellipsoid
+from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
+from npcpit_imaging.segmentation.prompt import Prompt
+from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
+from npcpit_imaging.volume.volume import Mask, Volume
+
+SEGMENTERS: dict[str, Segmenter] = {
+    calibrated.NAME: calibrated.segment_calibrated,
+    **PET_SEGMENTERS,
+    ellipsoid.NAME: ellipsoid.segment_ellipsoid,
+}
+"""Ordered: what a person is offered, the measured best first (decision record 0050)."""
+
+
+def segment(
+    volume: Volume,
+    prompts: tuple[Prompt, ...],
+    settings: SegmentationSettings,
+    *,
+    previous: Mask | None = None,
+    method: str | None = None,
+) -> Proposal:
+    """Propose a lesion's mask: a draft for a reader, never a measurement.
+
+    Args:
+        volume: The image.
+        prompts: What the reader pointed at, in patient mm; at least one positive.
+        settings: The modality's settings.
+        previous: An earlier mask on the image's grid to refine.
+        method: Name of a segmenter; the settings' without.
+
+    Raises:
+        InputError: There is no segmenter of this name; the message lists them.
+        SegmentationError: A prompt or the image cannot be used; the message says which and where.
+    """
+    name = method or settings.method
+    if name not in SEGMENTERS:
+        raise InputError(f"segmenter: expected one of {', '.join(SEGMENTERS)}, found {name}")
+    return SEGMENTERS[name](volume, prompts, previous=previous, settings=settings)
