@@ -198,9 +198,8 @@ def summary(server: str, load: str, sender: str, *, figures: list[tuple[float, f
 
 def show(rates: list[Rate]) -> None:
     """Print a table with each server's ratio to ours."""
-    print(
-        f"{'load':<8} {'sender':<8} {'server':<24} {'images/s':>9} {'(min':>7} {'max)':>7} {'ours/it':>8} {'CPU s/1000':>11}"
-    )
+    heads = f"{'images/s':>9} {'(min':>7} {'max)':>7} {'ours/it':>8} {'CPU s/1000':>11}"
+    print(f"{'load':<8} {'sender':<8} {'server':<24} {heads}")
     for rate in sorted(rates, key=lambda rate: (rate.load, rate.sender)):
         ours = next(r for r in rates if (r.server, r.load, r.sender) == ("ours", rate.load, rate.sender))
         print(

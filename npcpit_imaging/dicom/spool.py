@@ -2,7 +2,7 @@
 
 ```
 FOLDER/incoming/*.part                  being received; dropped at start
-FOLDER/pending/<2 hex>/<sop uid>.dcm    acknowledged, waiting for ingestion
+FOLDER/pending/<sop uid>.dcm            acknowledged, waiting for ingestion
 FOLDER/quarantine/<code>-<digest>.dcm   kept for a person, with the finding beside it as .json
 FOLDER/ingested.sqlite                  digest of every object that was ingested
 FOLDER/spool.lock                       held by the one process that owns the spool
@@ -38,7 +38,8 @@ RESERVE_BYTES = 256 * 1024 * 1024
 IDENTITY_BYTES = 64 * 1024
 """Bytes of the data set kept in memory to read its UIDs; (0008,0018) lies in the first few hundred."""
 
-_BUCKETS = [f"{number:02x}" for number in range(256)]
+_STRIPES = 64
+"""Locks that serialise objects of one UID; more than this many associations seldom commit at once."""
 
 
 class Outcome(StrEnum):
@@ -110,7 +111,7 @@ class Spool:
             leftover.unlink()
         self.quarantine = Quarantine(folder / "quarantine")
         self._ingested = IngestedIndex(folder / "ingested.sqlite")
-        self._bucket_locks = {bucket: threading.Lock() for bucket in _BUCKETS}
+        self._stripes = [threading.Lock() for _ in range(_STRIPES)]
         self._numbers = itertools.count()
         for made in (self._pending, folder, folder.parent):
             sync_folder(made)
@@ -144,27 +145,23 @@ class Spool:
 
         Two associations may bring the same UID at once: the second waits until the first is durable.
         """
-        bucket = _bucket(header.sop_instance_uid)
-        target = self._pending / bucket / f"{header.sop_instance_uid}.dcm"
-        with self._bucket_locks[bucket]:
+        target = self._pending / f"{header.sop_instance_uid}.dcm"
+        with self._stripe(header.sop_instance_uid):
             known = self._known_digest(target, header.sop_instance_uid)
             if known == digest:
                 path.unlink()
                 return Receipt(outcome=Outcome.ALREADY_STORED)
             if known is None:
-                self._make_bucket(target.parent)
                 path.rename(target)
-                sync_folder(target.parent)
+                sync_folder(self._pending)
                 return Receipt(
                     outcome=Outcome.STORED,
                     spooled=SpooledObject(path=target, header=header, dataset_bytes=dataset_bytes, digest=digest),
                 )
         return self.set_aside(path, QuarantineCode.OTHER_CONTENT, header, digest=digest)
 
-    def _make_bucket(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700)
-            sync_folder(self._pending)
+    def _stripe(self, sop_instance_uid: str) -> threading.Lock:
+        return self._stripes[hash(sop_instance_uid) % _STRIPES]
 
     def set_aside(self, path: Path, code: QuarantineCode, header: ObjectHeader, *, digest: str) -> Receipt:
         """Move a complete, synced temporary file to the quarantine; returns when that is durable."""
@@ -179,7 +176,7 @@ class Spool:
     def pending(self) -> Iterator[SpooledObject]:
         """Yield every object that waits for ingestion, oldest first; one that cannot be read goes to the quarantine."""
         aged = []
-        for path in self._pending.glob("*/*.dcm"):
+        for path in self._pending.glob("*.dcm"):
             with contextlib.suppress(FileNotFoundError):  # ingested meanwhile
                 aged.append((path.stat().st_mtime_ns, path))
         for _, path in sorted(aged):
@@ -194,7 +191,7 @@ class Spool:
     def done(self, spooled: SpooledObject) -> None:
         """Remember an ingested object's digest, then remove its file; repeating this is harmless."""
         uid = spooled.header.sop_instance_uid
-        with self._bucket_locks[_bucket(uid)]:
+        with self._stripe(uid):
             self._ingested.remember(uid, spooled.digest)
             spooled.path.unlink(missing_ok=True)
 
@@ -297,10 +294,6 @@ class Incoming:
         """Forget an object that did not arrive whole."""
         os.close(self._file)
         self._path.unlink(missing_ok=True)
-
-
-def _bucket(sop_instance_uid: str) -> str:
-    return hashlib.sha256(sop_instance_uid.encode("ascii")).hexdigest()[:2]
 
 
 def _owned(path: Path) -> int:

@@ -111,7 +111,8 @@ def test_a_silent_client_holds_up_nobody(storescu, receiver, certificates):
 @pytest.mark.parametrize(("version", "accepted"), [("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)])
 def test_tls_below_1_2_is_refused(receiver, certificates, version, accepted):
     """openssl's client, which still speaks the old version when its security level is lowered."""
-    command = ["openssl", "s_client", version, "-cipher", "DEFAULT@SECLEVEL=0", "-connect", f"127.0.0.1:{receiver.port}",
+    command = ["openssl", "s_client", version, "-cipher", "DEFAULT@SECLEVEL=0",
+               "-connect", f"127.0.0.1:{receiver.port}",
                "-cert", certificates / "peer.pem", "-key", certificates / "peer.key"]  # fmt: skip
     result = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
     assert (b"alert protocol version" in result.stderr) is not accepted
