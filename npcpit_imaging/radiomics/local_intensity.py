@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from npcpit_imaging.errors import RadiomicsError
 from npcpit_imaging.radiomics.feature import Values
 from npcpit_imaging.radiomics.region import Region
 
@@ -31,6 +32,8 @@ def sphere_means(region: Region) -> Floats:
     reach = [int(PEAK_RADIUS_MM / spacing) for spacing in region.spacing_kji_mm]
     block = _reachable(region, reach)
     intensities, mask = region.intensities[block], region.intensity[block]
+    if not np.isfinite(intensities).all():
+        raise RadiomicsError("local intensity: expected finite intensities around the region, found some that are not")
     padded = np.pad(intensities, [(r, r) for r in reach])
     sums = _rod_sums(padded, mask.shape, reach, region.spacing_kji_mm)[mask]
     present = np.pad(np.ones(mask.shape), [(r, r) for r in reach])
