@@ -311,3 +311,34 @@ def test_an_unreadable_date_is_emptied_and_said(recwarn: pytest.WarningsRecorder
     assert [finding.code for finding in manifest.findings] == ["unreadable-value"]
     assert "Yamada" not in manifest.findings[0].text
     assert not recwarn.list
+
+
+def test_a_japanese_name_that_was_already_decoded_leaves_tables_of_numbers_alone() -> None:
+    """A name with no Latin letter gives no bytes to search for, and must not match everything."""
+    original = small(
+        SpecificCharacterSet="ISO 2022 IR 87", PatientName="山田^太郎", RedPaletteColorLookupTableData=bytes(range(64))
+    )
+    after, manifest = run(original)
+    assert after.RedPaletteColorLookupTableData == bytes(range(64))
+    assert str(after.PatientName) == "SUB-01"
+    assert manifest.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr"), [(0x00181210, "OW"), (0x00280010, "LO"), (0x00189074, "OB"), (0x00081090, "??")]
+)
+def test_a_text_under_the_wrong_vr_does_not_slip_through(tag: int, vr: str) -> None:
+    original = small(PatientName="Yamada^Taro")
+    text = b"Yamada Taro "
+    original[tag] = RawDataElement(BaseTag(tag), vr, len(text), text, 0, False, True)
+    after, _ = run(original)
+    value = after.get_item(tag).value if tag in after else b""
+    assert b"Yamada" not in (value if isinstance(value, bytes) else str(value).encode())
+
+
+def test_a_short_patient_id_does_not_cost_the_software_version() -> None:
+    original = small(PatientID="1234", SoftwareVersions="VB12345", ConvolutionKernel="1234 Br40")
+    after, manifest = run(original)
+    assert after.SoftwareVersions == "VB12345"
+    assert after.ConvolutionKernel == "Removed"
+    assert [finding.code for finding in manifest.findings] == ["identity-in-kept-value"]

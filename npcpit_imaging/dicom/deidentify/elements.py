@@ -23,6 +23,9 @@ TEXT_VRS = frozenset(
 )
 """VRs whose value is characters."""
 
+BINARY_VRS = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+"""VRs whose value is numbers."""
+
 SINGLE_TEXT_VRS = frozenset({"LT", "ST", "UT", "UR"})
 """Text VRs in which a backslash separates nothing."""
 
@@ -43,13 +46,18 @@ def tag_name(tag: int) -> str:
 
 
 def vr_of(element: Element) -> str:
-    """The element's VR: the written one, the dictionary's for implicit VR and UN, else ``UN``."""
-    written = element.VR
-    return _dictionary_vr(int(element.tag)) if written in (None, "UN", "") else str(written)
+    """The VR to judge a value by: the written one, unless the dictionary knows better.
+
+    It knows better for implicit VR, for UN and letters that are no VR, and where a text claims to be binary.
+    """
+    written, known = str(element.VR), standard_vr(int(element.tag))
+    disguised = written in BINARY_VRS and known in TEXT_VRS
+    return written if (written in TEXT_VRS or written in BINARY_VRS or written == "SQ") and not disguised else known
 
 
 @cache
-def _dictionary_vr(tag: int) -> str:
+def standard_vr(tag: int) -> str:
+    """The VR that PS3.6 gives an attribute, else ``UN``."""
     try:
         return str(dictionary_VR(tag))
     except KeyError:
@@ -143,7 +151,7 @@ def items_of(element: Element, dataset: Dataset, place: str) -> Sequence:
         raise fault
     try:
         return convert_SQ(data, implicit, little, dataset.original_character_set or None)
-    except Exception as error:  # noqa: BLE001  pydicom's parsers raise anything from OSError to TypeError on hostile bytes
+    except Exception as error:  # pydicom's parsers raise anything from OSError to TypeError on hostile bytes
         raise fault from error
 
 

@@ -12,6 +12,9 @@ MIN_NAME_LETTERS = 3
 MIN_IDENTIFIER_LETTERS = 4
 """Shorter identifiers (a Study ID of 1) occur in any text."""
 
+MAX_WORD_IDENTIFIER = 5
+"""Identifiers up to this length count only as a whole word: the 1234 of a Patient ID is also in a software version."""
+
 _PLACEHOLDERS = frozenset(
     {"anonymous", "anonymized", "anonymised", "unknown", "none", "null", "patient", "name", "doctor"}
 )
@@ -51,8 +54,9 @@ class Residue:
             self.days.add(digits)
 
     def _fragment(self, text: str) -> None:
-        if len(text) > MIN_NAME_LETTERS and not is_vocabulary(text):
-            self.fragments.add(text.encode("latin-1", "ignore"))
+        fragment = text.encode("latin-1", "ignore")  # text read as Latin 1 gives back its bytes, whatever they meant
+        if len(fragment) > MIN_NAME_LETTERS and not is_vocabulary(text):
+            self.fragments.add(fragment)
 
     def in_text(self, text: str, *, description: bool) -> bool:
         """Is something that was lost in this text?
@@ -64,7 +68,10 @@ class Residue:
         """
         lowered = text.lower()
         words = {word for word in _WORD.findall(lowered) if description or not is_vocabulary(word)}
-        if words & self.names or any(part in lowered for part in self.identifiers if not is_vocabulary(part)):
+        if words & self.names or words & self.identifiers:
+            return True
+        longer = {part for part in self.identifiers if len(part) > MAX_WORD_IDENTIFIER and not is_vocabulary(part)}
+        if any(part in lowered for part in longer):
             return True
         return self._holds_name_beyond_words(lowered) or self._holds_day(text) or _holds_uid(text)
 

@@ -13,6 +13,7 @@ from npcpit_imaging.dicom.deidentify.elements import (
     emptied,
     is_numeric_text,
     own,
+    standard_vr,
     texts_of,
     with_texts,
 )
@@ -182,8 +183,8 @@ class Values:
 
 
 def _known(element: Element, vr: str, values: list[str] | None) -> Element:
-    """The element itself, or with its real VR where it came as UN."""
-    if element.VR != "UN":
+    """The element itself, or with its real VR where it came with another."""
+    if element.VR in (None, vr):
         return own(element)
     return with_texts(element, vr, texts_of(element, vr) if values is None else values)
 
@@ -193,7 +194,9 @@ def _is_kept_text(scope: Scope, tag: int, vr: str, treatment: Treatment) -> bool
         return not scope.local_code
     if treatment is not BY_VR:
         return treatment.action is Action.KEEP
-    return (tag == policy.TEXT_VALUE and scope.keep_text) or (vr in policy.TECHNICAL_VRS and policy.is_technical(tag))
+    return (tag == policy.TEXT_VALUE and scope.keep_text) or (
+        vr in policy.TECHNICAL_VRS and vr == standard_vr(tag) and policy.is_technical(tag)
+    )
 
 
 def _is_plain(values: list[str]) -> bool:
