@@ -10,7 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from npcpit_imaging.dicom.enhanced import enhanced_frames, is_enhanced
+from npcpit_imaging.dicom.enhanced import enhanced_frames, enhanced_unit, is_enhanced
 from npcpit_imaging.dicom.instance import Frame, Instance, Kind, PixelFormat
 from npcpit_imaging.dicom.values import first_text, number, numbers, tag_name, text
 from npcpit_imaging.errors import DicomError, SeriesError
@@ -140,7 +140,7 @@ def _image_values(
         return None, (), fault
     try:
         pixels = _pixel_format(dataset, offset)
-        frames = enhanced_frames(dataset) if is_enhanced(dataset) else (_classic_frame(dataset, modality),)
+        frames = enhanced_frames(dataset, modality) if is_enhanced(dataset) else (_classic_frame(dataset, modality),)
     except DicomError as error:
         return None, (), str(error)
     return pixels, frames, ""
@@ -229,6 +229,8 @@ def _criteria(dataset: Dataset) -> dict[str, str]:
 
 
 def _unit(dataset: Dataset, modality: str) -> str:
+    if is_enhanced(dataset):
+        return enhanced_unit(dataset, modality) if modality in VOLUME_MODALITIES else ""
     if modality == "CT":
         return first_text(dataset, "RescaleType") or "HU"
     if modality == "PT":

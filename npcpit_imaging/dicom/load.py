@@ -25,7 +25,7 @@ UNITS = {"HU": Unit.HU, "BQML": Unit.BQML, "GML-BW": Unit.SUVBW}
 """What the header calls a value (RescaleType, Units and SUVType) and our unit for it; all others are arbitrary."""
 
 READERS = 4
-"""Threads that read slices: reading waits for the disk, and most codecs release the interpreter."""
+"""Threads that read slices: native ones wait for the disk; pylibjpeg's codecs hold the interpreter and gain little."""
 
 
 def load_folder(folder: Path, *, series_uid: str | None = None, policy: SeriesPolicy = DEFAULT_POLICY) -> Volume:

@@ -1,7 +1,9 @@
 """Stored pixel values of slices, decoded (DICOM PS3.5 8, PS3.3 C.7.6.3); native ones straight from the file."""
 
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,31 +61,29 @@ def stored_values(instance: Instance, indices: Sequence[int]) -> NDArray[np.inte
 
 
 def _native(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) -> NDArray[np.integer]:
-    start = _value_start(instance, pixels)
     big = pixels.transfer_syntax_uid == ExplicitVRBigEndian
     kind = np.dtype(f"{'>' if big else '<'}{'i' if pixels.signed else 'u'}{pixels.bits_allocated // 8}")
-    count = pixels.rows * pixels.columns
-    values = np.empty((len(indices), pixels.rows, pixels.columns), kind)
-    for place, index in enumerate(indices):
-        found = np.fromfile(instance.path, kind, count, offset=start + index * count * kind.itemsize)
-        if found.size != count:
-            raise _truncated(instance, index, count * kind.itemsize, found.size * kind.itemsize)
-        values[place] = found.reshape(pixels.rows, pixels.columns)
-    return values if not big else values.astype(kind.newbyteorder("="))
+    frame_bytes = pixels.rows * pixels.columns * kind.itemsize
+    with instance.path.open("rb", buffering=0) as file:
+        start = _value_start(file, instance, pixels, frame_bytes * len(instance.frames))
+        values = np.empty((len(indices), pixels.rows, pixels.columns), kind)
+        for place, index in enumerate(indices):
+            file.seek(start + index * frame_bytes)
+            found = file.readinto(values[place].data)
+            if found != frame_bytes:
+                raise _truncated(instance, index, frame_bytes, found)
+    return values.astype(kind.newbyteorder("=")) if big else values
 
 
-def _value_start(instance: Instance, pixels: PixelFormat) -> int:
+def _value_start(file: FileIO, instance: Instance, pixels: PixelFormat, needed: int) -> int:
     """Return the byte where the pixel values begin, after the element's tag, VR and length."""
-    order = "big" if pixels.transfer_syntax_uid == ExplicitVRBigEndian else "little"
-    explicit = pixels.transfer_syntax_uid != ImplicitVRLittleEndian
-    header = 12 if explicit else 8
-    with instance.path.open("rb") as file:
-        file.seek(pixels.offset)
-        element = file.read(header)
+    order: Literal["big", "little"] = "big" if pixels.transfer_syntax_uid == ExplicitVRBigEndian else "little"
+    header = 8 if pixels.transfer_syntax_uid == ImplicitVRLittleEndian else 12
+    file.seek(pixels.offset)
+    element = file.read(header)
     if element[:4] != PIXEL_DATA[order] or len(element) < header:
         raise SeriesError(f"instance {instance.sop_instance_uid}: {tag_name('PixelData')} is missing")
-    needed = pixels.rows * pixels.columns * (pixels.bits_allocated // 8) * len(instance.frames)
-    length = int.from_bytes(element[-4:], "big" if order == "big" else "little")
+    length = int.from_bytes(element[-4:], order)
     if length < needed:
         raise _truncated(instance, 0, needed, length)
     return pixels.offset + header
