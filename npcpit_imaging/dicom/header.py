@@ -1,5 +1,6 @@
 """Read a DICOM file's header into an `Instance` without touching its pixels (DICOM PS3.3 A, C.7, C.8.2, C.8.9)."""
 
+import logging
 import math
 import warnings
 from collections.abc import Iterator
@@ -41,10 +42,15 @@ CRITERIA = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pydicom's warnings about odd values off the screen: they may quote what the header holds."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keep pydicom's warnings about odd values off the screen and out of logs: they quote what the header holds."""
+    logger = logging.getLogger("pydicom")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def looks_like_dicom(path: Path) -> bool:

@@ -80,6 +80,8 @@ def split_series(series: Series) -> tuple[SubSeries, ...]:
 
 def _geometric() -> tuple[tuple[str, Callable[[Sequence[Slice]], Key]], ...]:
     return (
+        (tag_name("Modality"), lambda _: lambda each: each.instance.modality),
+        (f"{tag_name('Units')} or {tag_name('RescaleType')}", lambda _: lambda each: each.instance.unit or "none"),
         (tag_name("FrameOfReferenceUID"), lambda _: lambda each: each.instance.frame_of_reference_uid or "none"),
         ("Rows x Columns (0028,0010) x (0028,0011)", lambda _: _size),
         (tag_name("PixelSpacing"), lambda all_of: _nearest(all_of, _spacing, SAME_SPACING_MM)),
@@ -133,8 +135,16 @@ def _numeric_order(value: str) -> tuple[float, str]:
         return float("inf"), value
 
 
+def _canonical(value: str) -> str:
+    """Write numbers one way, as 10 and 10.0 are one echo time and not two."""
+    try:
+        return "\\".join(f"{float(part):.6g}" for part in value.split("\\"))
+    except ValueError:
+        return value
+
+
 def _divide_where_it_explains(part: SubSeries, keyword: str) -> list[SubSeries]:
-    divided = _divide(part, tag_name(keyword), lambda each: each.frame.criteria.get(keyword, "none"))
+    divided = _divide(part, tag_name(keyword), lambda each: _canonical(each.frame.criteria.get(keyword, "none")))
     if len(divided) == 1 or keyword in DECISIVE:
         return divided
     before = most_repeats(part.slices)

@@ -539,6 +539,28 @@ def test_a_criterion_that_differs_in_every_slice_splits_nothing(tmp_path, make_s
     assert np.array_equal(load_folder(tmp_path).voxels, EXPECTED - 1024)
 
 
+def test_one_number_written_two_ways_splits_nothing(tmp_path, make_series):
+    """Decimal strings 10 and 10.0 are one echo time."""
+
+    def change(dataset, k):
+        dataset.EchoTime = ("10", "10.0")[k % 2]
+
+    make_series(tmp_path, modality="MR", change=change)
+
+    assert np.array_equal(load_folder(tmp_path).voxels, EXPECTED)
+
+
+def test_two_units_in_one_series_are_refused(tmp_path, make_series):
+    """Half the slices in Bq/mL, half in SUV."""
+
+    def change(dataset, k):
+        dataset.Units = ("BQML", "GML")[k // 2]
+
+    make_series(tmp_path, modality="PT", change=change)
+
+    assert "found 2 by Units (0054,1001) or RescaleType (0028,1054)" in refused(tmp_path)
+
+
 def test_echo_and_time_position_split_together(tmp_path, make_series):
     """Two echoes of two time positions are four volumes."""
 

@@ -89,7 +89,7 @@ def test_copies_and_several_volumes(tmp_path, make_series):
     make_series(tmp_path / "echoes", modality="MR", change=echoes)
 
     assert "1 slices" in findings_of(tmp_path / "copies")["duplicate-slice"].text
-    assert "EchoTime (0018,0081) = 10.0 (2 slices)" in findings_of(tmp_path / "echoes")["several-volumes"].text
+    assert "EchoTime (0018,0081) = 10 (2 slices)" in findings_of(tmp_path / "echoes")["several-volumes"].text
 
 
 def test_missing_positions_are_an_error(tmp_path, make_series):

@@ -7,6 +7,8 @@ import pytest
 from pydicom.data import get_testdata_file, get_testdata_files
 
 from npcpit_imaging.dicom.instance import Kind
+from npcpit_imaging.dicom.load import load_folder
+from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.errors import InputError
 
@@ -110,6 +112,18 @@ def test_no_value_of_a_person_is_kept(tmp_path, make_series):
 
     assert "Secret" not in repr(scan(tmp_path))
     assert "SECRET" not in repr(scan(tmp_path))
+
+
+def test_odd_values_are_quoted_in_no_log(tmp_path, make_series, caplog):
+    """pydicom logs a value it finds odd, word for word: here a name where a UID belongs."""
+    for path in make_series(tmp_path, count=1, values={"StudyInstanceUID": "1.22.333.4444.55555"}):
+        path.write_bytes(path.read_bytes().replace(b"1.22.333.4444.55555", b"SECRET^NAME^OF^SOME"))
+
+    with caplog.at_level("DEBUG"):
+        scan(tmp_path)
+        load_folder(tmp_path, policy=SeriesPolicy(single_slice=Choice.ALLOW))
+
+    assert "SECRET" not in caplog.text
 
 
 def test_every_file_of_pydicoms_collection_is_in_a_series_or_rejected():
