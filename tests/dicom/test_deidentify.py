@@ -6,6 +6,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
@@ -23,6 +24,9 @@ from npcpit_imaging.dicom.deidentify import (
     new_uid,
     patient_id,
 )
+from npcpit_imaging.dicom.load import load_folder
+from npcpit_imaging.dicom.pet import suv_scaling
+from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
 from npcpit_imaging.errors import DeidentifyError, InputError
 
 PLAN = DeidentifyPlan(key=bytes(range(32)))
@@ -59,6 +63,31 @@ def test_a_raw_pets_suv_is_the_same_before_and_after(shared_data: Path) -> None:
         assert new.get(keyword) == old.get(keyword), keyword
     assert after.get_item("PixelData").value == before.get_item("PixelData").value
     assert after.SeriesDate != before.SeriesDate
+
+
+def deidentified_folder(source: Path, target: Path) -> Path:
+    target.mkdir()
+    for number, path in enumerate(sorted(source.iterdir())):
+        copy, _ = run(pydicom.dcmread(path))
+        copy.save_as(target / f"{number:04}.dcm", enforce_file_format=True)
+    return target
+
+
+def test_our_own_suv_and_contours_are_the_same_before_and_after(shared_data: Path, tmp_path: Path) -> None:
+    """A PET series and its RTSTRUCT through the real readers: voxels, grid, ROI mask and SUV factor are equal."""
+    images = shared_data / "images"
+    folder, structures = images / "sts/STS_002/PET/image", images / "sts/STS_002/PET/mask"
+    before, after = load_folder(folder), load_folder(deidentified_folder(folder, tmp_path / "image"))
+    np.testing.assert_array_equal(after.voxels, before.voxels)
+    np.testing.assert_array_equal(after.geometry.origin_mm, before.geometry.origin_mm)
+    old, new = (next(path.iterdir()) for path in (structures, deidentified_folder(structures, tmp_path / "mask")))
+    assert roi_names(new) == roi_names(old)
+    masks = [read_roi(path, "GTV_Mass_PET", v.geometry) for path, v in ((old, before), (new, after))]
+    np.testing.assert_array_equal(masks[0].voxels, masks[1].voxels)
+    raw = sorted((images / "sts_001_raw/FDG_PET/image").iterdir())[:8]
+    for number, path in enumerate(raw):
+        run(pydicom.dcmread(path))[0].save_as(tmp_path / f"raw{number}.dcm", enforce_file_format=True)
+    assert suv_scaling(sorted(tmp_path.glob("raw*.dcm"))).factor == suv_scaling(raw).factor
 
 
 def test_intervals_across_midnight_and_inside_sequences_survive() -> None:

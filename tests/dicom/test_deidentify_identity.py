@@ -155,7 +155,8 @@ def test_the_tables_dates_move_as_the_images_do() -> None:
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [
-        ("AX T1 FS +C 3.0mm", "AX T1 FS +C 3.0mm"), ("GTV_Mass_PET", "GTV Mass PET"), ("T2_FLAIR_TRA", "T2 FLAIR TRA"),
+        ("AX T1 FS +C 3.0mm", "AX T1 FS +C 3.0mm"), ("GTV_Mass_PET", "GTV_Mass_PET"),
+        ("T2_FLAIR_TRA Sato", "T2 FLAIR TRA"),
         ("CT NECK W/ CONTRAST Dr. Yamada", "CT NECK W CONTRAST"), ("YAMADA^TARO", ""), ("山田^太郎", ""),
         ("03-1234-5678", ""), ("2024-01-31", ""), ("20240131 MR", "MR"), ("ID 0012345 head", "head"),
         ("lesion T01 target", "lesion T01 target"), ("DWI b1000", "DWI b1000"), ("room b1234", ""),

@@ -30,19 +30,20 @@ def clean_text(text: str) -> str:
         text: Any text; characters beyond ASCII make their word unknown.
 
     Returns:
-        The kept words, one blank between them; empty when none is left.
+        The text itself where every word of it may stay; otherwise the kept words with blanks, empty when none is left.
 
     Example:
         >>> clean_text("AX T1 FS post Gd 3mm, Dr. Yamada 090-1234-5678")
         'AX T1 FS post Gd 3mm'
         >>> clean_text("GTV_Mass_CT 2"), clean_text("YAMADA^TARO 19600101")
-        ('GTV Mass CT 2', '')
+        ('GTV_Mass_CT 2', '')
     """
     tokens = _split_unknown(_TOKEN.findall(text.split("\x1b", maxsplit=1)[0]))
     known = [_is_known(token) for token in tokens]
     numeric = [bool(_NUMBER.fullmatch(token)) for token in tokens]
     kept = [token for index, token in enumerate(tokens) if known[index] or _counts(index, known, numeric)]
-    return " ".join(kept)
+    whole = len(kept) == len(tokens) and text.isascii() and text.isprintable()
+    return text.strip() if whole and kept else " ".join(kept)
 
 
 def is_vocabulary(word: str) -> bool:
