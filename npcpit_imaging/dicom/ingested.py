@@ -1,7 +1,10 @@
 """Which objects were ingested: SOP instance UID to digest, so that a duplicate sent later is still recognised."""
 
+import contextlib
+import errno
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -24,19 +27,36 @@ class IngestedIndex:
             )
 
     def digest(self, sop_instance_uid: str) -> str | None:
-        """Return the digest of an ingested object, or None for a UID never ingested."""
-        with self._lock:
+        """Return the digest of an ingested object, or None for a UID never ingested.
+
+        Raises:
+            OSError: The table cannot be read.
+        """
+        with self._lock, _as_os_error():
             row = self._connection.execute(
                 "SELECT digest FROM ingested WHERE sop_instance_uid = ?", (sop_instance_uid,)
             ).fetchone()
         return None if row is None else str(row[0])
 
     def remember(self, sop_instance_uid: str, digest: str) -> None:
-        """Record an ingested object durably; the first record of a UID stays."""
-        with self._lock, self._connection:
+        """Record an ingested object durably; the first record of a UID stays.
+
+        Raises:
+            OSError: The table cannot be written.
+        """
+        with self._lock, _as_os_error(), self._connection:
             self._connection.execute("INSERT OR IGNORE INTO ingested VALUES (?, ?)", (sop_instance_uid, digest))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+
+@contextlib.contextmanager
+def _as_os_error() -> Iterator[None]:
+    """A full or failing disk is one thing to the caller, whoever met it first."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, f"index of ingested objects: {error}") from error

@@ -5,7 +5,7 @@ One thread accepts, one thread serves each association with blocking reads; noth
 
 import contextlib
 import logging
-import select
+import selectors
 import socket
 import threading
 import time
@@ -20,6 +20,9 @@ from npcpit_imaging.errors import NetworkError
 
 REJECTING_THREADS = 32
 """Connections beyond the limit that are still answered with a rejection; more are closed without an answer."""
+
+ACCEPT_PAUSE_S = 0.1
+"""Pause when no file descriptor is free: the connection stays ready, and asking again at once would burn a core."""
 
 STOP_GRACE_S = 5.0
 """How long `Receiver.stop` lets associations finish by themselves."""
@@ -127,15 +130,22 @@ class Receiver:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listener: socket.socket, woken: socket.socket) -> None:
-        while True:
-            ready, _, _ = select.select([listener, woken], [], [])
-            if woken in ready:
-                return
-            try:
-                connection, address = listener.accept()
-            except OSError:
-                continue  # the peer left again, another process took it, or no file descriptor is free
-            self._admit(connection, str(address[0]))
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            while all(key.fileobj is not woken for key, _ in selector.select()):
+                self._accept_one(listener)
+
+    def _accept_one(self, listener: socket.socket) -> None:
+        try:
+            connection, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # the peer left again, or another process took it
+        except OSError as error:
+            self._log.error("cannot accept a connection: %s", error.strerror)
+            time.sleep(ACCEPT_PAUSE_S)
+            return
+        self._admit(connection, str(address[0]))
 
     def _admit(self, connection: socket.socket, address: str) -> None:
         count = len(self._connections)

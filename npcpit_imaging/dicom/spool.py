@@ -17,8 +17,6 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -28,9 +26,11 @@ from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.ingested import IngestedIndex
 from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_header, read_identity
 from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
+from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
 from npcpit_imaging.dicom.uids import is_uid
 from npcpit_imaging.errors import DicomError
-from npcpit_imaging.study.finding import Finding
+
+__all__ = ["Incoming", "Outcome", "Receipt", "Spool", "SpooledObject"]
 
 RESERVE_BYTES = 256 * 1024 * 1024
 """Free space we leave to the rest of the machine; below it an object is refused as out of resources."""
@@ -40,46 +40,6 @@ IDENTITY_BYTES = 64 * 1024
 
 _STRIPES = 64
 """Locks that serialise objects of one UID; more than this many associations seldom commit at once."""
-
-
-class Outcome(StrEnum):
-    """What became of a received object."""
-
-    STORED = "stored"
-    ALREADY_STORED = "already-stored"
-    QUARANTINED = "quarantined"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpooledObject:
-    """A durable object that waits for ingestion.
-
-    Args:
-        path: The Part-10 file.
-        header: What its file meta says.
-        dataset_bytes: Length of the data set, which is exactly as received.
-        digest: SHA-256 (hex) of the transfer syntax UID, a zero byte and the data set's bytes.
-    """
-
-    path: Path
-    header: ObjectHeader
-    dataset_bytes: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """The durable end of one object's reception.
-
-    Args:
-        outcome: Stored, already stored or quarantined.
-        spooled: The object when it was stored now.
-        finding: Why it was quarantined.
-    """
-
-    outcome: Outcome
-    spooled: SpooledObject | None = None
-    finding: Finding | None = None
 
 
 class Spool:
@@ -152,13 +112,20 @@ class Spool:
                 path.unlink()
                 return Receipt(outcome=Outcome.ALREADY_STORED)
             if known is None:
-                path.rename(target)
-                sync_folder(self._pending)
+                self._place(path, target)
                 return Receipt(
                     outcome=Outcome.STORED,
                     spooled=SpooledObject(path=target, header=header, dataset_bytes=dataset_bytes, digest=digest),
                 )
         return self.set_aside(path, QuarantineCode.OTHER_CONTENT, header, digest=digest)
+
+    def _place(self, path: Path, target: Path) -> None:
+        path.rename(target)
+        try:
+            sync_folder(self._pending)
+        except OSError:
+            target.unlink(missing_ok=True)  # else a repetition would be taken for already durable
+            raise
 
     def _stripe(self, sop_instance_uid: str) -> threading.Lock:
         return self._stripes[hash(sop_instance_uid) % _STRIPES]
@@ -235,7 +202,11 @@ class Incoming:
         Raises:
             OSError: The disk refuses; the temporary file is gone then.
         """
-        fault = self._fault()
+        try:
+            fault = self._fault()
+        except OSError:
+            self.discard()
+            raise
         if fault is not None:
             return self.set_aside(fault)
         self._sync()

@@ -15,8 +15,9 @@ from npcpit_imaging.dicom.negotiation import (
 )
 from npcpit_imaging.dicom.part10 import ObjectHeader
 from npcpit_imaging.dicom.quarantine import QuarantineCode
+from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
-from npcpit_imaging.dicom.spool import Incoming, Outcome, Receipt, Spool, SpooledObject
+from npcpit_imaging.dicom.spool import Incoming, Spool
 from npcpit_imaging.dicom.uids import APPLICATION_CONTEXT_NAME, VERIFICATION
 from npcpit_imaging.dicom.upper_layer import (
     MAX_COMMAND_BYTES,

@@ -215,6 +215,31 @@ def test_a_spooled_file_that_was_damaged_goes_to_quarantine_and_hides_no_other(t
         assert [aside.finding.code for aside in spool.quarantine] == ["damaged-in-spool"]
 
 
+def test_the_receipt_comes_after_file_name_and_folder_are_durable(spool, monkeypatch):
+    """The order of system calls: data, name, folder."""
+    calls: list[str] = []
+    for module, name in ((os, "fdatasync"), (os, "fsync"), (Path, "rename")):
+        whole = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, whole=whole, name=name: (calls.append(name), whole(*a))[1])
+    assert receive(spool, encoded()).outcome is Outcome.STORED
+    assert calls == ["fdatasync", "rename", "fsync"]
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "fsync"])
+def test_an_object_whose_sync_fails_is_not_stored_and_can_come_again(spool, tmp_path, monkeypatch, call):
+    """A repetition must not be taken for already durable."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, call, fail)
+        with pytest.raises(OSError, match="Input/output"):
+            receive(spool, encoded())
+    assert files(tmp_path) == []
+    assert receive(spool, encoded()).outcome is Outcome.STORED
+
+
 def test_a_spool_has_one_owner(tmp_path):
     """Two receivers would drop each other's temporaries."""
     with Spool(tmp_path), pytest.raises(DicomError, match="another running process"):
