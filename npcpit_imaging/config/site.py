@@ -40,6 +40,13 @@ class CompletenessSite(Config):
     settle_s: float = Field(default=30.0, ge=0)
 
 
+class TimePointSite(Config):
+    """How series become visits."""
+
+    window_days: int = Field(default=14, ge=0)
+    """Series up to this many days after a visit's first image belong to that visit."""
+
+
 class StoreSite(Config):
     """Where the study's memory is."""
 
@@ -53,4 +60,5 @@ class Site(Config):
     receiver: ReceiverSite = ReceiverSite()
     deidentification: DeidentifySite = DeidentifySite()
     completeness: CompletenessSite = CompletenessSite()
+    timepoints: TimePointSite = TimePointSite()
     store: StoreSite = StoreSite()

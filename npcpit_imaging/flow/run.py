@@ -50,6 +50,9 @@ class SkipCaseError(NpcpitError):
     """Raised by a step that has nothing to do for a case; the text says why."""
 
 
+ALREADY_DONE = "already done with the same inputs"
+"""Why a case that needs no work is skipped."""
+
 Step = Callable[[Case], str]
 """Does the work of one case and says in one line what was done."""
 
@@ -88,7 +91,7 @@ def run_cases(
 
 
 def _skipped(case: Case) -> Outcome:
-    return Outcome(case=case, status=Status.SKIPPED, reason="already done with the same inputs")
+    return Outcome(case=case, status=Status.SKIPPED, reason=ALREADY_DONE)
 
 
 def _attempt(case: Case, step: Step) -> Outcome:

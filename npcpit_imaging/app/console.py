@@ -1,0 +1,203 @@
+"""What the command line shows a person: tables, progress, errors."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from npcpit_imaging.app.receiving import ArrivalReport, Tick
+from npcpit_imaging.app.respond import BestResponseReport, RespondReport
+from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
+from npcpit_imaging.flow.run import Outcome, Status
+from npcpit_imaging.response.answers import Answer
+from npcpit_imaging.store.images import IndexOutcome
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+STATUS_STYLE = {Status.DONE: "green", Status.SKIPPED: "dim", Status.FAILED: "bold red"}
+
+
+def say(text: str) -> None:
+    """Print one line as it is."""
+    OUT.print(Text(text))
+
+
+def error(text: str) -> None:
+    """Print an error for a person."""
+    ERR.print(Text.assemble(("error: ", "bold red"), text))
+
+
+def warn(text: str) -> None:
+    """Print a warning for a person."""
+    ERR.print(Text.assemble(("warning: ", "bold yellow"), text))
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=ERR, transient=True)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Tick]:
+    """A progress bar; each call of what it gives is one step."""
+    with _bar() as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
+def fraction(title: str) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar for work that tells its fraction and what it is doing."""
+    with Progress(TextColumn("{task.description}"), BarColumn(bar_width=32), console=ERR, transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda done, text: bar.update(task, completed=done, description=f"{title}: {text}")
+
+
+class CaseProgress:
+    """A progress bar over the cases of a pipeline."""
+
+    def __init__(self, bar: Progress, pipeline: str) -> None:
+        self._bar, self._pipeline = bar, pipeline
+        self._task = bar.add_task(pipeline, total=None)
+
+    def start(self, total: int) -> None:
+        """Tell the number of cases."""
+        self._bar.update(self._task, total=total)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Show that one case is over."""
+        self._bar.update(self._task, advance=1, description=f"{self._pipeline}: {outcome.case.name}")
+
+
+@contextmanager
+def case_progress(pipeline: str) -> Iterator[CaseProgress]:
+    """Show a pipeline's cases as they are done."""
+    with _bar() as bar:
+        yield CaseProgress(bar, pipeline)
+
+
+def outcomes(found: Sequence[Outcome]) -> None:
+    """List every case with its outcome and reason."""
+    for each in found:
+        style = STATUS_STYLE[each.status]
+        OUT.print(Text.assemble((f"{each.status.value:8}", style), f" {each.case.name}: {each.reason}"))
+    counts = {status: sum(each.status is status for each in found) for status in Status}
+    OUT.print(Text(", ".join(f"{count} {status.value}" for status, count in counts.items())))
+
+
+def arrivals(report: ArrivalReport) -> None:
+    """Say what became of every imported file."""
+    for refused in report.refused:
+        warn(f"{refused.file}: {refused.reason}")
+    counts = ", ".join(f"{report.outcomes[outcome]} {outcome.value}" for outcome in IndexOutcome)
+    say(f"{counts}, {len(report.refused)} refused")
+    for subject, visits in report.assembled.items():
+        say(f"{subject}: {', '.join(visits)}")
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    table = Table(title=title or None, box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def series_table(found: Sequence[SurveyedSeries]) -> None:
+    """List series with geometry, findings and refusals."""
+    table = _table("subject", "visit", "date", "modality", "objects", "volume, or why there is none", "findings")
+    for each in found:
+        noticed = "; ".join(f"{finding.severity.value}: {finding.text}" for finding in each.findings)
+        table.add_row(
+            each.summary.subject,
+            each.summary.timepoint or "-",
+            str(each.summary.date or "-"),
+            each.summary.modality,
+            str(each.summary.instances),
+            Text(each.geometry or each.refusal),
+            Text(noticed),
+        )
+    OUT.print(table)
+
+
+def status(found: StudyStatus) -> None:
+    """Show every subject's visits and what failed."""
+    table = _table("subject", "visit", "date", "series", "read by", "response")
+    for subject in found.subjects:
+        for visit in subject.visits:
+            series = ", ".join(f"{count} {modality}" for modality, count in visit.series.items())
+            readers = ", ".join(visit.readers) or "-"
+            table.add_row(subject.subject, visit.name, str(visit.date), series, readers, visit.response or "-")
+    OUT.print(table)
+    for pipeline, case, reason in found.failures:
+        warn(f"{pipeline} {case}: {reason}")
+
+
+def values(result: Mapping[str, object]) -> None:
+    """Print the values of one answer, a line each; findings last."""
+    for name, value in result.items():
+        if name not in ("findings", "features"):
+            say(f"{name}: {_plain(value)}")
+    found = result.get("findings")
+    for finding in found if isinstance(found, list) else []:
+        say(f"{finding['severity']}: {finding['text']} ({finding['code']})")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_plain(each) for each in value) + "]"
+    return "none" if value is None else str(value)
+
+
+def features(result: Mapping[str, object]) -> None:
+    """Print features as a table."""
+    table = _table("tag", "code", "value", "unit", "status")
+    rows = result["features"]
+    assert isinstance(rows, list)
+    for row in rows:
+        number = _plain(row["value"]) if row["value"] is not None else row["reason"]
+        table.add_row(row["tag"], row["code"], Text(number), row["unit"], str(row["status"]))
+    OUT.print(table)
+
+
+def _answers(title: str, rows: Sequence[Answer], columns: Mapping[str, str]) -> None:
+    """Print rows as a table: heading to name of the value."""
+    table = _table(*columns, title=title)
+    for row in rows:
+        table.add_row(*(Text("-" if row.get(name) is None else str(row[name])) for name in columns.values()))
+    OUT.print(table)
+
+
+def responses(report: RespondReport) -> None:
+    """Print time points, lesions and subjects of a response report, and what was refused."""
+    who = {"subject": "subject", "reader": "reader"}
+    visit = {"visit": "timepoint", "target": "target", "non-target": "non_target", "new": "new", "overall": "overall"}
+    _answers("Time points", report.timepoints, {**who, **visit, "sum mm": "sum_mm", "why": "rule"})
+    _answers(
+        "Irradiated lesions", report.lesions, {**who, "lesion": "lesion", "best": "best", "confirmed": "confirmed_best"}
+    )
+    _answers(
+        "Subjects", report.subjects, {**who, "best": "bor", "confirmed": "confirmed_bor", "why": "confirmed_bor_rule"}
+    )
+    for row in report.findings:
+        say(f"{row['severity']}: {row['subject']} {row['reader']}: {row['text']} ({row['code']})")
+    _faults(report)
+
+
+def best_responses(report: BestResponseReport) -> None:
+    """Print best overall responses, and what was refused."""
+    columns = {"subject": "subject", "best": "bor", "from": "bor_date"}
+    confirmed = {"confirmed": "confirmed_bor", "confirmed from": "confirmed_bor_date"}
+    _answers("Best overall responses", report.subjects, {**columns, **confirmed})
+    _faults(report)
+
+
+def _faults(report: RespondReport | BestResponseReport) -> None:
+    for fault in report.faults:
+        place = fault.subject or "table"
+        error(f"{place}: {fault.text}" if fault.line is None else f"{place}, line {fault.line}: {fault.text}")

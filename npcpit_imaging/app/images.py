@@ -1,0 +1,86 @@
+"""Images and masks from whatever a person names: a DICOM folder or file, NIfTI, NRRD, DICOM SEG, RTSTRUCT."""
+
+from pathlib import Path
+
+from npcpit_imaging.dicom.instance import Kind
+from npcpit_imaging.dicom.load import load_folder
+from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
+from npcpit_imaging.dicom.scan import scan
+from npcpit_imaging.dicom.seg import read_segment
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.volume.files import is_image_file, read_mask, read_volume
+from npcpit_imaging.volume.geometry import Geometry
+from npcpit_imaging.volume.reorder import reorder
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
+
+UNITS = {Modality.CT: Unit.HU, Modality.PT: Unit.SUVBW}
+"""What a NIfTI or NRRD value of a modality is taken to mean; the file itself cannot say."""
+
+
+def open_image(path: Path, *, series_uid: str | None = None, modality: Modality = Modality.OT) -> Volume:
+    """Read an image.
+
+    Args:
+        path: A folder with a DICOM series, a DICOM file, NIfTI or NRRD.
+        series_uid: Which series, where the folder holds several.
+        modality: What a NIfTI or NRRD file holds; DICOM says it itself.
+
+    Raises:
+        InputError: Nothing readable is there.
+        SeriesError: The series is not one volume.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file() and is_image_file(path):
+        return read_volume(path, modality=modality, unit=UNITS.get(modality, Unit.ARBITRARY))
+    return load_folder(path, series_uid=series_uid)
+
+
+def open_mask(
+    path: Path, geometry: Geometry, *, roi: str | None = None, segment: int | None = None, label: int | None = None
+) -> Mask:
+    """Read a mask on the voxels of an image.
+
+    Args:
+        path: NIfTI, NRRD, DICOM SEG or RTSTRUCT, or a folder that holds just one of the latter two.
+        geometry: The image's grid.
+        roi: Name of the RTSTRUCT region.
+        segment: Number of the SEG segment.
+        label: Value in a NIfTI or NRRD label image.
+
+    Raises:
+        InputError: Nothing readable is there, or a region must be chosen; the message lists the choices.
+        GeometryError: The mask lies on other voxels.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file() and is_image_file(path):
+        return reorder(read_mask(path, label=label), geometry)
+    kind, file = _region_object(path)
+    if kind is Kind.RTSTRUCT:
+        return read_roi(file, roi or _only_roi(file), geometry)
+    return read_segment(file, geometry, number=segment)
+
+
+def _only_roi(file: Path) -> str:
+    names = roi_names(file)
+    if len(names) != 1:
+        listed = ", ".join(names) or "none"
+        raise InputError(f"{file.name}: expected one region, found {listed}; choose one by its name")
+    return names[0]
+
+
+def _region_object(path: Path) -> tuple[Kind, Path]:
+    found = scan(path)
+    regions = [
+        (series.kind, instance.path)
+        for series in found.series
+        if series.kind in (Kind.RTSTRUCT, Kind.SEG)
+        for instance in series.instances
+    ]
+    if len(regions) != 1:
+        kinds = ", ".join(sorted({series.kind.value for series in found.series})) or "no DICOM object"
+        raise InputError(
+            f"{path.name}: expected one mask (NIfTI, NRRD, DICOM SEG or RTSTRUCT), found {len(regions)} among: {kinds}"
+        )
+    return regions[0]

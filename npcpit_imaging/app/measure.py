@@ -1,0 +1,217 @@
+"""The verbs for one image and one mask, without a study: volume, suv, register, segment, measure, radiomics.
+
+Each takes paths, joins the workers it needs and returns a value that the command line prints.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from npcpit_imaging.app.images import open_image, open_mask
+from npcpit_imaging.app.study import shipped
+from npcpit_imaging.config.base import load
+from npcpit_imaging.config.imaging import ImagingSettings
+from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.dicom.load import choose_series, load_series
+from npcpit_imaging.dicom.pet import suv_scaling, to_suv
+from npcpit_imaging.dicom.scan import scan
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.measurement.extent import measure
+from npcpit_imaging.measurement.uptake import uptake
+from npcpit_imaging.radiomics.extract import extract
+from npcpit_imaging.registration.align import Alignment, align
+from npcpit_imaging.registration.files import write_transform
+from npcpit_imaging.registration.quality import Verdict
+from npcpit_imaging.registration.search import Progress
+from npcpit_imaging.segmentation.prompt import Prompt
+from npcpit_imaging.segmentation.segmenter import Proposal
+from npcpit_imaging.segmentation.segmenters import segment
+from npcpit_imaging.study.finding import Finding
+from npcpit_imaging.study.measurement import Measurement
+from npcpit_imaging.volume.files import write_mask, write_volume
+from npcpit_imaging.volume.resample import resample
+from npcpit_imaging.volume.volume import Mask, Modality, Volume
+
+JsonObject = dict[str, object]
+
+SETTINGS_FILES = {Modality.CT: "ct.toml", Modality.MR: "mr.toml", Modality.PT: "pet.toml"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskChoice:
+    """Which region of a mask file is meant; only the one that fits the file may be needed."""
+
+    roi: str | None = None
+    segment: int | None = None
+    label: int | None = None
+
+
+def findings_json(findings: tuple[Finding, ...]) -> list[JsonObject]:
+    """Findings as JSON-able objects."""
+    return [{**asdict(finding), "severity": finding.severity.value} for finding in findings]
+
+
+def default_settings(modality: Modality) -> ImagingSettings:
+    """The shipped imaging settings of a modality; an image that does not say its modality is treated as MR."""
+    return load(shipped("configs") / "npc-pit" / "imaging" / SETTINGS_FILES.get(modality, "mr.toml"), ImagingSettings)
+
+
+def default_plan(fixed: Modality, moving: Modality) -> RegistrationPlan:
+    """The shipped registration plan of a pair of modalities."""
+    pair = {fixed, moving}
+    name = "ct-ct" if pair == {Modality.CT} else "ct-mr" if Modality.CT in pair else "mr-mr"
+    return load(shipped("configs") / "npc-pit" / "imaging" / "registration" / f"{name}.toml", RegistrationPlan)
+
+
+def describe_volume(volume: Volume) -> JsonObject:
+    """Size, spacing, place, unit and findings of a volume."""
+    geometry = volume.geometry
+    return {
+        "modality": volume.modality.value,
+        "unit": volume.unit.value,
+        "series_uid": volume.series_uid,
+        "size_ijk": list(geometry.shape_kji[::-1]),
+        "spacing_mm": [round(value, 6) for value in geometry.spacing_mm],
+        "origin_mm": [round(value, 4) for value in geometry.origin_mm],
+        "direction": [list(row) for row in geometry.direction],
+        "frame_of_reference_uid": geometry.frame_of_reference_uid,
+        "off_axial_degrees": round(geometry.off_axial_degrees, 3),
+        "digest": volume.digest,
+        "findings": findings_json(volume.findings),
+    }
+
+
+def convert(series: Path, output: Path, *, series_uid: str | None = None) -> JsonObject:
+    """Write a series as NIfTI or NRRD, its stored quantity unchanged (a PET in BQML stays in BQML)."""
+    volume = open_image(series, series_uid=series_uid)
+    write_volume(volume, output)
+    return {**describe_volume(volume), "output": str(output)}
+
+
+def suv(
+    series: Path, mask: Path | None = None, *, choice: MaskChoice = MaskChoice(), series_uid: str | None = None
+) -> JsonObject:
+    """SUVbw of a PET series: factor, largest and mean value, of the whole volume or within a mask."""
+    found = choose_series(scan(series), series_uid=series_uid, where=series.name)
+    scaling = suv_scaling(found)
+    volume = to_suv(load_series(found), found)
+    result: JsonObject = {
+        "series_uid": found.series_uid,
+        "unit": "SUVbw",
+        "factor": scaling.factor,
+        "source": scaling.source,
+        "findings": findings_json(scaling.findings),
+    }
+    if mask is None:
+        return {**result, "suv_max": float(volume.voxels.max()), "suv_mean": float(volume.voxels.mean(dtype=float))}
+    region = open_mask(mask, volume.geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
+    return {**result, **asdict(uptake(volume, region))}
+
+
+def register(
+    fixed: Path,
+    moving: Path,
+    output: Path,
+    *,
+    resampled: Path | None = None,
+    plan: Path | None = None,
+    progress: Progress | None = None,
+) -> Alignment:
+    """Register MOVING onto FIXED and write the ITK transform that maps fixed points to moving points."""
+    one, other = open_image(fixed), open_image(moving)
+    chosen = load(plan, RegistrationPlan) if plan else default_plan(one.modality, other.modality)
+    alignment = align(one, other, chosen, progress=progress)
+    write_transform(alignment.transform, output)
+    if resampled is not None:
+        write_volume(resample(other, one.geometry, alignment.transform), resampled)
+    return alignment
+
+
+def segment_image(
+    image: Path, prompts: tuple[Prompt, ...], output: Path, *, method: str | None = None, modality: Modality
+) -> tuple[Proposal, Measurement]:
+    """Propose a lesion's mask from prompts, write it, and measure it."""
+    volume = in_suv(image, open_image(image, modality=modality))
+    proposal = segment(volume, prompts, default_settings(volume.modality).segmentation, method=method)
+    write_mask(proposal.mask, output)
+    return proposal, measure(proposal.mask)
+
+
+def in_suv(path: Path, volume: Volume) -> Volume:
+    """A PET read from DICOM in SUVbw; everything else as it is."""
+    if volume.modality is Modality.PT and volume.series_uid and volume.unit.value != "SUVbw":
+        return to_suv(volume, choose_series(scan(path), series_uid=volume.series_uid, where=path.name))
+    return volume
+
+
+def measure_mask(image: Path, mask: Path, *, choice: MaskChoice = MaskChoice()) -> JsonObject:
+    """Measure a mask on the voxels of its image."""
+    volume = open_image(image)
+    region = open_mask(mask, volume.geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
+    return {**measurement_json(measure(region)), "image_digest": volume.digest, "mask_digest": region.digest}
+
+
+def measurement_json(measurement: Measurement) -> JsonObject:
+    """A measurement with its end points, as JSON-able objects; diameters are null for an empty mask."""
+    longest, short = measurement.longest_diameter, measurement.short_axis
+    return {
+        "longest_diameter_mm": measurement.longest_diameter_mm,
+        "short_axis_mm": measurement.short_axis_mm,
+        "volume_ml": measurement.volume_ml,
+        "slice_index_k": measurement.slice_index_k,
+        "slice_position_mm": measurement.slice_position_mm,
+        "longest_diameter_ends_mm": None if longest is None else [list(longest.start_mm), list(longest.end_mm)],
+        "short_axis_ends_mm": None if short is None else [list(short.start_mm), list(short.end_mm)],
+        "components": measurement.components,
+        "convention": measurement.convention,
+        "findings": findings_json(measurement.findings),
+    }
+
+
+def radiomics(
+    image: Path,
+    mask: Path,
+    *,
+    settings: Path | None = None,
+    choice: MaskChoice = MaskChoice(),
+    modality: Modality = Modality.OT,
+) -> JsonObject:
+    """IBSI features of a mask, each with its status, and where they come from."""
+    volume = in_suv(image, open_image(image, modality=modality))
+    region: Mask = open_mask(mask, volume.geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
+    chosen = load(settings, ImagingSettings) if settings else default_settings(volume.modality)
+    table = extract(volume, region, chosen.radiomics)
+    if not table.features:
+        raise InputError(f"{mask.name}: no feature was asked for by the settings")
+    return {
+        "provenance": asdict(table.provenance),
+        "features": [asdict(feature) for feature in table.features],
+    }
+
+
+def alignment_json(alignment: Alignment) -> JsonObject:
+    """A registration with its quality, as JSON-able objects."""
+    quality = alignment.quality
+    return {
+        "verdict": quality.verdict.value,
+        "reasons": list(quality.reasons),
+        "uncertainty_mm": quality.uncertainty_mm,
+        "rotation": alignment.transform.rotation.tolist(),
+        "translation_mm": alignment.transform.translation_mm.tolist(),
+        "metric": alignment.metric,
+        "quality": asdict(quality.numbers),
+    }
+
+
+def is_usable(alignment: Alignment) -> bool:
+    """Whether a registration was not rejected."""
+    return alignment.quality.verdict is not Verdict.REJECT
+
+
+def proposal_json(proposal: Proposal, measurement: Measurement) -> JsonObject:
+    """A proposal with its provenance and what was measured on it, as JSON-able objects."""
+    return {
+        "proposal": True,
+        **measurement_json(measurement),
+        "provenance": asdict(proposal.provenance),
+        "findings": findings_json((*proposal.findings, *measurement.findings)),
+    }

@@ -1,0 +1,127 @@
+"""Run a study's pipelines: loaded by path from the study folder, every case recorded, a done case skipped."""
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+
+import npcpit_imaging
+from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.errors import FlowError, InputError
+from npcpit_imaging.flow.run import ALREADY_DONE, Case, Outcome, Status, run_cases
+from npcpit_imaging.store.runs import is_done, put_run
+from npcpit_imaging.store.schema import RunRow
+
+PIPELINES = ("receive", "baseline", "followup", "respond", "radiomics", "deliver")
+"""The imaging charter's steps, in the order in which they make sense."""
+
+
+def run_pipeline(
+    study: Study,
+    name: str,
+    *,
+    again: bool = False,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Run one pipeline of a study over all its cases.
+
+    Args:
+        study: The study.
+        name: Which pipeline, a file of the study's pipelines folder.
+        again: Also run cases that are done with the same inputs.
+        on_start: Told the number of cases.
+        on_outcome: Told each outcome as it comes.
+
+    Returns:
+        One outcome per case, in order.
+
+    Raises:
+        InputError: There is no such pipeline.
+        FlowError: The pipeline file cannot be loaded.
+    """
+    path = _pipeline_file(study, name)
+    module = _load(path)
+    digest = _digest(study, path)
+    cases: list[Case] = module.cases(study)
+    on_start(len(cases))
+    started = {"at": study.now()}
+
+    def record(outcome: Outcome) -> None:
+        _record(study, name, _key(digest, outcome.case), outcome, started["at"])
+        started["at"] = study.now()
+        on_outcome(outcome)
+
+    def done(case: Case) -> bool:
+        with study.database.session() as session:
+            return not again and is_done(session, name, case.name, _key(digest, case))
+
+    return run_cases(cases, lambda case: str(module.run(study, case)), is_done=done, on_outcome=record)
+
+
+def _pipeline_file(study: Study, name: str) -> Path:
+    path = study.folder / "pipelines" / f"{name}.py"
+    if not path.is_file():
+        found = sorted(each.stem for each in (study.folder / "pipelines").glob("*.py"))
+        raise InputError(f"pipeline {name}: expected one of {', '.join(found)}")
+    return path
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"npcpit_study_pipeline_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise FlowError(f"{path.name}: cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a site may edit its pipelines, so anything can happen here
+        raise FlowError(f"{path.name}: cannot be loaded ({type(error).__name__}: {error})") from error
+    for needed in ("cases", "run"):
+        if not callable(getattr(module, needed, None)):
+            raise FlowError(f"{path.name}: expected a function {needed}(study, ...), found none")
+    return module
+
+
+def _digest(study: Study, path: Path) -> str:
+    """Digest of the code and of every decision a result may depend on."""
+    state = hashlib.sha256(npcpit_imaging.__version__.encode())
+    for file in (path, *sorted((study.folder / "configs").rglob("*.toml"))):
+        state.update(file.relative_to(study.folder).as_posix().encode())
+        state.update(file.read_bytes())
+    return state.hexdigest()
+
+
+def _key(digest: str, case: Case) -> str:
+    return digest_of(digest, case.name, *case.inputs)
+
+
+def _record(study: Study, name: str, key: str, outcome: Outcome, started: datetime) -> None:
+    if outcome.reason == ALREADY_DONE:
+        return
+    with study.database.session() as session:
+        put_run(
+            session,
+            RunRow(
+                pipeline=name,
+                case_name=outcome.case.name,
+                key=key,
+                outcome=outcome.status.value,
+                reason=outcome.reason,
+                code_version=npcpit_imaging.__version__,
+                started=started,
+                ended=study.now(),
+            ),
+        )
+
+
+def outcomes_json(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
+    """Outcomes for a program, in order."""
+    return [{"case": each.case.name, "status": each.status.value, "reason": each.reason} for each in outcomes]
+
+
+def all_well(outcomes: Sequence[Outcome]) -> bool:
+    """Whether no case failed."""
+    return all(each.status is not Status.FAILED for each in outcomes)

@@ -1,0 +1,148 @@
+"""From signed reads to RECIST responses in the store, with tables/treatments.csv and tables/subjects.csv."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TypeAlias
+
+from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.receiving import study_key
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.dicom.deidentify import shift_day, subject_shift_days
+from npcpit_imaging.errors import TableError
+from npcpit_imaging.response.answers import finding_answers, lesion_answers, subject_answer, timepoint_answers
+from npcpit_imaging.response.engine import Case, respond_case
+from npcpit_imaging.response.result import SubjectResponse
+from npcpit_imaging.response.table import read_subjects, read_treatments
+from npcpit_imaging.store.lesions import lesions_of
+from npcpit_imaging.store.reads import SignedRead, newest_reads
+from npcpit_imaging.store.results import replace_responses
+from npcpit_imaging.store.schema import AssessmentRow, JsonObject
+from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
+from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.lesion import FieldPosition, Lesion, LesionState
+
+
+def respond_to_reads(study: Study, subject: str) -> str:
+    """Compute a subject's responses from the newest signed reads and store them.
+
+    Raises:
+        TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
+        ResponseError: The records contradict each other.
+    """
+    with study.database.session() as session:
+        lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
+        reads = newest_reads(session, subject)
+    records = tuple(_assessment(read, row, lesions[row.tracking_uid]) for read in reads for row in read.lesions)
+    case = Case(records=records, course=course_of(study, subject), irradiations=irradiations_of(study, subject))
+    answers = respond_case(case, protocol=study.protocol)
+    key = digest_of(study.protocol.digest, repr(case))
+    with study.database.session() as session:
+        rows = [row for answer in answers for row in _rows(answer)]
+        replace_responses(session, subject, key=key, rows=rows, now=study.now())
+    return "; ".join(_said(answer) for answer in answers)
+
+
+def _assessment(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessment:
+    return Assessment(
+        subject=read.subject,
+        timepoint=read.timepoint,
+        date=read.date,
+        reader=read.reader,
+        lesion=lesion.lesion_id,
+        role=lesion.role,
+        state=LesionState(row.state),
+        organ=lesion.organ,
+        nodal=lesion.nodal,
+        irradiated=lesion.irradiated,
+        longest_diameter=_tenths(row.longest_diameter_mm),
+        short_axis=_tenths(row.short_axis_mm),
+        field=None if row.field is None else FieldPosition(row.field),
+        comment=row.comment,
+        prior_rt=lesion.prior_rt,
+        prior_rt_progression=lesion.prior_rt_progression_documented,
+    )
+
+
+def _tenths(length_mm: float | None) -> Tenths | None:
+    """Round a stored length half up to tenths; six decimals first, so that 12.35 is not 12.3499999."""
+    return None if length_mm is None else tenths_from_mm(f"{length_mm:.6f}")
+
+
+def irradiations_of(study: Study, subject: str) -> tuple[Irradiation, ...]:
+    """A subject's light treatments, in the study's own (shifted) dates.
+
+    Raises:
+        TableError: A line of this subject cannot be used.
+    """
+    path = study.tables / "treatments.csv"
+    if not path.exists():
+        return ()
+    table = read_treatments(path.read_text(encoding="utf-8-sig").splitlines(keepends=True))
+    _refuse_faults(path, [fault.text for fault in table.faults if fault.subject in ("", subject)])
+    found = table.by_subject.get(subject, ())
+    return tuple(replace(each, date=shifted(study, subject, each.date)) for each in found)
+
+
+def course_of(study: Study, subject: str) -> Course | None:
+    """A subject's other dates, in the study's own (shifted) dates; None when the table does not name the subject.
+
+    Raises:
+        TableError: A line of this subject cannot be used.
+    """
+    path = study.tables / "subjects.csv"
+    if not path.exists():
+        return None
+    table = read_subjects(path.read_text(encoding="utf-8-sig").splitlines(keepends=True))
+    _refuse_faults(path, [fault.text for fault in table.faults if fault.subject in ("", subject)])
+    found = table.by_subject.get(subject, ())
+    if not found:
+        return None
+    course = found[0]
+
+    def moved(day: date | None) -> date | None:
+        return None if day is None else shifted(study, subject, day)
+
+    return Course(
+        subject=subject,
+        treatment_start=moved(course.treatment_start),
+        randomisation=moved(course.randomisation),
+        death_date=moved(course.death_date),
+        last_contact=moved(course.last_contact),
+        new_therapy_date=moved(course.new_therapy_date),
+        cutoff=moved(course.cutoff),
+    )
+
+
+def _refuse_faults(path: Path, faults: list[str]) -> None:
+    if faults:
+        raise TableError(f"{path.name}: {'; '.join(faults)}")
+
+
+def shifted(study: Study, subject: str, day: date) -> date:
+    """A hospital date in the study's own dates: moved by the subject's one constant, as its images' dates are."""
+    if not study.site.deidentification.enabled:
+        return day
+    return shift_day(day, subject_shift_days(study_key(study), subject))
+
+
+StoredRow: TypeAlias = tuple[str, str, str | None, str | None, JsonObject]
+
+
+def _rows(answer: SubjectResponse) -> list[StoredRow]:
+    timepoints: list[StoredRow] = [
+        (answer.reader, "timepoint", str(values["timepoint"]), None, dict(values))
+        for values in timepoint_answers(answer)
+    ]
+    lesions: list[StoredRow] = [
+        (answer.reader, "lesion", None, str(values["lesion"]), dict(values)) for values in lesion_answers(answer)
+    ]
+    findings: list[StoredRow] = [
+        (answer.reader, "finding", None, None, dict(values)) for values in finding_answers(answer)
+    ]
+    return [*timepoints, *lesions, (answer.reader, "subject", None, None, dict(subject_answer(answer))), *findings]
+
+
+def _said(answer: SubjectResponse) -> str:
+    per_visit = ", ".join(f"{each.timepoint} {each.overall}" for each in answer.timepoints)
+    return f"{answer.reader}: {per_visit}; best {answer.bor.response}, confirmed {answer.confirmed_bor.response}"

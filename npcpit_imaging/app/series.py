@@ -1,0 +1,80 @@
+"""The series of a study: which one belongs to a visit and modality, and its volume."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.dicom.load import load_series
+from npcpit_imaging.dicom.pet import to_suv
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.store.images import SeriesSummary, inputs_digest, paths_of, series_of
+from npcpit_imaging.volume.volume import Modality, Unit, Volume
+
+VOLUMES_IN_MEMORY = 4
+"""How many volumes are kept between cases: a visit's CT, its PET and PET/CT, and the baseline's CT."""
+
+
+def find_series(
+    study: Study, subject: str, timepoint: str, modality: Modality, *, series_uid: str = ""
+) -> SeriesSummary:
+    """The one series of a visit that a lesion of a modality is measured on.
+
+    A CT that shares its frame of reference with a PET is that PET's attenuation map and no choice
+    while there is another CT (recist.md 1.1: the CT of a PET/CT counts only when it is diagnostic).
+
+    Raises:
+        InputError: There is none or there are several; the message lists them.
+    """
+    with study.database.session() as session:
+        visit = [each for each in series_of(session, subject=subject) if each.timepoint == timepoint]
+    found = [each for each in visit if each.modality == modality]
+    if series_uid:
+        found = [each for each in found if each.uid == series_uid]
+    pet_frames = {each.frame_of_reference_uid for each in visit if each.modality == Modality.PT}
+    if modality is Modality.CT and len(found) > 1:
+        found = [each for each in found if each.frame_of_reference_uid not in pet_frames] or found
+    if len(found) != 1:
+        listed = "; ".join(f"{each.uid} ({each.instances} slices)" for each in found) or "none"
+        raise InputError(f"{subject} {timepoint}: expected one {modality} series, found {listed}")
+    return found[0]
+
+
+def pet_with_ct(study: Study, subject: str, timepoint: str) -> tuple[SeriesSummary, SeriesSummary] | None:
+    """The PET of a visit and the CT of the same frame of reference; None when there is no such pair."""
+    with study.database.session() as session:
+        visit = [each for each in series_of(session, subject=subject) if each.timepoint == timepoint]
+    for pet in visit:
+        for ct in visit:
+            paired = pet.frame_of_reference_uid and pet.frame_of_reference_uid == ct.frame_of_reference_uid
+            if pet.modality == Modality.PT and ct.modality == Modality.CT and paired:
+                return pet, ct
+    return None
+
+
+def open_series(study: Study, series_uid: str) -> Volume:
+    """Read a series of the study as a volume; a PET in SUVbw.
+
+    Raises:
+        StoreError: The series is not in the study.
+        SeriesError: It is not one volume.
+        QuantityError: Its SUV cannot be trusted.
+    """
+    with study.database.session() as session:
+        paths = tuple(study.objects / path for path in paths_of(session, series_uid))
+        digests = inputs_digest(session, series_uid)
+    return _read(paths, digests)
+
+
+@lru_cache(maxsize=VOLUMES_IN_MEMORY)
+def _read(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Volume:  # a late slice is another key
+    volume = load_series(paths)
+    if volume.modality is Modality.PT and volume.unit is not Unit.SUVBW:
+        return to_suv(volume, paths)
+    return volume
+
+
+def visit_inputs(study: Study, subject: str, timepoint: str) -> tuple[str, ...]:
+    """Digests of every object of a visit: what anything computed from it depends on."""
+    with study.database.session() as session:
+        visit = [each.uid for each in series_of(session, subject=subject) if each.timepoint == timepoint]
+        return tuple(digest for uid in visit for digest in inputs_digest(session, uid))

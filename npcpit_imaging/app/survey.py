@@ -1,0 +1,172 @@
+"""What a study holds: every series with its geometry and findings, every subject's visits and what is done."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+
+from npcpit_imaging.app.measure import findings_json
+from npcpit_imaging.app.receiving import ProgressBar
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.dicom.load import load_series
+from npcpit_imaging.dicom.quality import series_findings
+from npcpit_imaging.dicom.scan import group
+from npcpit_imaging.errors import NpcpitError
+from npcpit_imaging.flow.run import Status
+from npcpit_imaging.store.images import SeriesSummary, paths_of, series_of, set_findings, subjects, timepoints
+from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.store.results import responses_of
+from npcpit_imaging.store.runs import runs
+from npcpit_imaging.study.finding import Finding
+from npcpit_imaging.volume.volume import Modality
+
+IMAGE_MODALITIES = frozenset(Modality) - {Modality.OT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyedSeries:
+    """One series: where it belongs, what its volume is, or why it is none.
+
+    Args:
+        summary: The series as indexed.
+        geometry: Size and spacing in words; empty when it is no volume.
+        refusal: Why it is no volume; empty when it is one.
+        findings: What was noticed.
+    """
+
+    summary: SeriesSummary
+    geometry: str
+    refusal: str
+    findings: tuple[Finding, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The series for a program."""
+        return {
+            "subject": self.summary.subject,
+            "timepoint": self.summary.timepoint,
+            "date": self.summary.date,
+            "modality": self.summary.modality,
+            "series_uid": self.summary.uid,
+            "instances": self.summary.instances,
+            "description": self.summary.description,
+            "geometry": self.geometry,
+            "refusal": self.refusal,
+            "findings": findings_json(self.findings),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One time point: what was received, who read it and the response."""
+
+    name: str
+    date: date
+    series: dict[str, int]
+    readers: tuple[str, ...]
+    response: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectStatus:
+    """One subject's visits."""
+
+    subject: str
+    visits: tuple[Visit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyStatus:
+    """The whole study: subjects, and the newest failure of each step that has not been repaired."""
+
+    subjects: tuple[SubjectStatus, ...]
+    failures: tuple[tuple[str, str, str], ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The status for a program."""
+        return {
+            "subjects": [
+                {
+                    "subject": each.subject,
+                    "timepoints": [
+                        {
+                            "name": visit.name,
+                            "date": visit.date,
+                            "series": visit.series,
+                            "readers": list(visit.readers),
+                            "response": visit.response,
+                        }
+                        for visit in each.visits
+                    ],
+                }
+                for each in self.subjects
+            ],
+            "failures": [{"pipeline": p, "case": c, "reason": r} for p, c, r in self.failures],
+        }
+
+
+def survey_series(study: Study, *, progress: ProgressBar) -> list[SurveyedSeries]:
+    """Read every series of a study and say what its volume is, or why it is none."""
+    with study.database.session() as session:
+        found = series_of(session)
+    surveyed = []
+    with progress("reading series", len(found)) as tick:
+        for summary in found:
+            surveyed.append(_survey(study, summary))
+            tick()
+    return surveyed
+
+
+def _survey(study: Study, summary: SeriesSummary) -> SurveyedSeries:
+    with study.database.session() as session:
+        paths = [study.objects / path for path in paths_of(session, summary.uid)]
+    (series,) = group(paths).series
+    noticed, geometry, refusal = tuple(series_findings(series)), "", ""
+    if summary.modality in IMAGE_MODALITIES:
+        try:
+            volume = load_series(series)
+            geometry = volume.geometry.describe()
+            noticed = tuple(dict.fromkeys((*noticed, *volume.findings)))
+        except NpcpitError as error:
+            refusal = str(error)
+    else:
+        refusal = f"{summary.modality} is no image"
+    with study.database.session() as session:
+        set_findings(session, summary.uid, noticed)
+    return SurveyedSeries(summary=summary, geometry=geometry, refusal=refusal, findings=noticed)
+
+
+def survey_study(study: Study) -> StudyStatus:
+    """Show every subject's visits: received, read, answered; and what failed."""
+    with study.database.session() as session:
+        codes = subjects(session)
+    return StudyStatus(subjects=tuple(_subject(study, code) for code in codes), failures=_failures(study))
+
+
+def _subject(study: Study, code: str) -> SubjectStatus:
+    with study.database.session() as session:
+        points = timepoints(session, code)
+        series = series_of(session, subject=code)
+        reads = newest_reads(session, code)
+        answers = {
+            row.timepoint: str(row.values.get("overall", ""))
+            for row in responses_of(session, code)
+            if row.level == "timepoint"
+        }
+    return SubjectStatus(
+        subject=code,
+        visits=tuple(
+            Visit(
+                name=point.name,
+                date=point.date,
+                series=dict(sorted(Counter(each.modality for each in series if each.timepoint == point.name).items())),
+                readers=tuple(read.reader for read in reads if read.timepoint == point.name),
+                response=answers.get(point.name, ""),
+            )
+            for point in points
+        ),
+    )
+
+
+def _failures(study: Study) -> tuple[tuple[str, str, str], ...]:
+    with study.database.session() as session:
+        newest = {(run.pipeline, run.case_name): run for run in runs(session)}
+    return tuple((run.pipeline, run.case_name, run.reason) for run in newest.values() if run.outcome == Status.FAILED)

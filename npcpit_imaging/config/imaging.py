@@ -1,0 +1,20 @@
+"""How images of one modality are shown, segmented and described: `configs/imaging/{ct,mr,pet}.toml`."""
+
+from npcpit_imaging.config.base import Config
+from npcpit_imaging.config.radiomics import RadiomicsSettings
+from npcpit_imaging.config.segmentation import SegmentationSettings
+
+
+class DisplaySettings(Config):
+    """Which values are shown from black to white in reports."""
+
+    low: float = -60.0
+    high: float = 180.0
+
+
+class ImagingSettings(Config):
+    """Everything a study decided about one modality."""
+
+    display: DisplaySettings = DisplaySettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
+    radiomics: RadiomicsSettings = RadiomicsSettings()

@@ -1,0 +1,166 @@
+"""Give an arrived object its place in a study: de-identified or bit for bit, durable, under validated UIDs."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pydicom
+from pydicom import Dataset
+from pydicom.valuerep import DA
+
+from npcpit_imaging.dicom.deidentify import DeidentifyPlan, Manifest, deidentify, patient_id, subject_shift_days
+from npcpit_imaging.dicom.durable import sync_folder
+from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.part10 import dataset_offset
+from npcpit_imaging.dicom.uids import is_uid
+from npcpit_imaging.errors import DicomError, NpcpitError
+
+MODALITY_DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
+"""Where the day of an image stands, first choice first: a study may be opened on another day than it is scanned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedObject:
+    """An object in the study's objects folder.
+
+    Args:
+        path: Relative to the objects folder.
+        sha256: Digest of the file as placed.
+        received_sha256: Digest of transfer syntax and data set as they arrived.
+        manifest: What de-identification did; None where it is off.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_uid: str
+    study_uid: str
+    subject: str
+    modality: str
+    description: str
+    frame_of_reference_uid: str | None
+    date: date | None
+    path: str
+    sha256: str
+    received_sha256: str
+    manifest: Manifest | None
+
+
+def place_object(
+    source: Path, objects: Path, *, subject_of: Callable[[str], str], plan: DeidentifyPlan | None
+) -> PlacedObject:
+    """Write an arrived object into the objects folder.
+
+    Args:
+        source: A Part-10 file.
+        objects: The objects folder.
+        subject_of: Gives the subject code of a Patient ID.
+        plan: How to de-identify; None keeps the file bit for bit.
+
+    Raises:
+        DicomError: The file is no DICOM object with the UIDs that give it a place.
+        DeidentifyError: It cannot be de-identified with certainty.
+    """
+    content = source.read_bytes()
+    dataset = _read(source)
+    received = _dataset_digest(source, str(dataset.file_meta.TransferSyntaxUID))
+    subject = subject_of(patient_id(dataset))
+    manifest = None
+    if plan is not None:
+        shift = subject_shift_days(plan.key, subject)
+        dataset, manifest = deidentify(dataset, subject=subject, shift_days=shift, plan=plan)
+        content = _encoded(dataset)
+    relative = _place(dataset)
+    _write_durably(objects / relative, content)
+    return PlacedObject(
+        sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
+        sop_class_uid=_uid(dataset, "SOPClassUID"),
+        series_uid=_uid(dataset, "SeriesInstanceUID"),
+        study_uid=_uid(dataset, "StudyInstanceUID"),
+        subject=subject,
+        modality=str(dataset.get("Modality", "") or "OT"),
+        description=str(dataset.get("SeriesDescription", "") or ""),
+        frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID", "") or "") or None,
+        date=_day(dataset),
+        path=relative.as_posix(),
+        sha256=hashlib.sha256(content).hexdigest(),
+        received_sha256=received,
+        manifest=manifest,
+    )
+
+
+def _read(source: Path) -> Dataset:
+    with quiet():
+        try:
+            return pydicom.dcmread(source)
+        except NpcpitError:
+            raise
+        except Exception as error:  # pydicom raises many kinds for bytes that are no DICOM
+            raise DicomError(f"expected a DICOM object, cannot be read ({type(error).__name__})") from error
+
+
+def _dataset_digest(source: Path, transfer_syntax_uid: str) -> str:
+    """Digest of transfer syntax and data set, as the spool computes it: the same object from any sender is the same."""
+    digest = hashlib.sha256(transfer_syntax_uid.encode("latin-1") + b"\0")
+    with source.open("rb") as file:
+        file.seek(dataset_offset(file))
+        digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    buffer = pydicom.filebase.DicomBytesIO()
+    with quiet():
+        try:
+            pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+        except Exception as error:  # as many kinds as for reading
+            raise DicomError(f"de-identified object cannot be written ({type(error).__name__})") from error
+    encoded: bytes = buffer.getvalue()
+    return encoded
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    uid = str(dataset.get(keyword, "") or "")
+    if not is_uid(uid):
+        raise DicomError(
+            f"{keyword}: expected a UID of digits and dots, found {'none' if not uid else 'something else'}"
+        )
+    return uid
+
+
+def _place(dataset: Dataset) -> Path:
+    uids = [_uid(dataset, name) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
+    bucket = hashlib.sha256(uids[1].encode("ascii")).hexdigest()[:2]
+    return Path(bucket, uids[0], uids[1], f"{uids[2]}.dcm")
+
+
+def _day(dataset: Dataset) -> date | None:
+    for keyword in MODALITY_DATES:
+        text = str(dataset.get(keyword, "") or "")
+        try:
+            if text:
+                return DA(text) and date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
+        except ValueError:
+            continue  # a date that is none; the next attribute may hold one
+    return None
+
+
+def _write_durably(target: Path, content: bytes) -> None:
+    """Write under a temporary name, sync, rename, sync the folder; a file already there is the caller's to judge."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fdatasync(file.fileno())
+        temporary.rename(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)

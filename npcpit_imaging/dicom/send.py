@@ -1,0 +1,66 @@
+"""Send a folder's objects to a Storage SCP (C-STORE, PS3.4 annex B), each in the transfer syntax it is stored in."""
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.filereader import read_file_meta_info
+from pydicom.misc import is_dicom
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+
+from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.errors import InputError, NetworkError
+
+SUCCESS = 0x0000
+"""Status of an object that was taken (PS3.4 table B.2-1)."""
+
+
+def send_folder(
+    folder: Path, *, port: int, called_ae_title: str, host: str = "127.0.0.1", calling_ae_title: str = "NPCPIT_SCU"
+) -> int:
+    """Send every DICOM object below a folder and return how many were acknowledged.
+
+    Raises:
+        InputError: There is no DICOM object below the folder.
+        NetworkError: The peer cannot be reached, refuses an object's class, or does not take an object.
+    """
+    files = _objects(folder)
+    if not files:
+        raise InputError(f"{folder}: expected DICOM objects, found none")
+    entity = AE(ae_title=calling_ae_title)
+    for sop_class, syntax in sorted({kind for _, kind in files}):
+        entity.add_requested_context(sop_class, syntax)
+    handlers = [(evt.EVT_CONN_OPEN, _without_delay)]
+    association = entity.associate(host, port, ae_title=called_ae_title, evt_handlers=handlers)
+    if not association.is_established:
+        raise NetworkError(f"{called_ae_title} at {host} port {port}: no association (not listening, or it refused us)")
+    try:
+        return sum(_send(association, file) for file, _ in files)
+    finally:
+        association.release()
+
+
+def _objects(folder: Path) -> Sequence[tuple[Path, tuple[str, str]]]:
+    found = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if is_dicom(file):
+            meta = read_file_meta_info(file)
+            found.append((file, (str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID))))
+    return found
+
+
+def _send(association: Association, file: Path) -> int:
+    with quiet():
+        status = association.send_c_store(dcmread(file))
+    code = getattr(status, "Status", None)
+    if code != SUCCESS:
+        answer = "no answer" if code is None else f"status 0x{code:04X}"
+        raise NetworkError(f"{file.name}: expected to be taken, found {answer}")
+    return 1
+
+
+def _without_delay(event: evt.Event) -> None:
+    """Nagle's algorithm costs 40 ms an object against a delayed acknowledgement."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,69 @@
+"""Follow-up: each visit is registered to the baseline, then every lesion is proposed and measured.
+
+A reader's prompt comes first; without one the baseline's mask is carried over by the registration. Registration only
+says where to look: what is measured is the follow-up's own pixels.
+Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY.
+"""
+
+from npcpit_imaging.app.lesions import LesionPrompt, read_prompts, store_lesions
+from npcpit_imaging.app.proposals import propose_from_prompt, propose_from_seed, propose_on_pet
+from npcpit_imaging.app.registrations import register_visit
+from npcpit_imaging.app.series import visit_inputs
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.flow.run import Case
+from npcpit_imaging.store.images import subjects, timepoints
+from npcpit_imaging.store.lesions import lesions_of
+from npcpit_imaging.study.lesion import LesionRole
+from npcpit_imaging.study.timepoint import BASELINE
+from npcpit_imaging.volume.volume import Modality
+
+
+def cases(study: Study) -> list[Case]:
+    """For every follow-up: its registration, every lesion on CT or MR, every lesion on PET."""
+    store_lesions(study)
+    prompts = {_key(each): each for each in read_prompts(study)}
+    with study.database.session() as session:
+        visits = [
+            (code, point.name)
+            for code in subjects(session)
+            for point in timepoints(session, code)
+            if point.name != BASELINE
+        ]
+    return [case for subject, visit in visits for case in _visit(study, subject, visit, prompts)]
+
+
+def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...], LesionPrompt]) -> list[Case]:
+    inputs = (*visit_inputs(study, subject, BASELINE), *visit_inputs(study, subject, visit))
+    with study.database.session() as session:
+        lesions = lesions_of(session, subject)
+    found = [Case(name=f"{subject}/{visit}/registration", inputs=inputs)]
+    measured = []
+    for lesion in lesions:
+        own = [each for key, each in prompts.items() if key[:3] == (subject, visit, lesion.lesion_id)]
+        carried = [] if own or lesion.role is LesionRole.NEW else [Modality.CT]
+        for modality in [*(each.modality for each in own), *carried]:
+            name = f"{subject}/{visit}/{lesion.lesion_id}/{modality}"
+            measured.append(Case(name=name, inputs=(*inputs, *(each.text for each in own))))
+    on_pet = [
+        Case(name=case.name.rsplit("/", 1)[0] + f"/{Modality.PT}", inputs=case.inputs)
+        for case in measured
+        if not case.name.endswith(f"/{Modality.PT}")
+    ]
+    return [*found, *measured, *on_pet]
+
+
+def run(study: Study, case: Case) -> str:
+    """Register one visit, or propose one lesion."""
+    subject, visit, lesion_id, *modality = case.name.split("/")
+    if lesion_id == "registration":
+        return register_visit(study, subject, visit)
+    prompt = {_key(each): each for each in read_prompts(study)}.get((subject, visit, lesion_id, *modality))
+    if prompt is not None:
+        return propose_from_prompt(study, prompt)
+    if modality == [Modality.PT]:
+        return propose_on_pet(study, subject, visit, lesion_id)
+    return propose_from_seed(study, subject, visit, lesion_id)
+
+
+def _key(prompt: LesionPrompt) -> tuple[str, ...]:
+    return (prompt.subject, prompt.timepoint, prompt.lesion_id, prompt.modality)
