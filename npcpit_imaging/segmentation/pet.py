@@ -23,11 +23,11 @@ from npcpit_imaging.volume.volume import Mask, Unit, Volume
 
 VERSION = "1"
 
-HOT_FRACTION = 0.7
-"""Voxels above this fraction of SUVmax are surely lesion to the watershed."""
+MIDDLE_SIZE = 0.5
+"""Size of the ellipsoid in the middle of the box that holds surely some lesion, as a fraction of the box."""
 
-COLD_FRACTION = 0.25
-"""Voxels below this fraction of SUVmax are surely not."""
+MIDDLE_SHARE = 0.75
+"""How hot a voxel of the middle must be to be surely lesion, between the background (0) and the middle's median (1)."""
 
 Inside = NDArray[np.bool_]
 Contour = Callable[[Floats, Inside], Inside]
@@ -55,17 +55,30 @@ def fixed_suv(threshold: float) -> Contour:
 
 
 def gradient_watershed(suv: Floats, box: Inside) -> Inside:
-    """The catchment basin of the hottest part of the box, on the gradient of the SUV."""
-    hottest = float(suv[box].max())
-    peak = np.unravel_index(int(np.where(box, suv, -np.inf).argmax()), suv.shape)
-    hot, _ = ndimage.label(box & (suv >= HOT_FRACTION * hottest), SIX)
-    markers = np.where(hot == hot[peak], 2, 0)
-    markers[~box | (suv <= COLD_FRACTION * hottest)] = 1
-    markers[peak] = 2
+    """What the steepest rise of SUV parts from the background, flooded from the middle of the box and from outside it.
+
+    The middle is the hotter half of the central ellipsoid, so that a cold (necrotic) centre does not count.
+    """
+    middle = _middle(box)
+    background = float(np.median(suv[~box])) if not box.all() else float(suv[box].min())
+    level = background + MIDDLE_SHARE * (float(np.median(suv[middle])) - background)
+    markers = np.zeros(suv.shape, np.int32)
+    markers[middle & (suv >= level)] = 2
+    markers[~box] = 1
     steepness = np.sqrt(
         sum((ndimage.sobel(suv, axis=axis) ** 2 for axis in range(3)), start=np.zeros(suv.shape, np.float32))
     )
     return np.asarray(watershed(steepness, markers) == 2)
+
+
+def _middle(box: Inside) -> Inside:
+    """The ellipsoid of half the box's size in its middle; at least the middle voxel."""
+    index = np.argwhere(box)
+    low, high = index.min(axis=0), index.max(axis=0)
+    centre, half = (low + high) / 2, np.maximum((high - low + 1) / 2 * MIDDLE_SIZE, 0.75)
+    k, j, i = np.ogrid[tuple(slice(size) for size in box.shape)]
+    place = [(axis - c) / h for axis, c, h in zip((k, j, i), centre, half, strict=True)]
+    return np.asarray(box & (sum(axis**2 for axis in place) <= 1.0))
 
 
 def pet_segmenter(name: str, contour: Contour) -> Segmenter:
