@@ -100,6 +100,7 @@ class RegistrationPlan(Config):
         Level(spacing_mm=4.0, sampling_percent=30.0, iterations=80, step_mm=3.0, min_step_mm=0.02),
         Level(spacing_mm=2.0, sampling_percent=20.0, iterations=100, step_mm=1.0, min_step_mm=0.005),
     )
+    max_points: int = Field(default=60_000, ge=1000)
     bins: int = Field(default=32, ge=8, le=256)
     relaxation: float = Field(default=0.6, gt=0, lt=1)
     seed: int = Field(default=20240, ge=1)

@@ -174,9 +174,17 @@ def metric_method(pair: Pair, level: Level) -> sitk.ImageRegistrationMethod:
     method.SetMetricFixedMask(pair.fixed.body_image)
     method.SetMetricMovingMask(pair.moving.body_image)
     method.SetMetricSamplingStrategy(sitk.ImageRegistrationMethod.RANDOM)
-    method.SetMetricSamplingPercentage(level.sampling_percent / 100.0, pair.plan.seed)
+    method.SetMetricSamplingPercentage(_sampling(pair, level), pair.plan.seed)
     method.SetInterpolator(sitk.sitkLinear)
     return method
+
+
+def _sampling(pair: Pair, level: Level) -> float:
+    """Return the fraction of the grid to sample: the level's, or less where the body would give too many points."""
+    image = pair.fixed.pyramid[pair.plan.levels.index(level)]
+    spacing: tuple[float, ...] = image.GetSpacing()
+    voxels = 1000.0 * pair.fixed.body.volume_ml / math.prod(spacing)
+    return min(level.sampling_percent / 100.0, pair.plan.max_points / max(voxels, 1.0))
 
 
 def _optimise(method: sitk.ImageRegistrationMethod, pair: Pair, level: Level) -> None:
