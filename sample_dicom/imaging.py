@@ -1,7 +1,7 @@
 """Image formation: a head on a scanner's grid with partial volume, blur, texture, bias field and noise.
 
-All arithmetic is double precision: a last-digit difference between two processors then moves no stored integer
-(chance about 1e-11 a voxel). RandomState is used because numpy guarantees its stream for ever (NEP 19), Generator's not.
+All arithmetic is double precision: a last-digit difference between two processors then moves no stored integer (chance
+about 1e-11 a voxel). RandomState is used because numpy guarantees its stream for ever (NEP 19), unlike Generator's.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from anatomy import Stroke, head
+from anatomy import head
 from lesions import Ellipsoid
 from scipy import ndimage
 from shapes import Array
+from strokes import Stroke
 from tissue import TISSUES, Tissue, channel
 
 TEXTURE_STEP_MM = 1.5
@@ -94,7 +95,9 @@ class Canvas:
     def box(self, low: Sequence[float], high: Sequence[float], margin_mm: float) -> tuple[slice, ...]:
         """Return the index box (k, j, i) that holds an anatomical box with a margin."""
         edges = np.stack([np.array(low) - margin_mm, np.array(high) + margin_mm])
-        corners = np.array([[edges[a, 0], edges[b, 1], edges[c, 2], 1.0] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
+        corners = np.array(
+            [[edges[a, 0], edges[b, 1], edges[c, 2], 1.0] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+        )
         index = (corners @ self.to_index.T)[:, 2::-1]
         first = np.clip(np.floor(index.min(0)), 0, self.shape).astype(int)
         last = np.clip(np.ceil(index.max(0)) + 1, 0, self.shape).astype(int)
@@ -155,10 +158,9 @@ def _noise_block(name: str, smooth_mm: float) -> Array:
     return (block - block.mean()) / block.std()
 
 
-def texture(name: str, smooth_mm: float, x: Array, y: Array, z: Array, stretch: Sequence[float] = (1, 1, 1)) -> Array:
+def texture(name: str, smooth_mm: float, x: Array, y: Array, z: Array) -> Array:
     """Return a smooth random field of unit variance, fixed to the anatomy."""
-    step = TEXTURE_STEP_MM * np.array(stretch)
-    where = np.stack([x / step[0], y / step[1], z / step[2]])
+    where = np.stack([x, y, z]) / TEXTURE_STEP_MM
     return ndimage.map_coordinates(_noise_block(name, smooth_mm), where, order=1, mode="grid-wrap")
 
 
@@ -167,14 +169,16 @@ def pattern(name: str, x: Array, y: Array, z: Array) -> Array:
     if name == "cells":
         return texture("cells", 1.6, x, y, z) + 0.25
     if name == "septa":
-        return 0.32 - np.minimum(np.abs(np.sin(0.42 * y + 0.5 * np.sin(0.3 * x))), np.abs(np.sin(0.5 * x + 0.12 * z)) + 0.1)
+        return 0.32 - np.minimum(
+            np.abs(np.sin(0.42 * y + 0.5 * np.sin(0.3 * x))), np.abs(np.sin(0.5 * x + 0.12 * z)) + 0.1
+        )
     if name == "gyri":
         return texture("gyri", 3.2, x, y, z) + 0.6
     if name == "sulci":
-        return 0.14 - np.abs(texture("sulci", 3.6, x, y, z))
+        return 2.5 * (0.13 - np.abs(texture("sulci", 3.8, x, y, z)))
     if name == "folia":
-        return np.sin(1.35 * z + 0.25 * y + 2.0 * np.sin(0.06 * x)) - 0.45
-    return 0.10 - np.abs(texture("web", 3.0, x, y, z, (1, 1, 1.6)))
+        return np.sin(1.5 * np.sqrt((y - 36.0) ** 2 + 0.6 * x**2 + 0.7 * (z - 34.0) ** 2)) - 0.5
+    return 0.10 - np.abs(texture("web", 3.0, x, y, z / 1.6))
 
 
 def noiseless(grid: Grid, motion: Array, kind: str, growths: Sequence[Growth], fine_ijk: tuple[int, int, int]) -> Array:
@@ -224,22 +228,31 @@ def add_table(image: Array, grid: Grid) -> Array:
     return np.where(image < -990.0, np.maximum(image, table[None]), image) if k else image
 
 
-def ct_image(image: Array, sigma_hu: float, rng: np.random.RandomState) -> Array:
-    """Return stored CT numbers: the kernel's blur and noise that is correlated in plane, less in air."""
+def ct_noise(shape_kji: tuple[int, ...], sigma_hu: float, rng: np.random.RandomState) -> Array:
+    """Return noise in HU that is correlated in plane, as a soft kernel leaves it."""
+    white = rng.standard_normal(shape_kji)
+    fine = ndimage.gaussian_filter(white, (0.25, 0.75, 0.75))
+    grained = fine - 0.55 * ndimage.gaussian_filter(white, (0.25, 1.8, 1.8))
+    return sigma_hu * grained / grained.std()
+
+
+def ct_image(image: Array, noise: Array) -> Array:
+    """Return CT numbers `(K, J, I)`: the kernel's blur in plane, and noise that is far less in the air around."""
     blurred = ndimage.gaussian_filter(image, (0, 0.45, 0.45))
-    white = rng.standard_normal(image.shape)
-    grained = ndimage.gaussian_filter(white, (0.25, 0.75, 0.75)) - 0.55 * ndimage.gaussian_filter(white, (0.25, 1.8, 1.8))
     inside = ndimage.gaussian_filter((blurred > -300).astype(float), (0, 6, 6))
-    noisy = blurred + sigma_hu * (0.10 + 0.90 * inside) * grained / grained.std()
-    return np.clip(np.round(noisy), -1024, 3071)
+    return np.clip(np.round(blurred + noise * (0.10 + 0.90 * inside)), -1024, 3071)
 
 
-def mr_image(image: Array, noise: float, rng: np.random.RandomState) -> Array:
-    """Return a magnitude image: coil shading, then Rician noise; `noise` is relative to full signal."""
-    shading = _coil_shading(image.shape, rng)
-    signal = ndimage.gaussian_filter(image, (0, 0.45, 0.45)) * shading
-    real, imaginary = (noise * rng.standard_normal(image.shape) for _ in range(2))
-    return np.hypot(signal + real, imaginary)
+def mr_disturbance(shape_kji: tuple[int, ...], noise: float, rng: np.random.RandomState) -> Array:
+    """Return coil shading, real and imaginary noise as `(3, K, J, I)`; `noise` is relative to full signal."""
+    shading = _coil_shading(shape_kji, rng)
+    return np.stack([shading, *(noise * rng.standard_normal(shape_kji) for _ in range(2))])
+
+
+def mr_image(image: Array, disturbance: Array) -> Array:
+    """Return a magnitude image `(K, J, I)`: blurred in plane, shaded by the coil, with Rician noise."""
+    shading, real, imaginary = disturbance
+    return np.hypot(ndimage.gaussian_filter(image, (0, 0.45, 0.45)) * shading + real, imaginary)
 
 
 def _coil_shading(shape: tuple[int, ...], rng: np.random.RandomState) -> Array:
@@ -248,13 +261,13 @@ def _coil_shading(shape: tuple[int, ...], rng: np.random.RandomState) -> Array:
     return 1.0 + a * i + b * j + c * k + d * i * j + 0.16 * (i**2 + j**2) - 0.14 * k**2
 
 
-def pet_image(image: Array, grid: Grid, fine: int, psf_fwhm_mm: float, noise: float, rng: np.random.RandomState) -> Array:
-    """Return an SUV image: the finely rendered uptake blurred by the scanner, binned, with noise that grows with uptake."""
+def pet_image(
+    image: Array, grid: Grid, fine: int, *, psf_fwhm_mm: float, noise: float, rng: np.random.RandomState
+) -> Array:
+    """Return an SUV image: finely rendered uptake blurred by the scanner, binned, with noise that grows with uptake."""
     spacing = grid.spacing_mm[::-1] / np.array([1, fine, fine])
     blurred = ndimage.gaussian_filter(image, psf_fwhm_mm / 2.3548 / spacing)
     k, j, i = grid.shape_kji
     binned = blurred.reshape(k, j, fine, i, fine).mean(axis=(2, 4))
     white = ndimage.gaussian_filter(rng.standard_normal(binned.shape), 4.0 / 2.3548 / grid.spacing_mm[::-1])
     return np.maximum(binned + noise * np.sqrt(np.maximum(binned, 0.02)) * white / white.std(), 0.0)
-
-

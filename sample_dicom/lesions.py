@@ -107,6 +107,6 @@ def lesion_tissue(lesion_id: str, suv: float) -> Tissue:
         t2_ms=84.0,
         protons=0.97,
         suv=suv,
-        grain_hu=3.0,
+        grain_hu=1.5,
         grain=0.05,
     )

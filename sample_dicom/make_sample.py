@@ -8,31 +8,51 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import imaging
+import numpy as np
 from scenario import VISITS, Series, Visit, stream
 from shapes import Array
 from truth import truth_toml
 from write import write_series
 
-FINE_IJK = {"CT": (1, 1, 2), "MR_T1": (1, 1, 2), "MR_T2": (1, 1, 2), "PET_CT": (1, 1, 2), "PET": (2, 2, 1)}
-"""Samples averaged in a voxel along i, j, k; PET's in-plane ones are blurred before they are averaged."""
+FINE_IJK = (1, 1, 2)
+"""Samples averaged in a voxel of CT and MR along i, j, k; borders are softened over a pixel besides."""
+
+PET_FINE = 2
+"""In-plane samples a PET pixel along i and j; they are blurred before they are averaged."""
 
 PSF_FWHM_MM = 5.5
 """Spatial resolution of the PET."""
 
 
-def series_image(visit: Visit, series: Series) -> Array:
-    """Return one series' image as its scanner would make it, `(K, J, I)` in HU, relative signal or SUV."""
-    grid, motion = series.grid, visit.poses[series.frame].matrix
+def series_image(visit: Visit, series: Series, start: int = 0, stop: int | None = None) -> Array:
+    """Return one series' image as its scanner would make it.
+
+    Args:
+        visit: The time point.
+        series: Which series.
+        start: First slice (0-based from below).
+        stop: One past the last slice, None for all; PET is always made whole before it is cut, its blur crosses slices.
+
+    Returns:
+        `(K, J, I)` in HU, signal relative to water, or SUV body weight.
+    """
+    stop = series.size[1] if stop is None else stop
     rng = stream(visit.name, series.folder, "noise")
-    fine = FINE_IJK[series.folder]
     if series.folder == "PET":
-        fine_grid = grid.refined((fine[0], fine[1], 1))
-        uptake = imaging.noiseless(fine_grid, motion, "PET", visit.growths(), (1, 1, 1))
-        return imaging.pet_image(uptake, grid, fine[0], PSF_FWHM_MM, series.noise, rng)
-    clean = imaging.noiseless(grid, motion, series.folder, visit.growths(), fine)
-    if series.folder.startswith("MR"):
-        return imaging.mr_image(clean, series.noise, rng)
-    return imaging.ct_image(imaging.add_table(clean, grid), series.noise, rng)
+        return _pet(visit, series, rng)[start:stop]
+    grid = series.grid.planes(start, stop)
+    clean = imaging.noiseless(grid, visit.poses[series.frame].matrix, series.folder, visit.growths(), FINE_IJK)
+    shape = series.grid.shape_kji
+    if series.frame == "MR":
+        return imaging.mr_image(clean, imaging.mr_disturbance(shape, series.noise, rng)[:, start:stop])
+    noise = imaging.ct_noise(shape, series.noise, rng)[start:stop]
+    return imaging.ct_image(imaging.add_table(clean, grid), noise)
+
+
+def _pet(visit: Visit, series: Series, rng: np.random.RandomState) -> Array:
+    motion, fine_grid = visit.poses["PET"].matrix, series.grid.refined((PET_FINE, PET_FINE, 1))
+    uptake = imaging.noiseless(fine_grid, motion, "PET", visit.growths(), (1, 1, 1))
+    return imaging.pet_image(uptake, series.grid, PET_FINE, psf_fwhm_mm=PSF_FWHM_MM, noise=series.noise, rng=rng)
 
 
 def make_series(out: Path, visit: Visit, series: Series) -> str:

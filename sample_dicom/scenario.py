@@ -4,7 +4,7 @@ Everything a reader of truth.toml may ask is decided here; the other files only 
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -67,7 +67,9 @@ class Series:
         """Voxels in scanner LPS mm."""
         n, planes = self.size
         affine = np.eye(4)
-        affine[:3, :3] = rotation_matrix(self.oblique_degrees, 0, 0) @ np.diag([*(self.spacing_mm[0],) * 2, self.spacing_mm[1]])
+        affine[:3, :3] = rotation_matrix(self.oblique_degrees, 0, 0) @ np.diag(
+            [*(self.spacing_mm[0],) * 2, self.spacing_mm[1]]
+        )
         half = np.array([(n - 1) / 2, (n - 1) / 2, (planes - 1) / 2])
         affine[:3, 3] = np.round(np.array(self.center_mm) - affine[:3, :3] @ half, 3)
         return Grid(shape_kji=(planes, n, n), affine=affine)
@@ -136,10 +138,49 @@ LESIONS = {
 """What each lesion is; the same at every time point."""
 
 
-def _seen(center: Point, longest: float, short: float, half_height: float, tilts: Point, suv: float) -> Seen:
-    return Seen(
-        center=center, longest_mm=longest, short_mm=short, half_height_mm=half_height, tilts=tilts, suv=suv
-    )  # fmt: skip
+def _seen(center: Point, sizes_mm: Point, tilts: Point, suv: float) -> Seen:
+    longest, short, half_height = sizes_mm
+    return Seen(center=center, longest_mm=longest, short_mm=short, half_height_mm=half_height, tilts=tilts, suv=suv)
+
+
+def _ct(size: tuple[int, int], spacing_mm: tuple[float, float], center_mm: Point, *, noise: float) -> Series:
+    return Series(folder="CT", frame="CT", size=size, spacing_mm=spacing_mm, center_mm=center_mm, noise=noise)
+
+
+def _mr(
+    size: tuple[int, int],
+    spacing_mm: tuple[float, float],
+    center_mm: Point,
+    *,
+    noise: float,
+    oblique_degrees: float,
+    t2_coding: str = "J2K",
+) -> tuple[Series, Series]:
+    t1 = Series(
+        folder="MR_T1",
+        frame="MR",
+        size=size,
+        spacing_mm=spacing_mm,
+        center_mm=center_mm,
+        noise=noise,
+        oblique_degrees=oblique_degrees,
+    )
+    return t1, replace(t1, folder="MR_T2", coding=t2_coding)
+
+
+def _pet_ct(
+    planes: int, slice_mm: float, center_mm: Point, *, pixel_mm: float, noise: tuple[float, float], coding: str = "J2K"
+) -> tuple[Series, Series]:
+    ct = Series(
+        folder="PET_CT",
+        frame="PET",
+        size=(144, planes),
+        spacing_mm=(1.75, slice_mm),
+        center_mm=center_mm,
+        noise=noise[0],
+    )
+    pet = replace(ct, folder="PET", size=(96, planes), spacing_mm=(pixel_mm, slice_mm), noise=noise[1], coding=coding)
+    return ct, pet
 
 
 VISITS = (
@@ -156,16 +197,14 @@ VISITS = (
             "PET": Pose(tilts=(4.0, -1.0, 4.5), shift=(3.5, 2.0, 4.0)),
         },
         series=(
-            Series(folder="CT", frame="CT", size=(256, 52), spacing_mm=(1.0, 2.5), center_mm=(0.5, 8.5, -5.0), noise=6.5),
-            Series(folder="MR_T1", frame="MR", size=(176, 28), spacing_mm=(1.3, 4.4), center_mm=(-1, 11, -9.0), noise=0.014, oblique_degrees=5.0),
-            Series(folder="MR_T2", frame="MR", size=(176, 28), spacing_mm=(1.3, 4.4), center_mm=(-1, 11, -9.0), noise=0.014, oblique_degrees=5.0),
-            Series(folder="PET_CT", frame="PET", size=(144, 44), spacing_mm=(1.75, 3.0), center_mm=(2.0, 10.0, -4.0), noise=11.0),
-            Series(folder="PET", frame="PET", size=(96, 44), spacing_mm=(2.6, 3.0), center_mm=(2.0, 10.0, -4.0), noise=0.10, coding="RAW"),
+            _ct((256, 52), (1.0, 2.5), (0.5, 8.5, -5.0), noise=6.5),
+            *_mr((176, 28), (1.3, 4.4), (-1, 11, -9.0), noise=0.014, oblique_degrees=5.0),
+            *_pet_ct(44, 3.0, (2.0, 10.0, -4.0), pixel_mm=2.6, noise=(11.0, 0.10), coding="RAW"),
         ),
         lesions={
-            "T01": _seen((-6, 8, 2), 38.0, 26.0, 15.0, (8, -6, 12), 9.0),
-            "T02": _seen((21, 18, -31), 22.0, 17.0, 12.0, (-8, 5, 70), 7.0),
-            "T03": _seen((34, -7, -4), 14.0, 11.0, 7.5, (0, 6, 35), 6.5),
+            "T01": _seen((-6, 8, 2), (38.0, 26.0, 15.0), (8, -6, 12), 9.0),
+            "T02": _seen((21, 18, -31), (22.0, 17.0, 12.0), (-8, 5, 70), 7.0),
+            "T03": _seen((34, -7, -4), (14.0, 11.0, 7.5), (0, 6, 35), 6.5),
         },
     ),
     Visit(
@@ -181,16 +220,14 @@ VISITS = (
             "PET": Pose(tilts=(-3.5, -2.0, -1.0), shift=(-3.0, 3.0, -4.0)),
         },
         series=(
-            Series(folder="CT", frame="CT", size=(256, 44), spacing_mm=(0.93, 3.0), center_mm=(-1.7, 5.2, -2.6), noise=7.5),
-            Series(folder="MR_T1", frame="MR", size=(192, 27), spacing_mm=(1.2, 4.5), center_mm=(3, 8, -5.0), noise=0.017, oblique_degrees=-3.0),
-            Series(folder="MR_T2", frame="MR", size=(192, 27), spacing_mm=(1.2, 4.5), center_mm=(3, 8, -5.0), noise=0.017, oblique_degrees=-3.0),
-            Series(folder="PET_CT", frame="PET", size=(144, 41), spacing_mm=(1.75, 3.27), center_mm=(-2, 9.0, -10.0), noise=12.0),
-            Series(folder="PET", frame="PET", size=(96, 41), spacing_mm=(2.65, 3.27), center_mm=(-2, 9.0, -10.0), noise=0.12),
+            _ct((256, 44), (0.93, 3.0), (-1.7, 5.2, -2.6), noise=7.5),
+            *_mr((192, 27), (1.2, 4.5), (3, 8, -5.0), noise=0.017, oblique_degrees=-3.0),
+            *_pet_ct(41, 3.27, (-2, 9.0, -10.0), pixel_mm=2.65, noise=(12.0, 0.12)),
         ),
         lesions={
-            "T01": _seen((-12, 10, 2), 19.0, 13.0, 8.5, (6, 0, 20), 5.2),
-            "T02": _seen((21.3, 18, -31), 20.5, 15.5, 11.0, (-8, 5, 70), 6.6),
-            "T03": _seen((35, -6.5, -4), 8.0, 6.6, 5.0, (0, 6, 35), 3.6),
+            "T01": _seen((-12, 10, 2), (19.0, 13.0, 8.5), (6, 0, 20), 5.2),
+            "T02": _seen((21.3, 18, -31), (20.5, 15.5, 11.0), (-8, 5, 70), 6.6),
+            "T03": _seen((35, -6.5, -4), (8.0, 6.6, 5.0), (0, 6, 35), 3.6),
         },
     ),
     Visit(
@@ -206,19 +243,17 @@ VISITS = (
             "PET": Pose(tilts=(1.0, 3.0, -3.0), shift=(-4.0, -2.0, 2.0)),
         },
         series=(
-            Series(folder="CT", frame="CT", size=(240, 52), spacing_mm=(1.05, 2.5), center_mm=(2.1, 12.3, -9.2), noise=7.0),
-            Series(folder="MR_T1", frame="MR", size=(160, 30), spacing_mm=(1.44, 4.0), center_mm=(1, 5, -3.0), noise=0.015, oblique_degrees=4.0),
-            Series(folder="MR_T2", frame="MR", size=(160, 30), spacing_mm=(1.44, 4.0), center_mm=(1, 5, -3.0), noise=0.015, oblique_degrees=4.0, coding="RLE"),
-            Series(folder="PET_CT", frame="PET", size=(144, 44), spacing_mm=(1.75, 3.0), center_mm=(-3, 8.0, -5.0), noise=10.5),
-            Series(folder="PET", frame="PET", size=(96, 44), spacing_mm=(2.6, 3.0), center_mm=(-3, 8.0, -5.0), noise=0.11),
+            _ct((240, 52), (1.05, 2.5), (2.1, 12.3, -9.2), noise=7.0),
+            *_mr((160, 30), (1.44, 4.0), (1, 5, -3.0), noise=0.015, oblique_degrees=4.0, t2_coding="RLE"),
+            *_pet_ct(44, 3.0, (-3, 8.0, -5.0), pixel_mm=2.6, noise=(10.5, 0.11)),
         ),
         lesions={
-            "T01": _seen((-13, 10.5, 2), 16.0, 11.0, 7.5, (6, 0, 25), 3.4),
-            "T02": _seen((21.3, 18, -31), 20.0, 15.5, 10.8, (-8, 5, 70), 6.4),
-            "N01": _seen((-43, 22, -46), 19.0, 16.5, 10.0, (5, 0, 60), 8.0),
+            "T01": _seen((-13, 10.5, 2), (16.0, 11.0, 7.5), (6, 0, 25), 3.4),
+            "T02": _seen((21.3, 18, -31), (20.0, 15.5, 10.8), (-8, 5, 70), 6.4),
+            "N01": _seen((-43, 22, -46), (19.0, 16.5, 10.0), (5, 0, 60), 8.0),
         },
     ),
-)  # fmt: skip
+)
 """The three time points; FU1 and FU2 are 8 and 16 weeks after the baseline."""
 
 

@@ -48,16 +48,15 @@ def tube(points: Sequence[Point], radii: Sequence[float], *, stretch: Point = (1
     reach = np.array(radii)[:, None] * np.maximum(widen, 1.0)
 
     def distance(x: Array, y: Array, z: Array) -> Array:
-        parts = [
-            _capsule((x, y, z), nodes[n], nodes[n + 1], radii[n], radii[n + 1], widen) for n in range(len(nodes) - 1)
-        ]
+        parts = [_capsule((x, y, z), nodes[n : n + 2], radii[n : n + 2], widen) for n in range(len(nodes) - 1)]
         return np.minimum.reduce(parts)
 
     return Shape(low=_point((nodes - reach).min(0)), high=_point((nodes + reach).max(0)), distance=distance)
 
 
-def _capsule(xyz: tuple[Array, ...], start: Array, end: Array, r0: float, r1: float, widen: Array) -> Array:
-    axis = (end - start) / widen
+def _capsule(xyz: tuple[Array, ...], ends: Array, radii: Sequence[float], widen: Array) -> Array:
+    start, (r0, r1) = ends[0], radii
+    axis = (ends[1] - start) / widen
     rel = [(component - start[a]) / widen[a] for a, component in enumerate(xyz)]
     along = np.clip(sum(rel[a] * axis[a] for a in range(3)) / (axis @ axis), 0.0, 1.0)
     away = np.sqrt(sum((rel[a] - along * axis[a]) ** 2 for a in range(3)))
@@ -108,9 +107,7 @@ def common(a: Shape, b: Shape) -> Shape:
 
 def without(a: Shape, b: Shape) -> Shape:
     """Return what lies in the first shape only."""
-    return Shape(
-        low=a.low, high=a.high, distance=lambda x, y, z: np.maximum(a.distance(x, y, z), -b.distance(x, y, z))
-    )
+    return Shape(low=a.low, high=a.high, distance=lambda x, y, z: np.maximum(a.distance(x, y, z), -b.distance(x, y, z)))
 
 
 def grown(shape: Shape, margin_mm: float) -> Shape:

@@ -23,7 +23,7 @@ class Tissue:
         protons: Proton density relative to water, 0 for a flow void.
         suv: FDG uptake as SUV body weight.
         grain_hu: Amplitude of its texture on CT.
-        grain: Relative amplitude of its texture on MR and PET.
+        grain: Relative amplitude of its texture on MR; PET is smooth before its noise.
     """
 
     hu: float
@@ -97,6 +97,6 @@ def channel(tissue: Tissue, kind: str) -> tuple[float, float]:
     if kind == "PET_CT":
         return tissue.hu_native, tissue.grain_hu
     if kind == "PET":
-        return tissue.suv, tissue.suv * tissue.grain
+        return tissue.suv, 0.0
     signal = tissue.spin_echo(*(T1_WEIGHTED if kind == "MR_T1" else T2_WEIGHTED))
     return signal, signal * tissue.grain

@@ -1,4 +1,4 @@
-"""Print truth.toml: what a reader of the synthetic study should find, computed from the scenario and not from voxels."""
+"""Print truth.toml: what a reader of the synthetic study should find, from the scenario and never from voxels."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,13 +12,33 @@ from write import CODINGS, acquisition_time, dose_at_start_bq, modality_of
 HEADER = """\
 # What is true of the synthetic nasopharynx study beside this file. Made by make_sample.py; do not edit.
 #
-# Points and lengths are mm in DICOM patient space (LPS: x to the left, y to posterior, z to superior) of the series that
-# is named. Matrices are 4x4 row by row and map a point of the BASELINE CT's space to the named series' space.
-# Diameters are those of the largest axial section of the lesion as it lies in the diagnostic CT of that date: exact for
-# the ellipsoid, over all planes and not only over the slices that happened to be taken.
+# Points and lengths are mm in DICOM patient space (LPS: x to the left, y to posterior, z to superior) of the series
+# that is named. Matrices are 4x4, row by row, and map a point of the BASELINE CT's space to the named series' space.
+# Diameters are those of the largest axial section of the lesion as it lies in the diagnostic CT of that date: exact
+# for the ellipsoid, over all planes and not only over the slices that happened to be taken.
 # Nothing here is a patient: names, dates, doses and the reader are fictitious.
 format_version = 1
 """
+
+ABOUT_LESIONS = """
+# One table per lesion, and under `at` one per time point. state: measured, absent (gone, or not there yet).
+# size_mm is what RECIST sums (short axis of a node, else longest diameter). longest_axis_mm, short_axis_ends_mm:
+# ends of the two axes in that date's CT space. mean_hu is the tissue's CT number; suv its uniform uptake, unblurred."""
+
+ABOUT_FIELD = """
+# The irradiated field: cylinders of radius_mm around diffusers, in BASELINE CT space. The lit part runs from tip_mm
+# length_mm along direction (a unit vector from the tip back towards the fibre); axis is its opposite, out of the
+# tip. covered_fraction: share of each lesion's volume inside, as it first appears (N01: where it will grow)."""
+
+ABOUT_RESPONSES = """
+# RECIST 1.1 responses. There are no non-target lesions (NA). The targets are PR at FU2 too, but the new lesion N01
+# makes it PD. Best overall response: PR without confirmation; where confirmation is required, the unconfirmed PR
+# counts as SD, given a minimum SD interval of 42 days."""
+
+ABOUT_READER = """
+# A SCRIPTED reader, not a person: lines as a careful reader would draw them on the CT of the date, in the slice
+# nearest to the lesion's centre: the true ends there plus seeded noise of about 0.7 mm (less along the line
+# than across). long_axis_mm is the prompt, short_axis_mm the second caliper, slice_z_mm the slice's position."""
 
 EXPECTED = {
     "FU1": {"target": "PR", "non_target": "NA", "new": False, "overall": "PR"},
@@ -59,7 +79,8 @@ def _time_points() -> Iterator[str]:
         yield f"weight_kg = {visit.weight_kg}"
         yield f"injected_bq = {visit.dose_bq:.0f}"
         yield f"activity_at_pet_start_bq = {dose_at_start_bq(visit):.1f}"
-        yield f"suv_per_bqml = {visit.weight_kg * 1000.0 / dose_at_start_bq(visit):.9g}  # SUV body weight = BQML x this"
+        yield "# SUV body weight = BQML x suv_per_bqml"
+        yield f"suv_per_bqml = {visit.weight_kg * 1000.0 / dose_at_start_bq(visit):.9g}"
         for series in visit.series:
             yield from _series(visit, series)
 
@@ -84,9 +105,7 @@ def _series(visit: Visit, series: Series) -> Iterator[str]:
 
 
 def _lesions() -> Iterator[str]:
-    yield "\n# One table per lesion, and under `at` one per time point. state: measured, absent (gone, or not there yet)."
-    yield "# axes: ends of the true longest and short axis in that date's CT space; size_mm is the one RECIST sums"
-    yield "# (short axis of a node, else longest diameter). mean_hu is the tissue's CT number; suv its uniform uptake before blur."
+    yield ABOUT_LESIONS
     for lesion, facts in LESIONS.items():
         yield f"\n[lesion.{lesion}]"
         for key, value in facts.items():
@@ -129,18 +148,18 @@ def size_mm(lesion: str, visit: Visit) -> float:
 
 def _field() -> Iterator[str]:
     motion = VISITS[0].poses["CT"].matrix
-    yield "\n# The irradiated field: cylinders of radius_mm around diffusers, in BASELINE CT space. The axis runs from tip_mm"
-    yield "# length_mm along direction (a unit vector, from the tip back towards the fibre)."
-    yield "# covered_fraction: share of each lesion's volume inside, where its head was at baseline (N01: where it will grow)."
+    yield ABOUT_FIELD
     yield "\n[irradiated_field]"
     yield f"radius_mm = {RADIUS_MM}"
-    yield f"covered_fraction = {{ {', '.join(f'{name} = {part:.2f}' for name, part in covered_fractions().items())} }}"
+    shares = ", ".join(f"{name} = {part:.2f}" for name, part in covered_fractions().items())
+    yield f"covered_fraction = {{ {shares} }}"
     for diffuser in DIFFUSERS:
         direction = np.array(diffuser.direction) / np.linalg.norm(diffuser.direction)
         yield "\n[[irradiated_field.diffuser]]"
         yield f'lesion = "{diffuser.lesion}"'
         yield f"tip_mm = {_numbers(motion[:3, :3] @ diffuser.tip + motion[:3, 3], 3)}"
         yield f"direction = {_numbers(motion[:3, :3] @ direction, 8)}"
+        yield f"axis = {_numbers(-motion[:3, :3] @ direction, 8)}"
         yield f"length_mm = {diffuser.length_mm}"
         yield f"radius_mm = {RADIUS_MM}"
 
@@ -167,9 +186,7 @@ def _covered(body: Ellipsoid) -> float:
 
 
 def _expected() -> Iterator[str]:
-    yield "\n# RECIST 1.1 responses. There are no non-target lesions (NA). FU1 is PR (FU2's PR of the targets is outweighed by the"
-    yield "# new lesion N01: PD), so the best overall response is PR without confirmation; with confirmation required the"
-    yield "# unconfirmed PR counts as SD, given a minimum SD interval of 42 days."
+    yield ABOUT_RESPONSES
     yield "\n[expected]"
     yield 'best_overall_response_unconfirmed = "PR"'
     yield 'best_overall_response_confirmed = "SD"'
@@ -187,9 +204,7 @@ def _expected() -> Iterator[str]:
 
 
 def _reader() -> Iterator[str]:
-    yield "\n# A SCRIPTED reader, not a person: lines as a careful reader would draw them on the CT of the date, in the slice"
-    yield "# nearest to the lesion's centre: the true ends there plus seeded noise of about 0.7 mm (less along the line than"
-    yield "# across). long_axis_mm is the prompt; short_axis_mm the second caliper. slice_z_mm is that slice's position."
+    yield ABOUT_READER
     yield "\n[reader]"
     yield 'name = "SCRIPTED"'
     yield "scripted = true"

@@ -105,7 +105,9 @@ def _patient_and_study(dataset: Dataset, visit: Visit, series: Series) -> None:
     dataset.SeriesTime = dataset.AcquisitionTime = dataset.ContentTime = acquisition_time(visit, series)
     dataset.StudyID, dataset.AccessionNumber = f"{visit.name}-{series.frame}", f"SYN{day}{series.frame}"
     dataset.ReferringPhysicianName = "FICTITIOUS^REFERRER"
-    dataset.StudyDescription = {"CT": "CT neck with contrast", "MR": "MR neck", "PET": "FDG PET/CT head and neck"}[series.frame]
+    dataset.StudyDescription = {"CT": "CT neck with contrast", "MR": "MR neck", "PET": "FDG PET/CT head and neck"}[
+        series.frame
+    ]
     dataset.SeriesNumber, dataset.SeriesDescription = NUMBERS[series.folder], DESCRIPTIONS[series.folder]
 
 
@@ -183,7 +185,11 @@ def _mr(dataset: Dataset, visit: Visit, series: Series, plane: Array, index: int
     dataset.MagneticFieldStrength, dataset.ImagingFrequency, dataset.ImagedNucleus = "1.5", "63.87", "1H"
     dataset.SpacingBetweenSlices = _decimal(series.spacing_mm[1])
     dataset.SliceThickness = _decimal(series.spacing_mm[1] - 0.4)
-    dataset.NumberOfAverages, dataset.FlipAngle, dataset.EchoNumbers = "2", "90" if series.folder == "MR_T1" else "150", 1
+    dataset.NumberOfAverages, dataset.FlipAngle, dataset.EchoNumbers = (
+        "2",
+        "90" if series.folder == "MR_T1" else "150",
+        1,
+    )
     dataset.PixelBandwidth, dataset.ReceiveCoilName = "130", "HeadNeck_20"
     dataset.WindowCenter, dataset.WindowWidth = "200", "400"
     _pixels(dataset, plane * MR_SCALE, 12)
