@@ -438,7 +438,13 @@ def test_identical_copies_are_left_out_with_a_finding(tmp_path, make_series):
 
 def test_two_different_images_at_one_place_are_refused(tmp_path, make_series):
     """Nothing tells them apart, so neither is chosen."""
-    make_series(tmp_path, change=set_position(at={1: (10.0, 20.0, 30.0), 2: (10, 20, 33), 3: (10, 20, 36)}))
+    move = set_position(at={1: (10.0, 20.0, 30.0), 2: (10, 20, 33), 3: (10, 20, 36)})
+
+    def change(dataset, k):
+        move(dataset, k)
+        dataset.ContentTime = f"12000{k}"  # differs in every slice, so it tells no volumes apart
+
+    make_series(tmp_path, change=change)
 
     message = refused(tmp_path)
     assert "two different images at (10.0, 20.0, 30.0) mm" in message
