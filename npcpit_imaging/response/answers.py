@@ -8,7 +8,7 @@ from npcpit_imaging.response.result import LesionResponse, LesionTimepoint, Subj
 from npcpit_imaging.response.sums import change_permille
 from npcpit_imaging.study.assessment import Tenths
 from npcpit_imaging.study.lesion import FieldPosition
-from npcpit_imaging.study.response import Duration, RuleFired
+from npcpit_imaging.study.response import Duration, Response, RuleFired
 
 Cell: TypeAlias = "str | int | float | bool | list[Cell] | dict[str, Cell] | None"
 Answer: TypeAlias = dict[str, Cell]
@@ -75,6 +75,7 @@ def flat_lesions(rows: Sequence[Answer]) -> list[Answer]:
 
 def _timepoint(subject: SubjectResponse, tp: TimepointResponse) -> Answer:
     nadir = None if tp.nadir is None else tp.nadir.total
+    total = tp.total if tp.complete or tp.target_raw is Response.PD else None  # a part is no smaller sum
     return {
         "subject": subject.subject,
         "reader": subject.reader,
@@ -86,14 +87,15 @@ def _timepoint(subject: SubjectResponse, tp: TimepointResponse) -> Answer:
         "new": tp.new.indicator.value,
         "overall": tp.overall.value,
         "overall_raw": tp.overall_raw.value,
-        "sum_mm": _mm(tp.total),
+        "sum_mm": _mm(total),
         "sum_complete": tp.complete,
+        "sum_assessed_mm": _mm(tp.total),
         "baseline_mm": _mm(tp.baseline),
         "nadir_mm": _mm(nadir),
         "nadir_at": None if tp.nadir is None else tp.nadir.at,
-        "change_percent": _percent(tp.total, tp.baseline),
-        "change_nadir_percent": _percent(tp.total, nadir),
-        "change_nadir_mm": None if tp.total is None or nadir is None else _mm(tp.total - nadir),
+        "change_percent": _percent(total, tp.baseline),
+        "change_nadir_percent": _percent(total, nadir),
+        "change_nadir_mm": None if total is None or nadir is None else _mm(total - nadir),
         "rule": tp.rule.text,
         "fired": _fired(tp.rule),
         "target_rule": tp.target_rule.text,

@@ -230,13 +230,11 @@ def _settle_cr_then_pr(records: list[DatedResponse], protocol: Protocol) -> list
 
 
 def _retract(records: list[DatedResponse], pr_at: int, protocol: Protocol) -> list[DatedResponse]:
-    """Read the unconfirmed CRs before a PR as PR: they were over-called."""
-    return [
-        replace(record, response=_PR)
-        if index < pr_at and record.response is _CR and _confirmed(index, records, protocol) is None
-        else record
-        for index, record in enumerate(records)
-    ]
+    """Read the CRs before a PR as PR, because they were over-called; a CR that was confirmed stays."""
+    before = records[:pr_at]
+    if any(record.response is _CR and _confirmed(i, before, protocol) is not None for i, record in enumerate(before)):
+        return records
+    return [replace(r, response=_PR) if r.response is _CR else r for r in before] + records[pr_at:]
 
 
 def _table3(records: Sequence[DatedResponse]) -> list[_Candidate]:
