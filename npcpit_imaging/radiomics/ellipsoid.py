@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 SERIES_TERMS = 20
 """IBSI's number of terms of the Legendre series."""
 
-ENCLOSING_TOLERANCE = 1e-4
+ENCLOSING_TOLERANCE = 1e-3
 """How far, in relation, a point may lie outside the ellipsoid when the search stops."""
 
 MAX_STEPS = 5000

@@ -56,7 +56,8 @@ def _shape(deviation: Floats, variance: float) -> Values:
     # IBSI 1, 3.3.3: a region of equal intensities has skewness and kurtosis 0.
     if variance <= np.finfo(float).eps * max(1.0, float(np.max(np.abs(deviation)))):
         return {"skew": 0.0, "kurt": 0.0}
+    square = deviation * deviation
     return {
-        "skew": float(np.mean(deviation**3) / variance**1.5),
-        "kurt": float(np.mean(deviation**4) / variance**2 - 3.0),
+        "skew": float(np.mean(square * deviation) / variance**1.5),
+        "kurt": float(np.mean(square * square) / variance**2 - 3.0),
     }

@@ -26,20 +26,21 @@ def local_intensity(region: Region) -> Values:
 def sphere_means(region: Region) -> Floats:
     """Mean intensity `(N,)` of the voxel centres within 6.2 mm of each voxel of the intensity mask.
 
-    Only voxels of the image count. Each sphere is a bundle of rods along i, and a running sum gives a rod's sum by two
-    look-ups.
+    Only voxels of the image count. Each sphere is a bundle of rods along i; a running sum gives all rods of one length.
     """
     reach = [int(PEAK_RADIUS_MM / spacing) for spacing in region.spacing_kji_mm]
     block = _reachable(region, reach)
     intensities, mask = region.intensities[block], region.intensity[block]
     if not np.isfinite(intensities).all():
         raise RadiomicsError("local intensity: expected finite intensities around the region, found some that are not")
-    padded = np.pad(intensities, [(r, r) for r in reach])
-    sums = _rod_sums(padded, mask.shape, reach, region.spacing_kji_mm)[mask]
-    present = np.pad(np.ones(mask.shape), [(r, r) for r in reach])
-    counts = _rod_sums(present, mask.shape, reach, region.spacing_kji_mm)[mask]
-    means: Floats = sums / counts
-    return means
+    sums = _sphere_sums(intensities, reach, region.spacing_kji_mm)[mask]
+    if all(side.stop - side.start == size + 2 * r for side, size, r in zip(block, _shape(region), reach, strict=True)):
+        return np.asarray(sums / _offsets(reach, region.spacing_kji_mm).sum())
+    return np.asarray(sums / _sphere_sums(np.ones(mask.shape), reach, region.spacing_kji_mm)[mask])
+
+
+def _shape(region: Region) -> list[int]:
+    return [side.stop - side.start for side in region.box]
 
 
 def _reachable(region: Region, reach: list[int]) -> tuple[slice, ...]:
@@ -50,20 +51,25 @@ def _reachable(region: Region, reach: list[int]) -> tuple[slice, ...]:
     )
 
 
-def _rod_sums(
-    padded: Floats, shape: tuple[int, ...], reach: list[int], spacing_kji_mm: tuple[float, float, float]
-) -> Floats:
+def _offsets(reach: list[int], spacing_kji_mm: tuple[float, float, float]) -> NDArray[np.int64]:
+    """Voxels `(2K + 1, 2J + 1)` of the sphere's rod along i through each point of the plane at i = 0."""
+    k, j = (np.arange(-r, r + 1) * spacing for r, spacing in zip(reach[:2], spacing_kji_mm[:2], strict=True))
+    rest = PEAK_RADIUS_MM**2 - k[:, None] ** 2 - j**2
+    half = np.floor(np.sqrt(np.maximum(rest, 0.0)) / spacing_kji_mm[2]).astype(np.int64)
+    return np.where(rest >= 0, 2 * half + 1, 0)
+
+
+def _sphere_sums(block: Floats, reach: list[int], spacing_kji_mm: tuple[float, float, float]) -> Floats:
+    """Sum `(K, J, I)` over the sphere about each voxel of a block, nothing being outside it."""
+    padded = np.pad(block, [(reach[0], reach[0]), (reach[1], reach[1]), (reach[2] + 1, reach[2])])
     running = np.cumsum(padded, axis=2)
-    running = np.pad(running, [(0, 0), (0, 0), (1, 0)])
-    total = np.zeros(shape)
-    for k in range(-reach[0], reach[0] + 1):
-        for j in range(-reach[1], reach[1] + 1):
-            rest = PEAK_RADIUS_MM**2 - (k * spacing_kji_mm[0]) ** 2 - (j * spacing_kji_mm[1]) ** 2
-            if rest < 0:
-                continue
-            half = int(np.sqrt(rest) / spacing_kji_mm[2])
-            rows = running[reach[0] + k :, reach[1] + j :][: shape[0], : shape[1]]
-            right = rows[:, :, reach[2] + half + 1 :][:, :, : shape[2]]
-            left = rows[:, :, reach[2] - half :][:, :, : shape[2]]
-            total += right - left
+    total = np.zeros(block.shape)
+    lengths = _offsets(reach, spacing_kji_mm)
+    for length in np.unique(lengths[lengths > 0]):
+        first = reach[2] - int(length) // 2
+        rods = (
+            running[:, :, first + int(length) :][:, :, : block.shape[2]] - running[:, :, first:][:, :, : block.shape[2]]
+        )
+        for k, j in np.argwhere(lengths == length):
+            total += rods[k : k + block.shape[0], j : j + block.shape[1]]
     return total

@@ -37,9 +37,9 @@ def tone_differences(levels: GreyLevels, dimensions: tuple[Dimension, ...]) -> V
 def neighbour_differences(block: GreyLevels) -> ToneDifferences:
     """Gather differences over the 26 (in a slice: 8) neighbours of every voxel."""
     inside = block.levels > 0
-    own = block.levels.astype(np.int64)
+    own = block.levels.astype(np.int32)
     around = _box_sum(own) - own
-    neighbours = _box_sum(inside.astype(np.int64)) - inside
+    neighbours = _box_sum(inside.astype(np.int32)) - inside
     counted = inside & (neighbours > 0)
     level = own[counted]
     difference = np.abs(level - around[counted] / neighbours[counted])
@@ -49,7 +49,7 @@ def neighbour_differences(block: GreyLevels) -> ToneDifferences:
     )
 
 
-def _box_sum(array: NDArray[np.int64]) -> NDArray[np.int64]:
+def _box_sum(array: NDArray[np.int32]) -> NDArray[np.int32]:
     """Sum over 3x3x3 voxels, one axis after the other."""
     total = array
     for axis in range(3):
