@@ -145,16 +145,17 @@ def _earliest_if_confirmed(datasets: Sequence[Dataset], half_life_s: float, earl
 def _check_decay_factor(datasets: Sequence[Dataset], start: _Start, half_life_s: float) -> _Start:
     """Compare the scan's start with the one the scanner used, as far as DecayFactor tells it."""
     told = _told_by_decay_factor(datasets, half_life_s)
-    apart = 0.0 if told is None else (told - start.at).total_seconds()
-    if abs(apart) <= SAME_TIME_S:
+    if told is None:
+        code, name = "suv-scan-start-before-acquisition", f"the first {tag_name('AcquisitionTime')}"
+        apart_s = max((min(acquisition_start(each) for each in datasets) - start.at).total_seconds(), 0.0)
+    else:
+        code, name = "suv-decay-factor-disagrees", tag_name("DecayFactor")
+        apart_s = (told - start.at).total_seconds()
+    if abs(apart_s) <= SAME_TIME_S:
         return start
-    percent = 100.0 * math.expm1(math.log(2.0) * abs(apart) / half_life_s)
-    doubt = Finding(
-        code="suv-decay-factor-disagrees",
-        severity=Severity.WARNING,
-        text=f"{tag_name('DecayFactor')} tells a scan start {apart:+.0f} s from {start.source}: "
-        f"SUV may be {percent:.1f} % off",
-    )
+    percent = 100.0 * math.expm1(math.log(2.0) * abs(apart_s) / half_life_s)
+    words = f"{name} tells a scan start {apart_s:+.0f} s from {start.source}: SUV may be {percent:.1f} % off"
+    doubt = Finding(code=code, severity=Severity.WARNING, text=words)
     return _Start(at=start.at, source=start.source, findings=(*start.findings, doubt))
 
 

@@ -206,6 +206,15 @@ def test_a_decay_factor_that_disagrees_is_a_finding(tmp_path, make_series):
     assert "20.9 % off" in scaling.findings[0].text
 
 
+def test_a_series_time_long_before_the_first_acquisition_is_a_finding(tmp_path, make_series):
+    """Ten minutes: 2^(600 / 6586.2) is 6.5 %; perhaps the first bed positions are missing."""
+    scaling = suv_scaling(pet(make_series, tmp_path, values={"AcquisitionTime": "121000"}))
+
+    assert [finding.code for finding in scaling.findings] == ["suv-scan-start-before-acquisition"]
+    assert "+600 s" in scaling.findings[0].text
+    assert "6.5 % off" in scaling.findings[0].text
+
+
 # --- units -----------------------------------------------------------------------------------------------------------
 
 
