@@ -1,6 +1,6 @@
 """Does a failed registration show? Aligns good and bad pairs of public volumes and prints verdicts as a table.
 
-    python benchmarks/registration_failures.py [--data ../shared/data] [--seconds 600]
+    python benchmarks/registration_failures.py [--data ../shared/data] [--match "flipped"] [--seconds 600]
 
 Exit code 1 when a bad pair is accepted or more than 1 in 10 good pairs is rejected.
 """
@@ -20,7 +20,10 @@ from npcpit_imaging.errors import RegistrationError
 from npcpit_imaging.registration.align import align
 
 ROOT = Path(__file__).parent.parent
-COLUMNS = "| pair | plan | verdict | inverse mm | starts mm | overlap | mL | similarity | MI | mirror | rotation | error mm | s |"
+COLUMNS = (
+    "| pair | plan | verdict | inverse mm | starts mm | overlap | mL | similarity | MI "
+    "| mirror | rotation | error mm | s |"
+)
 
 
 def row(pair: Pair, plans: dict[str, RegistrationPlan]) -> tuple[str, str]:
@@ -42,8 +45,8 @@ def row(pair: Pair, plans: dict[str, RegistrationPlan]) -> tuple[str, str]:
     )
     return found.quality.verdict, (
         f"{head} {found.quality.verdict} | {numbers.inverse_consistency_mm:.1f} | {numbers.agreement_mm:.1f} "
-        f"| {numbers.overlap:.2f} | {numbers.common_ml:.0f} | {numbers.similarity:.2f} | {numbers.mutual_information:.2f} "
-        f"| {numbers.mirror_ratio:.2f} | {numbers.rotation_degrees:.1f} | {error} | {seconds:.1f} |"
+        f"| {numbers.overlap:.2f} | {numbers.common_ml:.0f} | {numbers.similarity:.2f} "
+        f"| {numbers.mutual_information:.2f} | {numbers.mirror_ratio:.2f} | {numbers.rotation_degrees:.1f} | {error} | {seconds:.1f} |"
     )
 
 
@@ -51,6 +54,7 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--match", default="", help="only pairs whose kind holds this text")
     parser.add_argument("--seconds", type=float, default=600.0, help="begin no pair after this long")
     chosen = parser.parse_args()
     folder = ROOT / "configs" / "npc-pit" / "imaging" / "registration"
@@ -60,6 +64,8 @@ def main() -> int:
     begun = time.perf_counter()
     print(COLUMNS, "|---" * 13 + "|", sep="\n")
     for pair in (*good_pairs(library), *bad_pairs(library)):
+        if chosen.match not in pair.kind:
+            continue
         if time.perf_counter() - begun > chosen.seconds:
             print(f"stopped after {chosen.seconds:g} s")
             return 2
@@ -68,9 +74,8 @@ def main() -> int:
         print(line, flush=True)
     good = sum(count for (kind, _), count in verdicts.items() if kind)
     rejected = sum(count for (kind, verdict), count in verdicts.items() if kind and verdict in ("reject", "refused"))
-    print(
-        f"\n{good} good pairs, {rejected} rejected; {verdicts.total() - good} bad pairs, {verdicts[False, 'accept']} accepted"
-    )
+    bad, accepted = verdicts.total() - good, verdicts[False, "accept"]
+    print(f"\n{good} good pairs, {rejected} rejected; {bad} bad pairs, {accepted} accepted")
     print({f"{'good' if kind else 'bad'} {verdict}": n for (kind, verdict), n in sorted(verdicts.items())})
     return int(verdicts[False, "accept"] > 0 or rejected > good / 10)
 

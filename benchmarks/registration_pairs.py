@@ -1,7 +1,8 @@
 """Pairs of real volumes whose right answer is known: good ones (one patient, known motion) and bad ones.
 
 Good: a volume is moved rigidly, warped smoothly, resampled onto another grid and field of view, given noise and (MR) a
-bias field and another contrast; or the STS CT and MR of one patient, whose contours share one space; or a true follow-up.
+bias field and another contrast; or the STS CT and MR of one patient, whose contours share one space; or a true
+follow-up.
 Bad: another patient, no overlap, a flipped axis, a heavy crop, another part of the body.
 """
 
@@ -219,10 +220,12 @@ def bad_pairs(library: Library) -> Iterator[Pair]:
         yield pair("ct-ct" if kind == "CT" else "mr-mr", "no overlap", f"STS {number} {kind}", cut, upper)
     yield pair(
         "mr-mr", "no overlap", "abdomen T2",
-        lambda: crop(library.series(MR1), (0, 0, 0), (0.4, 1, 1)), lambda: crop(library.series(MR2), (0.6, 0, 0), (1, 1, 1)),
+        lambda: crop(library.series(MR1), (0, 0, 0), (0.4, 1, 1)),
+        lambda: crop(library.series(MR2), (0.6, 0, 0), (1, 1, 1)),
     )  # fmt: skip
     flips = ((sts(6, "CT"), 0), (sts(12, "CT"), 2), (sts(4, "CT"), 1), (series(LUNG), 0), (series(LUNG), 2),
-             (sts(7, "MR_T1"), 0), (sts(13, "MR_T1"), 2), (series(BRAIN), 2), (series(BRAIN), 0), (series(MR1), 2))  # fmt: skip
+             (sts(7, "MR_T1"), 0), (sts(13, "MR_T1"), 2), (series(BRAIN), 2), (series(BRAIN), 0),
+             (series(MR1), 2))  # fmt: skip
     names = (
         "STS 6 CT",
         "STS 12 CT",

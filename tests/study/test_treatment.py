@@ -10,7 +10,8 @@ from npcpit_imaging.study.treatment import Diffuser, DiffuserKind, TreatmentCycl
 
 def diffuser(**change):
     values = {
-        "kind": DiffuserKind.FRONTAL, "tip_mm": (0.0, 0.0, 0.0), "axis": (0.0, 0.6, 0.8), "length_mm": 10.0, "radius_mm": 8.0
+        "kind": DiffuserKind.FRONTAL,
+        "tip_mm": (0.0, 0.0, 0.0), "axis": (0.0, 0.6, 0.8), "length_mm": 10.0, "radius_mm": 8.0
     }  # fmt: skip
     return Diffuser(**{**values, **change})
 
