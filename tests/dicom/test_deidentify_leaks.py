@@ -1,17 +1,21 @@
 """Nothing of the original is left: real files of every kind, and identities planted where others forget to look."""
 
+import contextlib
 import importlib
 import io
 import struct
 import sys
 import warnings
 from pathlib import Path
+from random import Random
 
 import pydicom
 import pytest
 from pydicom.data import get_charset_files, get_testdata_files
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from npcpit_imaging.dicom.deidentify import DeidentifyPlan, Manifest, deidentify
@@ -251,6 +255,39 @@ def test_a_broken_character_set_is_no_reason_to_fail_or_to_leak() -> None:
     assert b";3ED" not in data
     assert str(copy.PatientName) == "S"
     assert copy.ConvolutionKernel == copy.ReceiveCoilName == "Removed"
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "test-SR.dcm", "rtplan.dcm", "MR_small_bigendian.dcm", "priv_SQ.dcm"])
+def test_damaged_bytes_are_read_or_refused_and_never_a_traceback(name: str) -> None:
+    """A bounded, seeded fuzz: 60 copies of a file with up to 12 bytes changed; only errors of ours may come."""
+    random, whole = Random(7), (TEST_FILES / name).read_bytes()
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(random.randint(1, 12)):
+            damaged[random.randrange(132, min(len(whole), 8000))] = random.randrange(256)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                original = pydicom.dcmread(io.BytesIO(bytes(damaged)), force=True)
+            except Exception:  # noqa: BLE001  what pydicom cannot read never reaches the de-identifier
+                continue
+            with contextlib.suppress(DeidentifyError):
+                deidentify(original, subject="S", shift_days=-1, plan=PLAN)
+
+
+def test_text_behind_the_standards_uid_root_is_no_uid_of_the_standard() -> None:
+    """Neither an instance's nor a class's UID may carry text through, nor may the transfer syntax."""
+    ds = Dataset()
+    for tag, text in ((0x00080016, b"1.2.840.10008.5 Yamada"), (0x00080018, b"1.2.840.10008.1 Yamada")):
+        ds[tag] = RawDataElement(BaseTag(tag), "UI", len(text), text, 0, False, True)
+    copy, _ = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
+    assert copy.SOPClassUID.startswith("2.25.")
+    assert copy.SOPInstanceUID.startswith("2.25.")
+    text = b"1.2.840.10008.1.2 Yamada"
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta[0x00020010] = RawDataElement(BaseTag(0x00020010), "UI", len(text), text, 0, False, True)
+    with pytest.raises(DeidentifyError, match=r"\(0002,0010\)"):
+        deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
 
 
 def test_real_series_keep_nothing_of_their_owner(shared_data: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pydicom.dataset import Dataset
 
-from npcpit_imaging.dicom.deidentify.elements import items_of, texts_of
+from npcpit_imaging.dicom.deidentify.elements import element_at, items_of, text_at
 from npcpit_imaging.dicom.deidentify.policy import CODE_SCHEME, CODE_VALUE
 from npcpit_imaging.dicom.deidentify.table import ContentKey
 
@@ -15,12 +15,7 @@ def content_key(item: Dataset) -> ContentKey:
     Raises:
         DeidentifyError: Its concept name is not a readable sequence.
     """
-    concept = item.get_item(CONCEPT_NAME) if CONCEPT_NAME in item else None
+    concept = element_at(item, CONCEPT_NAME) if CONCEPT_NAME in item else None
     codes = items_of(concept, item, "(0040,A043) ConceptNameCodeSequence") if concept is not None else ()
     code = codes[0] if codes else Dataset()
-    return _text(code, CODE_VALUE), _text(code, CODE_SCHEME), _text(item, VALUE_TYPE)
-
-
-def _text(dataset: Dataset, tag: int) -> str:
-    element = dataset.get_item(tag) if tag in dataset else None
-    return "" if element is None else "".join(texts_of(element, "SH"))
+    return text_at(code, CODE_VALUE), text_at(code, CODE_SCHEME), text_at(item, VALUE_TYPE)

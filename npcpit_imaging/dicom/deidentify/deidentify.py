@@ -6,8 +6,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from npcpit_imaging import __version__
 from npcpit_imaging.dicom.deidentify import policy
-from npcpit_imaging.dicom.deidentify.elements import code_item, items_of, new_element, texts_of
-from npcpit_imaging.dicom.deidentify.identity import check_subject
+from npcpit_imaging.dicom.deidentify.elements import code_item, element_at, items_of, new_element, text_at
+from npcpit_imaging.dicom.deidentify.identity import check_subject, is_valid_uid
 from npcpit_imaging.dicom.deidentify.inspection import pixel_findings
 from npcpit_imaging.dicom.deidentify.manifest import Manifest
 from npcpit_imaging.dicom.deidentify.plan import DeidentifyPlan
@@ -74,8 +74,7 @@ def patient_id(dataset: Dataset) -> str:
     Raises:
         DeidentifyError: It is absent or empty, so the object belongs to nobody.
     """
-    element = dataset.get_item(policy.PATIENT_ID) if policy.PATIENT_ID in dataset else None
-    text = "" if element is None else "\\".join(texts_of(element, "LO"))
+    text = text_at(dataset, policy.PATIENT_ID)
     if not text:
         raise DeidentifyError("(0010,0020) PatientID: expected a value, found none; the object belongs to nobody")
     return text
@@ -84,8 +83,7 @@ def patient_id(dataset: Dataset) -> str:
 def _refuse_by_class(dataset: Dataset) -> None:
     meta = getattr(dataset, "file_meta", None)
     for holder, tag in ((dataset, 0x00080016), (meta, 0x00020002)):
-        element = holder.get_item(tag) if holder is not None and tag in holder else None
-        kind = policy.REFUSED_SOP_CLASSES.get("".join(texts_of(element, "UI"))) if element is not None else None
+        kind = policy.REFUSED_SOP_CLASSES.get(text_at(holder, tag)) if holder is not None else None
         if kind is not None:
             raise DeidentifyError(
                 f"(0008,0016) SOPClassUID: expected an object of images or measurements, found {kind}"
@@ -96,12 +94,9 @@ def _method_codes(dataset: Dataset, plan: DeidentifyPlan) -> dict[str, str]:
     """CID 7050 codes claimed, and those an earlier de-identifier earned on the pixels."""
     codes = dict([BASIC_PROFILE_CODE, *(OPTION_CODES[option] for option in OPTION_CODES if option in plan.options)])
     if policy.METHOD_CODES in dataset:
-        earlier = items_of(
-            dataset.get_item(policy.METHOD_CODES), dataset, "(0012,0064) DeidentificationMethodCodeSequence"
-        )
-        values = {
-            "".join(texts_of(code.get_item(policy.CODE_VALUE), "SH")) for code in earlier if policy.CODE_VALUE in code
-        }
+        place = "(0012,0064) DeidentificationMethodCodeSequence"
+        earlier = items_of(element_at(dataset, policy.METHOD_CODES), dataset, place)
+        values = {text_at(code, policy.CODE_VALUE) for code in earlier}
         codes |= {value: meaning for value, meaning in _EARLIER_PIXEL_WORK.items() if value in values}
     return dict(sorted(codes.items()))
 
@@ -127,15 +122,17 @@ def _write_file_meta(dataset: Dataset, out: Dataset) -> None:
     new = FileMetaDataset()
     new.FileMetaInformationGroupLength = 0  # pydicom writes the real one where it finds this
     new.FileMetaInformationVersion = b"\0\1"
-    for keyword, source in (
-        ("MediaStorageSOPClassUID", "SOPClassUID"),
-        ("MediaStorageSOPInstanceUID", "SOPInstanceUID"),
-    ):
-        if source in out:
-            setattr(new, keyword, out[source].value)
-    if "TransferSyntaxUID" in meta:
-        new.TransferSyntaxUID = meta.TransferSyntaxUID
+    new.MediaStorageSOPClassUID = text_at(out, 0x00080016)
+    new.MediaStorageSOPInstanceUID = text_at(out, 0x00080018)
+    if syntax := text_at(meta, 0x00020010):
+        new.TransferSyntaxUID = _checked_syntax(syntax)
     new.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     new.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     out.file_meta = new
     out.preamble = b"\0" * 128
+
+
+def _checked_syntax(uid: str) -> str:
+    if not is_valid_uid(uid):
+        raise DeidentifyError("(0002,0010) TransferSyntaxUID: expected a UID, found other text")
+    return uid

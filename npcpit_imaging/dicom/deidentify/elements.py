@@ -45,6 +45,27 @@ def tag_name(tag: int) -> str:
     return f"{plain} {keyword}" if keyword else plain
 
 
+def element_at(dataset: Dataset, tag: int) -> Element:
+    """An element as it stands in the data set, undecoded; one of no length has no bytes rather than no value."""
+    element = dataset.get_item(tag, keep_deferred=True)
+    if isinstance(element, RawDataElement) and element.value is None:
+        return element._replace(value=b"") if element.length == 0 else dataset.get_item(tag)
+    return element
+
+
+def text_at(dataset: Dataset, tag: int) -> str:
+    """An attribute's values as one text, backslashes between them; empty where it is absent."""
+    if tag not in dataset:
+        return ""
+    element = element_at(dataset, tag)
+    return "\\".join(texts_of(element, vr_of(element)))
+
+
+def has_vr(element: Element) -> bool:
+    """True if the element carries a VR of the standard."""
+    return element.VR in {"UN", "SQ"} or element.VR in TEXT_VRS or element.VR in BINARY_VRS
+
+
 def vr_of(element: Element) -> str:
     """The VR to judge a value by: the written one, unless the dictionary knows better.
 

@@ -22,6 +22,7 @@ MAX_SHIFT_DAYS = 365
 SUBJECT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a subject code may look like: it becomes a Patient ID, a folder name and a table cell."""
 
+_UID = re.compile(r"[0-9][0-9.]{0,63}", re.ASCII)
 _STANDARD_ROOT = "1.2.840.10008."
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LETTERS = 10
@@ -43,9 +44,14 @@ def _digest(key: bytes, purpose: str, text: str) -> bytes:
     return hmac.digest(key, f"npcpit {purpose}\0{text}".encode(), hashlib.sha256)
 
 
+def is_valid_uid(uid: str) -> bool:
+    """True for digits and dots of at most 64 characters (PS3.5 9.1, without the rule on leading zeros)."""
+    return _UID.fullmatch(uid) is not None
+
+
 def is_standard_uid(uid: str) -> bool:
     """True for a UID that the standard itself defines (SOP classes, transfer syntaxes, coding schemes)."""
-    return uid.startswith(_STANDARD_ROOT) or uid in UID_dictionary
+    return is_valid_uid(uid) and (uid.startswith(_STANDARD_ROOT) or uid in UID_dictionary)
 
 
 def new_uid(key: bytes, uid: str) -> str:

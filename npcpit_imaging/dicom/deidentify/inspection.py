@@ -2,7 +2,7 @@
 
 from pydicom.dataset import Dataset
 
-from npcpit_imaging.dicom.deidentify.elements import texts_of, vr_of
+from npcpit_imaging.dicom.deidentify.elements import text_at
 from npcpit_imaging.study.finding import Finding, Severity
 
 SCREEN_MODALITIES = frozenset({"US", "SC", "OT", "XC", "ES", "GM", "SM", "OP", "XA", "RF", "DOC"})
@@ -50,10 +50,10 @@ def pixel_findings(dataset: Dataset) -> tuple[Finding, ...]:
 
 
 def _burned_in(dataset: Dataset) -> Finding | None:
-    declared = _text(dataset, 0x00280301).upper()
+    declared = text_at(dataset, 0x00280301).upper()
     if declared == "YES":
         return _warn("burned-in-annotation", "(0028,0301) BurnedInAnnotation is YES: text in the pixels is not removed")
-    suspicious = _text(dataset, 0x00080060) in SCREEN_MODALITIES or _text(dataset, 0x00080016).startswith(
+    suspicious = text_at(dataset, 0x00080060) in SCREEN_MODALITIES or text_at(dataset, 0x00080016).startswith(
         SECONDARY_CAPTURE_ROOT
     )
     if declared != "NO" and suspicious:
@@ -69,8 +69,8 @@ def _embedded_overlay(dataset: Dataset) -> Finding | None:
 
 
 def _face(dataset: Dataset) -> Finding | None:
-    declared, modality = _text(dataset, 0x00280302).upper(), _text(dataset, 0x00080060)
-    described = " ".join(_text(dataset, tag) for tag in _DESCRIPTIONS).lower()
+    declared, modality = text_at(dataset, 0x00280302).upper(), text_at(dataset, 0x00080060)
+    described = " ".join(text_at(dataset, tag) for tag in _DESCRIPTIONS).lower()
     if declared == "YES" or modality in PHOTO_MODALITIES:
         return _warn("face-bearing", "recognizable visual features are declared or likely; pixels are not defaced")
     if declared == "NO" or modality not in FACE_MODALITIES:
@@ -82,11 +82,6 @@ def _face(dataset: Dataset) -> Finding | None:
     return Finding(
         code="face-unknown", severity=Severity.INFO, text=f"{modality} of an unstated region: a face is possible"
     )
-
-
-def _text(dataset: Dataset, tag: int) -> str:
-    element = dataset.get_item(tag) if tag in dataset else None
-    return "" if element is None else "\\".join(texts_of(element, vr_of(element)))
 
 
 def _warn(code: str, text: str) -> Finding:

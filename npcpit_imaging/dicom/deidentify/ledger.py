@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from npcpit_imaging.dicom.deidentify import policy
-from npcpit_imaging.dicom.deidentify.elements import Element, dummy, texts_of
+from npcpit_imaging.dicom.deidentify.elements import Element, dummy, element_at, texts_of
 from npcpit_imaging.dicom.deidentify.identity import is_standard_uid, new_uid
 from npcpit_imaging.dicom.deidentify.manifest import Change
 from npcpit_imaging.dicom.deidentify.residue import Residue
@@ -99,7 +99,7 @@ class Ledger:
         """Replace every kept value that holds something which was taken away elsewhere in the object."""
         for kept in self._kept:
             if self._identifies(kept) and kept.tag in kept.scope.out:
-                kept.scope.out[kept.tag] = dummy(kept.scope.out.get_item(kept.tag), kept.vr)
+                kept.scope.out[kept.tag] = dummy(element_at(kept.scope.out, kept.tag), kept.vr)
                 self.record((*kept.scope.path, kept.tag), Action.DUMMY)
                 place = kept.scope.place(kept.tag)
                 self.find(

@@ -5,7 +5,7 @@ import re
 from pydicom.dataset import Dataset
 
 from npcpit_imaging.dicom.deidentify.dates import shift_dt
-from npcpit_imaging.dicom.deidentify.elements import Element, is_numeric_text, new_element, own, texts_of
+from npcpit_imaging.dicom.deidentify.elements import Element, is_numeric_text, new_element, own, text_at, texts_of
 from npcpit_imaging.dicom.deidentify.table import safe_private
 
 MAX_BYTES = 1024
@@ -17,8 +17,7 @@ _CODE = re.compile("[A-Z]{1,16}")
 
 def creator_of(source: Dataset, tag: int) -> str:
     """The private creator that reserved an element's block; empty where none did."""
-    creator_tag = creator_tag_of(tag)
-    return "\\".join(texts_of(source.get_item(creator_tag), "LO")) if creator_tag in source else ""
+    return text_at(source, creator_tag_of(tag))
 
 
 def creator_tag_of(tag: int) -> int:

@@ -17,7 +17,7 @@ from npcpit_imaging.dicom.deidentify.elements import (
     texts_of,
     with_texts,
 )
-from npcpit_imaging.dicom.deidentify.identity import keyed_code
+from npcpit_imaging.dicom.deidentify.identity import is_valid_uid, keyed_code
 from npcpit_imaging.dicom.deidentify.ledger import Ledger
 from npcpit_imaging.dicom.deidentify.scope import Scope
 from npcpit_imaging.dicom.deidentify.table import Action, Treatment
@@ -83,7 +83,7 @@ class Values:
         """UIDs of instances get new ones; UIDs of classes and of the standard stay."""
         tag, old = int(element.tag), texts_of(element, vr)
         stays = treatment.action is Action.KEEP and (treatment is not BY_VR or policy.is_class_uid(tag))
-        new = old if stays else [self.ledger.uid(uid) for uid in old]
+        new = [uid if stays and is_valid_uid(uid) else self.ledger.uid(uid) for uid in old]
         if new != old:
             self.ledger.record((*scope.path, tag), Action.REMAP)
         scope.out[tag] = with_texts(element, vr, new)

@@ -3,6 +3,7 @@
 from pydicom.charset import default_encoding
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
 
 from npcpit_imaging.dicom.deidentify import policy
@@ -10,10 +11,12 @@ from npcpit_imaging.dicom.deidentify.content import content_key
 from npcpit_imaging.dicom.deidentify.elements import (
     Element,
     code_item,
+    element_at,
+    has_vr,
     items_of,
     new_element,
     tag_name,
-    texts_of,
+    text_at,
     vr_of,
     written_as,
 )
@@ -34,6 +37,9 @@ from npcpit_imaging.errors import DeidentifyError
 
 MAX_DEPTH = 32
 """Deeper nesting than this is an attack, not a medical object."""
+
+PARSER_FAULTS = (BytesLengthException, NotImplementedError, EOFError, OSError)
+"""What pydicom raises on damaged bytes, where it must look at a value to place an element."""
 
 _TO_SUBJECT = Treatment(Action.SUBJECT, Action.SUBJECT)
 _TAKEN_AWAY = (Action.REMOVE, Action.EMPTY, Action.SUBJECT)
@@ -61,8 +67,11 @@ class Walk:
         Raises:
             DeidentifyError: Something cannot be de-identified with certainty; the message names the tag, never a value.
         """
-        out = self._dataset(source, ())
-        self.ledger.look_again()
+        try:
+            out = self._dataset(source, ())
+            self.ledger.look_again()
+        except PARSER_FAULTS as error:
+            raise DeidentifyError("object: expected elements that can be parsed, found damaged bytes") from error
         return out
 
     def _dataset(self, source: Dataset, path: Path, *, keep_text: bool = False) -> Dataset:
@@ -74,8 +83,8 @@ class Walk:
         scope = Scope(source=source, out=out, path=path, local_code=_is_local_code(source), keep_text=keep_text)
         explicit = source.original_encoding[0] is False
         for tag in list(source.keys()):
-            element = source.get_item(tag)
-            self._element(scope, written_as(element, vr_of(element)) if explicit and element.VR is None else element)
+            element = element_at(source, tag)
+            self._element(scope, written_as(element, vr_of(element)) if explicit and not has_vr(element) else element)
         return out
 
     def _element(self, scope: Scope, element: Element) -> None:
@@ -153,5 +162,4 @@ def _is_local_code(source: Dataset) -> bool:
     """True for a code item whose scheme is not a published one."""
     if not any(tag in source for tag in policy.CODE_ITEM_TAGS):
         return False
-    scheme = "".join(texts_of(source.get_item(policy.CODE_SCHEME), "SH")) if policy.CODE_SCHEME in source else ""
-    return scheme not in policy.STANDARD_SCHEMES
+    return text_at(source, policy.CODE_SCHEME) not in policy.STANDARD_SCHEMES
