@@ -73,7 +73,7 @@ def test_admiralonco_confirmed_response_and_response_dates(shared_data):
         rows = [row for row in csv.DictReader(lines) if row["param"] in ("CRSP", "RSP")]
     assert len(rows) == 35
     for row in rows:
-        records = [record for record in admiral_records(row)]
+        records = list(admiral_records(row))
         if row["param"] == "CRSP":
             found = first_confirmed(records, protocol=admiral_protocol(row), pd_date=day(row["pd_date"]))
         else:

@@ -1,0 +1,135 @@
+"""The engine's own decisions: windows, dates, references, partial sums."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.response.engine import Case, respond_case
+from npcpit_imaging.study.course import Course
+from npcpit_imaging.study.lesion import LesionState
+
+
+def test_another_therapy_ends_the_window_of_the_best_response(read):
+    """A PR after another therapy does not count, unless the protocol continues."""
+    course = Course(subject="S1", treatment_start=date(2026, 1, 6), new_therapy_date=date(2026, 3, 1))
+    found = {"T1": "20 20 10"}
+    stops = read(found, course=course, protocol=Protocol(min_sd_days=28))
+    assert (stops.bor.response, stops.timepoints[1].excluded) == ("SD", "after the start of another anticancer therapy")
+    assert read(found, course=course, protocol=Protocol(new_therapy_rule="continue")).bor.response == "PR"
+
+
+@pytest.mark.parametrize(
+    ("reference", "course", "expected"),
+    [
+        ("first_treatment", Course(subject="S1", treatment_start=date(2026, 1, 6)), "NE"),
+        ("baseline", Course(subject="S1"), "SD"),
+        ("randomisation", Course(subject="S1", randomisation=date(2026, 1, 5)), "SD"),
+        ("randomisation", None, "NA"),
+        ("first_treatment", None, "NA"),
+    ],
+)
+def test_the_minimum_of_sd_runs_from_the_date_the_protocol_names(read, reference, course, expected):
+    """SD on day 42 after baseline is day 41 after treatment."""
+    answer = read({"T1": "20 20"}, course=course, protocol=Protocol(sd_window_ref=reference))
+    assert answer.bor.response == expected
+
+
+def test_treatment_starts_with_the_first_irradiation(read):
+    """Without a subjects file the first light treatment is the start."""
+    answer = read({"T1": "20 40"}, treated={"T1": "2026-03-02 2026-01-06"})
+    assert answer.pfs.start == date(2026, 1, 6)
+
+
+def test_dates_of_a_time_point(records):
+    """PD is dated by its earliest scan, anything else by its latest; all_earliest takes the earliest always."""
+    rows = list(records({"T1": "20 20 40", "T2": "20 20 20"}))
+    late = [replace(r, date=date(2026, 2, 25)) if (r.timepoint, r.lesion) == ("FU1", "T2") else r for r in rows]
+    late = [replace(r, date=date(2026, 4, 8)) if (r.timepoint, r.lesion) == ("FU2", "T2") else r for r in late]
+    (answer,) = respond_case(Case(records=tuple(late)), protocol=Protocol())
+    assert [tp.date for tp in answer.timepoints] == [date(2026, 2, 25), date(2026, 3, 30)]
+    (first,) = respond_case(Case(records=tuple(late)), protocol=Protocol(tp_date_rule="all_earliest"))
+    assert [tp.date for tp in first.timepoints] == [date(2026, 2, 16), date(2026, 3, 30)]
+
+
+def test_sums_inside_and_outside_the_field(records):
+    """Irradiated and other targets have their own sums and responses."""
+    rows = [replace(r, irradiated=r.lesion == "T1") for r in records({"T1": "20 10", "T2": "20 30"})]
+    (answer,) = respond_case(Case(records=tuple(rows)), protocol=Protocol())
+    (tp,) = answer.timepoints
+    assert (tp.irradiated.total, tp.irradiated.response) == (100, "PR")
+    assert (tp.not_irradiated.total, tp.not_irradiated.response) == (300, "PD")
+    assert tp.overall == "SD"
+
+
+def test_non_target_partly_assessed(overall):
+    """One non-target missing makes NE; ignore_missing looks at the others."""
+    found = {"T1": "20 20", "O1": "present present", "O2": "present not_assessed"}
+    ignore = Protocol(nt_partial_policy="ignore_missing")
+    assert overall({"T1": "20 0", "O1": "present absent", "O2": "present -"}) == "PR"
+    assert overall({"T1": "20 0", "O1": "present absent", "O2": "present -"}, protocol=ignore) == "CR"
+    unread = {"T1": "20 20", "O1": "present -", "O2": "present not_assessed"}
+    assert overall(unread, protocol=ignore) == "SD"
+    assert overall(found) == "SD"
+
+
+def test_pd_of_a_non_target_carries_the_readers_words(read):
+    """The rule quotes the comment; a split non-target is as bad as its worst part."""
+    (tp,) = read({"T1": "20 20", "O1": "present unequivocal_pd"}, comment="clearly larger").timepoints
+    assert tp.rule.text == "PD: unequivocal progression of O1 (clearly larger)"
+
+
+def test_a_small_non_target_node_is_gone(overall):
+    """A non-target node measured below 10 mm is normal, at 10 mm it is there."""
+    assert overall({"T1": "20 0", "O1": "12 9.9"}, nodal="O1") == "CR"
+    assert overall({"T1": "20 0", "O1": "12 10"}, nodal="O1") == "PR"
+
+
+def test_new_node_rules(overall):
+    """ge10 counts 10 mm at once; ge15 never counts 14.9 mm."""
+    found = {"T1": "20 20 20", "N1": "- 10 14.9"}
+    assert overall(found, nodal="N1", protocol=Protocol(new_node_rule="ge10")) == "PD PD"
+    assert overall(found, nodal="N1", protocol=Protocol(new_node_rule="ge15")) == "SD SD"
+    assert overall(found, nodal="N1") == "PD SD"
+
+
+def test_an_equivocal_lesion_seen_twice_is_still_equivocal(overall):
+    """Only a node measured again, or a certain sighting, proves; two doubts do not, nor does a gap."""
+    assert overall({"T1": "20 20 20", "N1": "- equivocal equivocal"}) == "SD SD"
+    assert overall({"T1": "20 20 20", "N1": "- 12 12"}, nodal="N1", protocol=Protocol(new_node_rule="ge15")) == "SD SD"
+    assert overall({"T1": "20 20 20 20", "N1": "- equivocal not_assessed unequivocal"}) == "PD SD PD"
+
+
+def test_a_lesion_irradiated_without_any_earlier_scan_is_na(read):
+    """No scan before the irradiation: NA with the reason, whether the date is known or not."""
+    late = read({"T1": "20 20", "N1": "- 10"}, treated={"T1": "2026-01-06", "N1": "2026-01-06", "X9": "2026-01-06"})
+    reasons = {lesion.lesion: lesion.reason for lesion in late.lesions}
+    assert reasons["N1"] == (
+        "NA: no scan of the lesion before its irradiation (first seen at FU1, irradiated on 2026-01-06)"
+    )
+    assert "never read" in reasons["X9"]
+    assert reasons["T1"] == ""
+    unknown = read({"T1": "20 20", "N1": "- 10"}, irradiated=True)
+    assert "its treatment date is not known" in {x.lesion: x.reason for x in unknown.lesions}["N1"]
+
+
+def test_a_measurable_lesion_without_a_number(read):
+    """Present but not measured is NE; unequivocal progression stands without a number."""
+    answer = read({"O1": "20 present unequivocal_pd"}, irradiated=True)
+    assert [tp.response for tp in answer.lesions[0].timepoints] == ["NE", "PD"]
+    assert answer.lesions[0].timepoints[0].rule.text == "NE: no diameter (present)"
+
+
+def test_merged_into_a_lesion_that_was_not_irradiated(records):
+    """A lesion that merged into one without a response of its own is NE."""
+    rows = [replace(r, irradiated=r.lesion == "T2") for r in records({"T1": "20 36 36", "T2": "20 20 20"})]
+    rows[-1] = replace(rows[-1], state=LesionState.MERGED, parent_lesion="T1", longest_diameter=None)
+    (answer,) = respond_case(Case(records=tuple(rows)), protocol=Protocol())
+    assert [tp.response for tp in answer.lesions[0].timepoints] == ["SD", "NE"]
+
+
+def test_only_a_baseline(read):
+    """With no follow-up there is nothing to answer: MISSING."""
+    answer = read({"T1": "20"})
+    assert (answer.timepoints, answer.bor.response) == ((), "MISSING")

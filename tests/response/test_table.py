@@ -1,0 +1,144 @@
+"""Tables people write: every way a row can be wrong has its line number, and hides no other row."""
+
+import pytest
+
+from npcpit_imaging.errors import TableError
+from npcpit_imaging.response.endoscopy import FORM, read_endoscopy
+from npcpit_imaging.response.table import read_measurements, read_responses, read_subjects, read_treatments
+from npcpit_imaging.study.lesion import EndoscopyState, LesionState
+
+HEADER = "subject,timepoint,date,reader,lesion,role,nodal,state,longest_diameter_mm,short_axis_mm"
+GOOD = "S1,BASELINE,2026-01-05,R1,T1,target,no,measured,12.35,"
+
+
+def table(*rows, more=""):
+    return [HEADER + more, *rows]
+
+
+def test_a_good_row():
+    """Words are read whatever their case; sizes are rounded half up to tenths."""
+    (row,) = read_measurements(table("S1,BASELINE,2026-01-05,R1,T1,Target,NO,Measured,12.35,")).by_subject["S1"]
+    assert (row.longest_diameter, row.state, row.role, row.nodal) == (124, LesionState.MEASURED, "TARGET", False)
+
+
+def test_optional_columns():
+    """Optional columns are read where they are there, in any order."""
+    more = ",organ,irradiated,field,endoscopy,comment,method,slice_thickness_mm,parent_lesion,prior_rt,prior_rt_progression,biopsy_proven"
+    line = f'{GOOD},nasopharynx,yes,in,ulcer/neg,"a, b",MRI,3,T9,yes,no,yes'
+    (row,) = read_measurements(table(line, more=more)).by_subject["S1"]
+    assert (row.organ, row.irradiated, row.field, row.endoscopy) == ("nasopharynx", True, "in", "eCR")
+    assert (row.comment, row.method, row.slice_thickness, row.parent_lesion) == ("a, b", "MRI", 30, "T9")
+    assert (row.prior_rt, row.prior_rt_progression, row.biopsy_proven) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        (",BASELINE,2026-01-05,R1,T1,target,no,measured,12,", "subject: expected a value, found none"),
+        ("S2,,2026-01-05,R1,T1,target,no,measured,12,", "timepoint: expected a value"),
+        ("S2,FU1,2026-01,R1,T1,target,no,measured,12,", "date: expected a full date such as 2026-03-01, found '2026-01'"),
+        ("S2,FU1,2026-01-05,R1,,target,no,measured,12,", "lesion: expected a value"),
+        ("S2,FU1,2026-01-05,R1,T1,primary,no,measured,12,", "role: expected one of target, non-target, new; found 'primary'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,perhaps,measured,12,", "nodal: expected yes or no, found 'perhaps'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,seen,12,", "state: expected one of measured, too_small"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,12 mm,", "expected a length in mm such as 12.3, found '12 mm'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,\"12,5\",", "expected a length in mm such as 12.3, found '12,5'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,-1,", "expected a length from 0 to 1000 mm, found '-1'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,NaN,", "expected a length from 0 to 1000 mm, found 'NaN'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,,", "expected longest_diameter_mm, found none"),
+        ("S2,FU1,2026-01-05,R1,T1,target,yes,measured,12,", "expected short_axis_mm, found none"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,merged,,", "state is merged, expected parent_lesion, found none"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,12", "expected 10 cells, found 9"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_refused_with_its_line(row, text):
+    """The fault carries line 3 and says what was expected and what was found; the good row stays."""
+    found = read_measurements(table(GOOD, row))
+    (fault,) = found.faults
+    assert fault.line == 3
+    assert text in fault.text
+    assert fault.subject == row.split(",")[0]
+    assert len(found.by_subject["S1"]) == 1
+
+
+def test_a_lesion_that_is_its_own_parent():
+    """parent_lesion names another lesion."""
+    found = read_measurements(table(f"{GOOD},T1", more=",parent_lesion"))
+    assert "parent_lesion is the lesion itself" in found.faults[0].text
+
+
+def test_a_row_twice():
+    """The second row of one lesion, time point and reader names the first one's line."""
+    found = read_measurements(table(GOOD, "", GOOD.replace("12.35", "13")))
+    assert found.faults[0].text == "line 4: the same as line 2 says something already; expected it once"
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("", "line 1: expected the column subject, found nothing"),
+        (HEADER.replace("nodal", "node"), "line 1: expected the column nodal, found"),
+        (HEADER + ",slice_thicknes_mm", "line 1: unknown column slice_thicknes_mm; did you mean slice_thickness_mm?"),
+        (HEADER + ",nodal", "line 1: the column nodal stands twice"),
+    ],
+)
+def test_a_header_from_which_nothing_can_be_trusted(header, text):
+    """A missing, doubled or misspelt column refuses the table."""
+    with pytest.raises(TableError, match=r"line 1") as caught:
+        read_measurements([header, GOOD])
+    assert text in str(caught.value)
+
+
+def test_columns_that_mean_nothing_are_named():
+    """A column nobody knows is not used, and said."""
+    found = read_measurements(table(f"{GOOD},blue", more=",colour"))
+    assert (found.ignored, len(found.by_subject["S1"])) == (("colour",), 1)
+
+
+def test_a_quote_that_never_closes_refuses_the_table():
+    """What follows an open quote would be swallowed silently."""
+    with pytest.raises(TableError, match="not a table from here on"):
+        read_measurements(table(GOOD, 'S2,"FU1,2026-01-05,R1,T1,target,no,measured,12,', GOOD.replace("S1", "S3")))
+
+
+def test_a_short_row_of_an_unknown_subject():
+    """A row that ends before the subject column is a fault of nobody."""
+    found = read_subjects(["treatment_start,subject", "2026-01-01"])
+    assert (found.faults[0].subject, found.faults[0].line) == ("", 2)
+
+
+def test_subjects():
+    """Dates of a subject; a subject stands once."""
+    found = read_subjects(["subject,treatment_start,death_date", "S1,2026-01-05,", "S1,2026-01-06,", "S2,soon,"])
+    assert found.by_subject["S1"][0].treatment_start.isoformat() == "2026-01-05"
+    assert [fault.line for fault in found.faults] == [3, 4]
+
+
+def test_treatments():
+    """Light treatments; a cycle is a number from 1 and stands once per lesion."""
+    rows = ["subject,lesion,cycle,date", "S1,T1,1,2026-01-05", "S1,T1,0,2026-01-05", "S1,T1,x,2026-01-05"]
+    found = read_treatments([*rows, "S1,T1,1,2026-02-05", "S1,T2,1,2026-01-05"])
+    assert [(row.lesion, row.cycle) for row in found.by_subject["S1"]] == [("T1", 1), ("T2", 1)]
+    assert [fault.line for fault in found.faults] == [3, 4, 5]
+    assert "cycle: expected a number from 1, found '0'" in found.faults[0].text
+
+
+def test_responses():
+    """Responses of time points; a row without date and response only names its subject."""
+    rows = ["subject,date,response,reference_date", "S1,2026-01-05,pr,2026-01-01", "S2,,,2026-01-01", "S3,2026-01-05,,"]
+    found = read_responses([*rows, "S3,2026-01-05,NA,", "S3,2026-01-05,better,", "S1,2026-01-05,SD,2026-01-01"])
+    assert found.by_subject["S1"][0].dated.response == "PR"
+    assert found.by_subject["S2"][0].dated is None
+    assert [fault.line for fault in found.faults] == [4, 5, 6, 7]
+
+
+def test_the_endoscopy_form():
+    """Every finding with every biopsy, and the states themselves."""
+    assert [read_endoscopy(state) for state in EndoscopyState] == list(EndoscopyState)
+    assert read_endoscopy("scar") is EndoscopyState.CR
+    assert read_endoscopy("ulcer") is EndoscopyState.NE
+    assert read_endoscopy("NEW/POS") is EndoscopyState.PD
+    assert all(answers["pos"] in (EndoscopyState.NON_CR_NON_PD, EndoscopyState.PD) for answers in FORM.values())
+    for wrong in ("red", "scar/maybe"):
+        with pytest.raises(ValueError, match=f"found '{wrong}'"):
+            read_endoscopy(wrong)
