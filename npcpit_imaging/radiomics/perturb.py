@@ -7,12 +7,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from npcpit_imaging.errors import RadiomicsError
+from npcpit_imaging.radiomics.region import bounding_box
 from npcpit_imaging.volume.resample import resample, resample_mask
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Mask, Volume
 
 MAD_TO_SD = 0.6745
 """Median absolute value of a normal variable of unit standard deviation."""
+
+SURFACE_MARGIN_MM = 10.0
+"""How far beyond the mask its surface can move."""
 
 Floats = NDArray[np.float64]
 
@@ -141,13 +145,34 @@ def _reshaped(mask: Mask, change: Perturbation, random: np.random.Generator) -> 
     if (change.growth == 0 and change.contour_mm == 0) or not mask.voxels.any():
         return mask
     spacing = mask.geometry.spacing_mm[::-1]
-    inside = mask.voxels
-    distance = ndimage.distance_transform_edt(~inside, spacing) - ndimage.distance_transform_edt(inside, spacing)
+    around = _around(mask, SURFACE_MARGIN_MM + 4.0 * change.contour_mm)
+    inside = mask.voxels[around]
+    depth = _depth_mm(inside, spacing)
     if change.contour_mm:
-        distance = distance + change.contour_mm * _smooth_field(inside.shape, spacing, random)
+        depth = depth - change.contour_mm * _smooth_field(inside.shape, spacing, random)
     target = max(1, round(float(np.count_nonzero(inside)) * (1.0 + change.growth)))
-    level = np.partition(distance.ravel(), min(target, distance.size) - 1)[min(target, distance.size) - 1]
-    return replace(mask, voxels=distance <= level)
+    deepest = np.argsort(-depth.ravel(), kind="stable")[:target]
+    chosen = np.zeros(inside.size, np.bool_)
+    chosen[deepest] = True
+    voxels = np.zeros(mask.voxels.shape, np.bool_)
+    voxels[around] = chosen.reshape(inside.shape)
+    return replace(mask, voxels=voxels)
+
+
+def _around(mask: Mask, margin_mm: float) -> tuple[slice, ...]:
+    reach = [int(np.ceil(margin_mm / spacing)) + 1 for spacing in mask.geometry.spacing_mm[::-1]]
+    box = bounding_box(mask.voxels)
+    return tuple(slice(max(0, side.start - r), side.stop + r) for side, r in zip(box, reach, strict=True))
+
+
+def _depth_mm(inside: NDArray[np.bool_], spacing_kji_mm: tuple[float, ...]) -> Floats:
+    """Signed distance `(K, J, I)` to the surface, positive inside.
+
+    Whole shells of voxels lie at one distance; what lies among more of the region counts as a little deeper.
+    """
+    depth = ndimage.distance_transform_edt(inside, spacing_kji_mm)
+    depth = depth - ndimage.distance_transform_edt(~inside, spacing_kji_mm)
+    return np.asarray(depth + 1e-3 * ndimage.gaussian_filter(inside.astype(float), 2.0), np.float64)
 
 
 def _smooth_field(
