@@ -46,7 +46,8 @@ def row(pair: Pair, plans: dict[str, RegistrationPlan]) -> tuple[str, str]:
     return found.quality.verdict, (
         f"{head} {found.quality.verdict} | {numbers.inverse_consistency_mm:.1f} | {numbers.agreement_mm:.1f} "
         f"| {numbers.overlap:.2f} | {numbers.common_ml:.0f} | {numbers.similarity:.2f} "
-        f"| {numbers.mutual_information:.2f} | {numbers.mirror_ratio:.2f} | {numbers.rotation_degrees:.1f} | {error} | {seconds:.1f} |"
+        f"| {numbers.mutual_information:.2f} | {numbers.mirror_ratio:.2f} | {numbers.rotation_degrees:.1f} "
+        f"| {error} | {seconds:.1f} |"
     )
 
 
