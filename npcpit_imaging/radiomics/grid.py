@@ -11,7 +11,7 @@ from npcpit_imaging.config.radiomics import Interpolator
 SPLINE_REACH = 16
 """Voxels beyond which a cubic spline's prefilter is below 1e-9 of the value (its pole is sqrt(3) - 2)."""
 
-COUNT_DECIMALS = 5
+COUNT_DECIMALS = 3
 """Rounding of a grid's size, so that 90.0000003 voxels (a float32 spacing) are 90 and not 91."""
 
 Array = NDArray[np.float64]
