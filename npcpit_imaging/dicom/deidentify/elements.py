@@ -34,6 +34,7 @@ DUMMY_TEXT = "Removed"
 
 _DUMMIES = {"DS": "0", "IS": "0", "AS": "000Y", "CS": "REMOVED", "AE": "REMOVED", "TM": "000000", "UR": "about:blank"}
 _ITEM_STARTS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00", b"\xfe\xff\xdd\xe0", b"\xff\xfe\xe0\xdd")
+UNDEFINED_LENGTH = 0xFFFFFFFF
 _NUMERALS = b"0123456789+-.eE \\\0"
 _PAD = {"UI": b"\0"}
 
@@ -111,7 +112,10 @@ def is_numeric_text(value: str | bytes) -> bool:
 
 def written_as(element: Element, vr: str) -> Element:
     """A raw element of implicit VR inside an explicit data set (a writer's fault), with the VR it needs there."""
-    return element._replace(VR=vr.rsplit(" or ", maxsplit=1)[-1]) if isinstance(element, RawDataElement) else element
+    if not isinstance(element, RawDataElement):
+        return element
+    choices = vr.split(" or ")  # OB or OW: encapsulated pixel data, of undefined length, are OB (PS3.5 A.4)
+    return element._replace(VR=choices[0] if element.length == UNDEFINED_LENGTH else choices[-1])
 
 
 def bytes_of(element: Element) -> bytes:
