@@ -461,7 +461,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     ).returncode:
         pytest.skip("this machine lets nobody mount a tmpfs")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)  # a failed test may still hold files open
 
 
 def test_a_full_disk_answers_out_of_resources_leaves_no_half_file_and_recovers(storescu, small_disk, tmp_path):
