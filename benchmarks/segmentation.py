@@ -47,6 +47,9 @@ LINE_ERROR_MM = 1.5
 BOX_ERROR_MM = 1.5
 BOX_OUTSIDE_MM = 1.0
 VOXELS_PER_LESION = 2000
+SMALL_STEP_KJI = {Modality.CT: (2, 3, 3), Modality.MR: (2, 3, 3), Modality.PT: (2, 2, 2)}
+"""A small lesion is a large one of which every third pixel of every second slice is kept: same pixels, same noise."""
+
 SHRINKING = ((1.0, 1.0), (0.35, 0.7))
 """Each lesion is fitted as it is, and as small as a node (in its slice; further through the slices: limbs are long)."""
 
@@ -76,9 +79,12 @@ def main() -> None:
     )
     for kind in arguments.images:
         cases = list(load_final(kind) if arguments.final else load_cases(kind, arguments.limit))
+        sources = cases
+        if arguments.small:
+            cases = [small(case) for case in cases]
         folds = 0 if arguments.final else arguments.folds
         for prompt in arguments.prompts:
-            for row in measure_methods(kind, prompt, cases, folds, arguments.methods):
+            for row in measure_methods(kind, prompt, cases, sources=sources, folds=folds, only=arguments.methods):
                 rows.append(row)
                 print(
                     f"{row['image']:6} {row['prompt']:6} {row['method']:18} {row['n']:3d} {row['dice']:6.3f} "
@@ -120,13 +126,13 @@ def simulate(prompt: str, case: Case, repeat: int = 0) -> Prompt:
 
 
 def measure_methods(
-    kind: str, prompt: str, cases: list[Case], folds: int, only: list[str] | None
+    kind: str, prompt: str, cases: list[Case], *, sources: list[Case], folds: int, only: list[str] | None
 ) -> Iterator[dict[str, object]]:
-    """Every method on every case of one kind of image and prompt."""
+    """Every method on every case of one kind of image and prompt; the sources are what calibrations are fitted on."""
     names = [name for name, segmenter in SEGMENTERS.items() if not only or name in only]
     for name in names:
         scores = []
-        chosen = _cross_validated(prompt, cases, folds) if name == "calibrated" and folds else None
+        chosen = _cross_validated(prompt, sources, folds) if name == "calibrated" and folds else None
         for number, case in enumerate(cases):
             drawn = simulate(prompt, case)
             start = time.perf_counter()
@@ -143,16 +149,16 @@ def measure_methods(
             yield _row(kind, prompt, name, np.array(scores))
 
 
-def _cross_validated(prompt: str, cases: list[Case], folds: int) -> list[Calibration]:
+def _cross_validated(prompt: str, sources: list[Case], folds: int) -> list[Calibration]:
     """For each case the calibration fitted on the other folds' patients."""
     kind = "line" if prompt == "line" else "box"
-    samples = [sample(case, kind) for case in cases]
-    names = feature_names(cases[0].volume.modality)
+    samples = [sample(case, kind) for case in sources]
+    names = feature_names(sources[0].volume.modality)
     fitted = []
     for fold in range(folds):
         others = [part for number, part in enumerate(samples) if number % folds != fold]
         fitted.append(fit(*(np.concatenate(column) for column in zip(*others, strict=True)), names))
-    return [fitted[number % folds] for number in range(len(cases))]
+    return [fitted[number % folds] for number in range(len(sources))]
 
 
 def sample(case: Case, prompt: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -184,6 +190,20 @@ def _shrunk(case: Case, scale: float, depth: float) -> Case:
     )
     volume = Volume(voxels=case.volume.voxels, geometry=thin, modality=case.volume.modality, unit=case.volume.unit)
     mask = Mask(voxels=case.mask.voxels, geometry=thin)
+    return Case(patient=case.patient, volume=volume, mask=mask, truth=measure(mask), seed=case.seed)
+
+
+def small(case: Case) -> Case:
+    """The same tumour two to three times smaller, on voxels of the same size."""
+    step = SMALL_STEP_KJI[case.volume.modality]
+    kept = tuple(slice(None, None, by) for by in step)
+    grid = case.volume.geometry
+    shape = case.volume.voxels[kept].shape
+    thin = Geometry(shape_kji=shape, origin_mm=grid.origin_mm, spacing_mm=grid.spacing_mm, direction=grid.direction)
+    volume = Volume(
+        voxels=case.volume.voxels[kept], geometry=thin, modality=case.volume.modality, unit=case.volume.unit
+    )
+    mask = Mask(voxels=case.mask.voxels[kept], geometry=thin)
     return Case(patient=case.patient, volume=volume, mask=mask, truth=measure(mask), seed=case.seed)
 
 
@@ -280,6 +300,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=list(PROMPTS))
     parser.add_argument("--methods", nargs="+", help="only these segmenters")
     parser.add_argument("--json", action="store_true", help="the table as JSON in the last line")
+    parser.add_argument("--small", action="store_true", help="measure the same tumours two to three times smaller")
     parser.add_argument("--final", action="store_true", help="the shipped numbers on the patients of the last test")
     parser.add_argument("--fit", action="store_true", help="write the shipped calibration instead of measuring")
     return parser.parse_args()
