@@ -10,6 +10,7 @@ from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.registrations import has_transform, visit_transform
 from npcpit_imaging.app.series import find_series, open_series
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.config.imaging import DisplaySettings
 from npcpit_imaging.registration.checkerboard import CheckPlane, check_planes
 from npcpit_imaging.report.case_report import CaseReport, Panel, SizeCurve, Table
 from npcpit_imaging.report.key_image import KeyImage, Window, key_image
@@ -17,12 +18,13 @@ from npcpit_imaging.store.images import timepoints
 from npcpit_imaging.store.lesions import StoredProposal, lesions_of, proposals_of
 from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import responses_of
-from npcpit_imaging.study.lesion import Lesion, LesionState
+from npcpit_imaging.study.lesion import Lesion, LesionRole, LesionState
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.transform import RigidTransform
-from npcpit_imaging.volume.volume import Modality
+from npcpit_imaging.volume.volume import Modality, Volume
 
 DASH = "-"
+DISPLAY_PERCENTILES = (1.0, 99.5)
 STATE_WORDS = {
     LesionState.TOO_SMALL: "too small (5 mm)",
     LesionState.ABSENT: "absent",
@@ -38,7 +40,7 @@ def build_case_report(study: Study, subject: str) -> CaseReport:
     """
     with study.database.session() as session:
         points = [point.name for point in timepoints(session, subject)]
-        lesions = lesions_of(session, subject)
+        lesions = sorted(lesions_of(session, subject), key=lambda each: list(LesionRole).index(each.role))
         reads = newest_reads(session, subject)
         answers = responses_of(session, subject)
     reader = min(read.reader for read in reads)
@@ -162,11 +164,19 @@ def _picture(study: Study, proposal: StoredProposal) -> KeyImage:
         volume,
         open_mask_of(study, proposal, volume),
         found,
-        window=Window(low=display.low, high=display.high),
+        window=_window(display, volume),
         title=f"{proposal.lesion.lesion_id}  {volume.modality}",
         caption=caption,
         reversed_grey=volume.modality is Modality.PT,
     )
+
+
+def _window(display: DisplaySettings, volume: Volume) -> Window:
+    """The study's window of the modality; the image's own 1st and 99.5th percentile where it has none."""
+    low, high = (float(value) for value in np.percentile(volume.voxels, DISPLAY_PERCENTILES))
+    chosen_low = low if display.low is None else display.low
+    chosen_high = high if display.high is None else display.high
+    return Window(low=chosen_low, high=max(chosen_high, chosen_low + 1e-6))
 
 
 def _registration_panels(study: Study, subject: str, points: Sequence[str]) -> list[Panel]:

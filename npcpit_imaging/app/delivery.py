@@ -127,7 +127,7 @@ def _measurements(session: Session, subject: str) -> list[dict[str, object]]:
         for row in read.lesions:
             lesion = lesions[row.tracking_uid]
             proposal = proposals.get(row.proposal_id) if row.proposal_id else None
-            on_pet = _on_pet(proposals.values(), read.timepoint, lesion.lesion_id)
+            on_pet = None if proposal is None else _on_pet(proposals.values(), read.timepoint, lesion.lesion_id)
             rows.append(
                 {
                     "subject": subject,

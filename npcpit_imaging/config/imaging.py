@@ -6,10 +6,10 @@ from npcpit_imaging.config.segmentation import SegmentationSettings
 
 
 class DisplaySettings(Config):
-    """Which values are shown from black to white in reports."""
+    """Which values are shown from black to white in reports; a value left out is taken from the image itself."""
 
-    low: float = -60.0
-    high: float = 180.0
+    low: float | None = None
+    high: float | None = None
 
 
 class ImagingSettings(Config):

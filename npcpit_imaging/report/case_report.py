@@ -1,5 +1,6 @@
 """One subject's report as a PDF: sizes and responses with the rule that fired, key images, registration checks."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,16 @@ from npcpit_imaging.report.key_image import KeyImage
 PAGE_INCHES = (11.69, 8.27)
 """A4, landscape."""
 
+CHARACTERS_ACROSS = 190
+"""Characters of a table's font that fit across the page."""
+
 INK = "#1b2733"
 MUTED = "#64748b"
 RULE = "#cbd5e1"
 LESION = "#ffb000"
+LABEL_GAP = 0.065
+"""Least distance between two names at the right of the chart, as a fraction of its height."""
+
 LONGEST = "#37d67a"
 SHORT = "#4cc9f0"
 COLOURS = ("#0b6e99", "#c2410c", "#5b21b6", "#15803d", "#be123c", "#475569")
@@ -124,7 +131,7 @@ def _summary_page(report: CaseReport) -> Figure:
 
 def _draw_table(page: Figure, table: Table, top: float) -> float:
     """Draw a table whose title is at `top` and return where the next thing may begin."""
-    row_height, left, width = 0.0285, 0.04, 0.92
+    row_height, line_height, left, width = 0.0285, 0.019, 0.04, 0.92
     page.text(left, top - 0.022, table.title, fontsize=10, weight="bold")
     total = sum(table.widths)
     edges = [left + width * sum(table.widths[:index]) / total for index in range(len(table.widths))]
@@ -134,9 +141,17 @@ def _draw_table(page: Figure, table: Table, top: float) -> float:
     for row in table.rows:
         page.add_artist(mpl.lines.Line2D([left, left + width], [y - 0.0075] * 2, color=RULE, linewidth=0.6))
         y -= row_height
-        for edge, cell in zip(edges, row, strict=True):
-            page.text(edge, y, cell, fontsize=8)
+        cells = [_wrapped(cell, width * part / total) for cell, part in zip(row, table.widths, strict=True)]
+        for edge, cell in zip(edges, cells, strict=True):
+            for number, line in enumerate(cell.split("\n")):
+                page.text(edge, y - number * line_height, line, fontsize=8)
+        y -= line_height * max(cell.count("\n") for cell in cells)
     return y - 0.022
+
+
+def _wrapped(text: str, width: float) -> str:
+    """Break a cell's text so that it stays in its column, `width` being a fraction of the page."""
+    return "\n".join(textwrap.wrap(text, max(8, int(width * CHARACTERS_ACROSS)))) or text
 
 
 def _draw_curves(axes: Axes, report: CaseReport) -> None:
@@ -156,8 +171,9 @@ def _draw_curves(axes: Axes, report: CaseReport) -> None:
             ha="right",
             va="bottom",
         )
-    axes.set_xticks(list(places), report.timepoints, fontsize=8)
     axes.set_ylim(bottom=0)
+    _name_curves(axes, places, report)
+    axes.set_xticks(list(places), report.timepoints, fontsize=8)
     axes.set_xlim(-0.15, len(report.timepoints) - 1 + 0.35)
     axes.set_ylabel("mm", fontsize=8)
     axes.tick_params(axis="y", labelsize=7, colors=MUTED)
@@ -171,9 +187,26 @@ def _draw_curve(axes: Axes, places: Sequence[int], curve: SizeCurve, *, colour: 
         return
     xs, ys = zip(*known, strict=True)
     axes.plot(xs, ys, color=colour, linewidth=width, marker="o", markersize=4)
-    axes.annotate(
-        curve.name, (xs[-1], ys[-1]), xytext=(7, 0), textcoords="offset points", fontsize=8, color=colour, va="center"
-    )
+
+
+def _name_curves(axes: Axes, places: Sequence[int], report: CaseReport) -> None:
+    """Name each curve at its last point, names kept apart where the curves end together."""
+    curves = [(report.sum_curve, INK)]
+    curves += [(curve, COLOURS[index % len(COLOURS)]) for index, curve in enumerate(report.lesion_curves)]
+    ends = []
+    for curve, colour in curves:
+        known = [(place, size) for place, size in zip(places, curve.sizes_mm, strict=True) if size is not None]
+        if known:
+            place, size = known[-1]
+            ends.append((size, place, curve.name, colour))
+    gap = (axes.get_ylim()[1] - axes.get_ylim()[0]) * LABEL_GAP
+    lowest = float("-inf")
+    for size, place, name, colour in sorted(ends):
+        lowest = max(size, lowest + gap)
+        text, offset = f"{name}  {size:.1f}", (9, 0)
+        axes.annotate(
+            text, (place, lowest), xytext=offset, textcoords="offset points", fontsize=8, color=colour, va="center"
+        )
 
 
 def _panel_page(report: CaseReport, panel: Panel) -> Figure:
