@@ -20,7 +20,7 @@ def area_mm2(semi_axes_mm: Floats) -> float:
 
     IBSI defines alpha and beta as the eccentricities of the two shorter axes to the longest one, and its reference
     values follow from that. The true area needs those of the shortest axis to the two longer ones; IBSI's is exact for
-    a sphere and lower or higher by up to about a tenth at axes of 3:2. Comparability is why IBSI's is kept.
+    a sphere and off by 10 to 12 % at axes of 3:2 or 4:3. Comparability is why IBSI's is kept.
 
     The series is summed as (alpha beta)^n P_n, so that it also holds where two axes are equal.
 

@@ -36,10 +36,10 @@ def test_an_ellipsoid_has_its_own_volume_axes_and_surface(make, ellipsoid):
         assert found[f"morph_pca_{name}_axis"] == pytest.approx(4 / np.sqrt(5) * semi, rel=0.01)
     assert found["morph_pca_elongation"] == pytest.approx(18 / 24, rel=0.01)
     assert found["morph_pca_flatness"] == pytest.approx(12 / 24, rel=0.01)
-    # The corners of 2 mm voxels stick out of the 12 mm semi-axis; the ellipsoid around them is larger.
+    # The corners of 2 mm voxels stick out of the 12 mm semi-axis: hull, ellipsoid and box around them are larger.
     assert 0.85 < found["morph_vol_dens_mvee"] < 1.0
-    assert found["morph_vol_dens_conv_hull"] == pytest.approx(1.0, abs=0.03)
-    assert found["morph_vol_dens_aabb"] == pytest.approx(np.pi / 6, rel=0.03)
+    assert 0.9 < found["morph_vol_dens_conv_hull"] < 1.0
+    assert found["morph_vol_dens_aabb"] == pytest.approx(np.pi / 6, rel=0.06)
     assert found["morph_com"] == pytest.approx(0.0, abs=1e-9)
 
 
