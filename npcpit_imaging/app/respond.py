@@ -296,6 +296,10 @@ def to_csv(rows: Iterable[Answer]) -> str:
 def _cell(cell: Cell) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int | float):
+        return str(cell).lower()  # true and false, as in JSON
     if isinstance(cell, list) and all(isinstance(item, str) for item in cell):
         return " ".join(str(item) for item in cell)
-    return cell if isinstance(cell, str) else json.dumps(cell)
+    return json.dumps(cell)

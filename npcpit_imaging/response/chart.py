@@ -58,7 +58,10 @@ class Chart:
 
     def pieces(self, visit: Visit, lesion: str) -> tuple[Assessment, ...]:
         """What was found of a lesion at a visit: its own row and those of the lesions it split into."""
-        names = (lesion, *self.fragments.get(lesion, ()))
+        if lesion not in self.fragments:
+            row = visit.by_lesion.get(lesion)
+            return () if row is None else (row,)
+        names = (lesion, *self.fragments[lesion])
         return tuple(visit.by_lesion[name] for name in names if name in visit.by_lesion)
 
 

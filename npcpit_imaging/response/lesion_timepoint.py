@@ -123,11 +123,19 @@ def _not_measurable(pieces: Sequence[Assessment], protocol: Protocol) -> LesionA
         )
     if any(state in _UNSEEN for state in states):
         return LesionAnswer(response=Response.NE, source=IMAGING, rule="lesion-ne", text=f"NE: {', '.join(states)}")
-    if all(state in _GONE for state in states):
-        return _gone(pieces, 0, Response.NON_CR_NON_PD, protocol)
+    if all(_is_gone(piece, protocol) for piece in pieces):
+        left = sum(piece.size or 0 for piece in pieces if piece.state is LesionState.MEASURED)
+        return _gone(pieces, left, Response.NON_CR_NON_PD, protocol)
     return LesionAnswer(
         response=Response.NON_CR_NON_PD, source=IMAGING, rule="lesion-stable", text="NON-CR/NON-PD: still present"
     )
+
+
+def _is_gone(piece: Assessment, protocol: Protocol) -> bool:
+    """Say whether a row shows nothing any more; a node measured below 10 mm is normal."""
+    if piece.state is LesionState.MEASURED and piece.size is not None:
+        return is_cleared((piece.size,), nodal=piece.nodal, protocol=protocol)
+    return piece.state in _GONE
 
 
 def _no_number(pieces: Sequence[Assessment], protocol: Protocol) -> LesionAnswer:

@@ -85,7 +85,7 @@ def new_lesions(chart: Chart, *, protocol: Protocol, irradiated_on: Sequence[dat
     for lesion in chart.new:
         records = [visit.by_lesion.get(lesion) for visit in chart.follow_ups]
         judged = [_judge(record, protocol, pet_at_baseline, irradiated_on) for record in records]
-        _collect(judged, records, [visit.name for visit in chart.follow_ups], by_visit, protocol)
+        _collect(judged, records, [visit.name for visit in chart.follow_ups], by_visit)
     return tuple(_result(sightings) if sightings else NONE_SEEN for sightings in by_visit)
 
 
@@ -131,13 +131,12 @@ def _collect(
     records: Sequence[Assessment | None],
     names: Sequence[str],
     by_visit: Sequence[list[Sighting]],
-    protocol: Protocol,
 ) -> None:
     """Add one lesion's sightings to the visits that saw it."""
     for index, (answer, record) in enumerate(zip(judged, records, strict=True)):
         if record is None or answer in (None, NewLesion.NO):
             continue
-        proof = None if answer is NewLesion.YES else _proof(index, judged, records, protocol)
+        proof = None if answer is NewLesion.YES else _proof(index, judged, records)
         by_visit[index].append(
             Sighting(
                 lesion=record.lesion,
@@ -150,24 +149,20 @@ def _collect(
         )
 
 
-def _proof(
-    seen: int, judged: Sequence[NewLesion | None], records: Sequence[Assessment | None], protocol: Protocol
-) -> int | None:
+def _proof(seen: int, judged: Sequence[NewLesion | None], records: Sequence[Assessment | None]) -> int | None:
     """Find the later time point that proves an equivocal sighting, before any that disproves it."""
     for later in range(seen + 1, len(judged)):
         if judged[later] is NewLesion.NO:
             return None
         if judged[later] is NewLesion.YES:
             return later
-        if judged[later] is NewLesion.EQUIVOCAL and _repeats(records[seen], records[later], protocol):
+        if judged[later] is NewLesion.EQUIVOCAL and _repeats(records[seen], records[later]):
             return later
     return None
 
 
-def _repeats(first: Assessment | None, again: Assessment | None, protocol: Protocol) -> bool:
+def _repeats(first: Assessment | None, again: Assessment | None) -> bool:
     """Say whether a node of 10 to 15 mm, seen again at that size, is certain (EORTC FAQ: wait for the next scan)."""
-    if protocol.new_node_rule is not NewNodeRule.GE10_EQUIVOCAL_UNTIL_15:
-        return False
     return all(r is not None and r.nodal and r.state is LesionState.MEASURED for r in (first, again))
 
 

@@ -196,10 +196,8 @@ def _overall_rule(
         fired += [new.rule] if new.indicator is NewLesion.YES else []
         text = "PD: " + "; ".join(rule.text.removeprefix("PD: ") for rule in fired)
         return RuleFired(rule=fired[0].rule, clause=fired[0].clause, text=text, numbers=_merged(fired))
-    fired = [rule for rule in (target.rule, non_target) if not rule.text.startswith("NA: ")] or [non_target]
+    fired = [rule for rule in (target.rule, non_target) if not rule.text.startswith("NA: ")]
     text = fired[0].text if len(fired) == 1 else f"{overall}: target {fired[0].text}; non-target {fired[1].text}"
-    if len(fired) == 1 and not text.startswith(f"{overall}: "):
-        text = f"{overall}: {text}"
     text += f"; {new.rule.text}, not counted yet" if new.indicator is NewLesion.EQUIVOCAL else ""
     return RuleFired(rule=fired[0].rule, clause=clause, text=text, numbers=_merged(fired))
 

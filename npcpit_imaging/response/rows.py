@@ -45,16 +45,16 @@ class Row:
     """One row: its cells by column, and readers that name the column when a cell cannot be read."""
 
     def __init__(self, columns: Mapping[str, int], cells: Sequence[str], line: int) -> None:
-        self._columns, self._cells, self.line = columns, cells, line
+        self._texts = {column: cells[index].strip() for column, index in columns.items()}
+        self.line = line
 
     def text(self, column: str) -> str:
         """Give a cell; empty when the column is not there."""
-        index = self._columns.get(column)
-        return "" if index is None else self._cells[index].strip()
+        return self._texts.get(column, "")
 
     def needed(self, column: str) -> str:
         """Give a cell that must not be empty."""
-        text = self.text(column)
+        text = self._texts.get(column)
         if not text:
             raise TableError(f"{column}: expected a value, found none", line=self.line)
         return text
@@ -68,7 +68,7 @@ class Row:
 
     def maybe(self, column: str, reader: Callable[[str], T]) -> T | None:
         """Read a cell; None when it is empty."""
-        return self.read(column, reader) if self.text(column) else None
+        return self.read(column, reader) if self._texts.get(column) else None
 
 
 def read_table(
@@ -92,16 +92,19 @@ def read_table(
         TableError: The header lacks a column or misspells one, or a quote is never closed: no row can be trusted.
     """
     table = csv.reader(lines, strict=True)
-    columns, ignored = _header(next(table, []), required, optional)
+    numbered = _lines(table, lambda: table.line_num)
+    _, header = next(numbered, (1, []))
+    columns, ignored = _header(header, required, optional)
     by_subject: dict[str, list[T]] = {}
     first_line: dict[tuple[str, ...], int] = {}
     faults: list[Fault] = []
-    for line, cells in _lines(table, lambda: table.line_num):
+    for line, cells in numbered:
+        if not cells:
+            continue
         subject = _subject(columns, cells)
         try:
-            if len(cells) != len(columns) + len(ignored):
-                wanted = len(columns) + len(ignored)
-                raise TableError(f"expected {wanted} cells, found {len(cells)}", line=line)
+            if len(cells) != len(header):
+                raise TableError(f"expected {len(header)} cells, found {len(cells)}", line=line)
             row = reader(Row(columns, cells, line))
             before = first_line.setdefault((subject, *key(row)), line)
             if before != line:
@@ -122,11 +125,11 @@ def _header(
     missing = [name for name in required if name not in found]
     if missing:
         raise TableError(f"expected the column {missing[0]}, found {', '.join(found) or 'nothing'}", line=1)
-    twice = [name for name in found if found.count(name) > 1]
+    twice = [name for name in found if name and found.count(name) > 1]
     if twice:
         raise TableError(f"the column {twice[0]} stands twice", line=1)
     known = (*required, *optional)
-    ignored = tuple(name for name in found if name not in known)
+    ignored = tuple(name for name in found if name and name not in known)
     for name in ignored:
         meant = difflib.get_close_matches(name, [other for other in optional if other not in found], cutoff=0.75)
         if meant:
@@ -140,10 +143,9 @@ def _subject(columns: Mapping[str, int], cells: Sequence[str]) -> str:
 
 
 def _lines(table: Iterator[list[str]], line_of: Callable[[], int]) -> Iterator[tuple[int, list[str]]]:
-    """Number the rows from line 2; blank lines are passed over."""
+    """Number the rows, the header being line 1."""
     try:
         for cells in table:
-            if cells:
-                yield line_of(), cells
+            yield line_of(), cells
     except csv.Error as error:
         raise TableError(f"not a table from here on: {error}", line=line_of()) from error

@@ -72,27 +72,39 @@ def piece_values(chart: Chart, visit: Visit, lesion: str, protocol: Protocol) ->
     Raises:
         ResponseError: The lesion's own diameter equals the sum of its two or more fragments: counted twice.
     """
-    pieces = chart.pieces(visit, lesion)
-    if not pieces:
-        return None
-    if len(pieces) == 1 and pieces[0].lesion == lesion:
-        record = pieces[0]
-        if record.state is LesionState.MERGED and record.parent_lesion not in visit.by_lesion:
-            return None
-        value = value_of(record, protocol)
+    if lesion not in chart.fragments:
+        record = visit.by_lesion.get(lesion)
+        value = None if record is None else _alone(record, visit, protocol)
         return None if value is None else (value,)
-    own = [piece for piece in pieces if piece.lesion == lesion and piece.state in _MEASURED_STATES]
-    parts = [value_of(piece, protocol) for piece in pieces if piece.lesion != lesion]
-    fragments = [part for part in parts if part is not None]
+    return _split(chart, visit, lesion, protocol)
+
+
+def _alone(record: Assessment, visit: Visit, protocol: Protocol) -> Tenths | None:
+    """Give the value of a lesion that did not split; a merged one has 0 mm only where its partner was read."""
+    if record.state is LesionState.MERGED and record.parent_lesion not in visit.by_lesion:
+        return None
+    return value_of(record, protocol)
+
+
+def _split(chart: Chart, visit: Visit, lesion: str, protocol: Protocol) -> tuple[Tenths, ...] | None:
+    """Give the values of a lesion that split at some visit: its own where it kept its name, and its fragments'."""
+    pieces = chart.pieces(visit, lesion)
+    parts = [piece for piece in pieces if piece.lesion != lesion]
+    if not parts:
+        value = _alone(pieces[0], visit, protocol) if pieces else None
+        return None if value is None else (value,)
+    own = tuple(
+        value_of(piece, protocol) or 0 for piece in pieces if piece.lesion == lesion and piece.state in _MEASURED_STATES
+    )
+    fragments = [value for part in parts if (value := value_of(part, protocol)) is not None]
     if len(fragments) < len(parts):
         return None
-    values = [value_of(piece, protocol) or 0 for piece in own]
-    if own and len(fragments) > 1 and values[0] == sum(fragments):
+    if own and len(fragments) > 1 and own[0] == sum(fragments):
         raise ResponseError(
-            f"lesion {lesion} at {visit.name}: its own {mm_text(values[0])} mm is the sum of its fragments; "
+            f"lesion {lesion} at {visit.name}: its own {mm_text(own[0])} mm is the sum of its fragments; "
             "expected the fragments alone, or the part that kept the name"
         )
-    return (*values, *fragments)
+    return (*own, *fragments)
 
 
 _MEASURED_STATES = (LesionState.MEASURED, LesionState.TOO_SMALL)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
+from sys import intern
 from typing import TypeVar
 
 from npcpit_imaging.errors import TableError
@@ -118,18 +119,18 @@ def _assessment(row: Row) -> Assessment:
     try:
         return Assessment(
             subject=row.needed("subject"),
-            timepoint=row.needed("timepoint"),
+            timepoint=intern(row.needed("timepoint")),
             date=row.read("date", read_date),
-            reader=row.text("reader"),
-            lesion=row.needed("lesion"),
+            reader=intern(row.text("reader")),
+            lesion=intern(row.needed("lesion")),
             role=row.read("role", _role),
             state=row.read("state", _state),
-            organ=row.text("organ"),
+            organ=intern(row.text("organ")),
             nodal=row.maybe("nodal", _flag) or False,
             irradiated=row.maybe("irradiated", _flag) or False,
             longest_diameter=row.maybe("longest_diameter_mm", _tenths),
             short_axis=row.maybe("short_axis_mm", _tenths),
-            method=row.text("method"),
+            method=intern(row.text("method")),
             slice_thickness=row.maybe("slice_thickness_mm", _tenths),
             field=row.maybe("field", _field),
             endoscopy=row.maybe("endoscopy", read_endoscopy),

@@ -1,4 +1,4 @@
-"""The signed-off cases in ``*.toml`` beside this file: rows as a reader writes them, answers as a radiologist expects them."""
+"""The cases in ``*.toml`` beside this file: rows as a reader writes them, answers as a radiologist expects them."""
 
 import tomllib
 from pathlib import Path

@@ -29,6 +29,9 @@ def at(rows, lesion, timepoint, **change):
 
 CLEAN = {"T1": "20 20 20"}
 
+MERGED = {"parent_lesion": "T2", "state": LesionState.MERGED, "longest_diameter": None}
+TWO_VISITS = (VisitWindow(name="FU1", day=60), VisitWindow(name="FU2", day=77))
+
 FIRED = {
     "too-many-targets": {"found": {f"T{n}": "20 20" for n in range(6)}, "organs": "abcdef"},
     "too-many-targets-per-organ": {"found": {f"T{n}": "20 20" for n in range(3)}},
@@ -60,14 +63,14 @@ FIRED = {
         "row": ("N1", "FU1", {"method": "FDG-PET"}),
     },
     "split-beside-parent": {"found": {"T1": "20 10", "T2": "- 9"}, "row": ("T2", "FU1", {"parent_lesion": "T1"})},
-    "merged-alone": {"found": {"T1": "20 20", "T2": "20 -"}, "row": ("T1", "FU1", {"parent_lesion": "T2", "state": LesionState.MERGED, "longest_diameter": None})},
+    "merged-alone": {"found": {"T1": "20 20", "T2": "20 -"}, "row": ("T1", "FU1", MERGED)},
     "after-pd": {"found": {"T1": "20 40 40"}},
     "after-new-therapy": {
         "found": CLEAN,
         "course": Course(subject="S1", treatment_start=date(2026, 1, 12), new_therapy_date=date(2026, 3, 1)),
     },
     "too-early": {"found": {"T1": "20 40"}, "course": Course(subject="S1", treatment_start=date(2026, 1, 30))},
-    "visit-window": {"found": CLEAN, "protocol": {"visits": (VisitWindow(name="FU1", day=60), VisitWindow(name="FU2", day=77))}},
+    "visit-window": {"found": CLEAN, "protocol": {"visits": TWO_VISITS}},
     "visit-unplanned": {"found": CLEAN, "protocol": {"visits": (VisitWindow(name="FU1", day=35),)}},
     "visits-overlap": {"found": {"T1": "20 20 20", "T2": "20 20 20"}, "row": ("T2", "FU1", {"date": date(2026, 4, 1)})},
     "visit-wide": {"found": {"T1": "20 20", "T2": "20 20"}, "row": ("T2", "FU1", {"date": date(2026, 3, 4)})},
@@ -165,3 +168,10 @@ def test_too_many_cycles(records):
     rows = records({"T1": "20"}, organ="nasopharynx", irradiated=True)
     (answer,) = respond_case(Case(records=rows, irradiations=treated), protocol=Protocol())
     assert "5 days of light treatment, expected at most 4 cycles" in [f.text for f in answer.findings]
+
+
+def test_a_marked_lesion_without_treatment_row(records):
+    """Marked irradiated, other lesions have treatment rows: one of the two tables is wrong."""
+    rows = records({"T1": "20", "T2": "20"}, organ="nasopharynx", irradiated=True)
+    (answer,) = respond_case(Case(records=rows, irradiations=TREATED), protocol=Protocol())
+    assert "T2 is marked irradiated, but has no treatment row" in [f.text for f in answer.findings]

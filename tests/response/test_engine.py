@@ -121,6 +121,23 @@ def test_a_measurable_lesion_without_a_number(read):
     assert answer.lesions[0].timepoints[0].rule.text == "NE: no diameter (present)"
 
 
+def test_without_endoscopy_imaging_answers(read):
+    """Where endoscopy could answer but was not done, the lesion's state on imaging does."""
+    endo = Protocol(endo_policy="only_when_not_measurable")
+    answer = read({"O1": "20 not_imaged 20", "O2": "present present absent"}, irradiated=True, protocol=endo)
+    responses = {x.lesion: [tp.response for tp in x.timepoints] for x in answer.lesions}
+    assert responses == {"O1": ["NE", "SD"], "O2": ["NON-CR/NON-PD", "CR"]}
+
+
+def test_an_irradiated_node_too_small_to_be_measurable(read):
+    """A node of 12 mm is not measurable; below 10 mm it is normal and CR."""
+    answer = read({"O1": "12 11 9.9"}, irradiated=True, nodal="O1")
+    (lesion,) = answer.lesions
+    assert not lesion.measurable
+    assert [tp.response for tp in lesion.timepoints] == ["NON-CR/NON-PD", "CR"]
+    assert lesion.timepoints[1].rule.text == "CR: node of 9.9 mm short axis, below 10 mm"
+
+
 def test_merged_into_a_lesion_that_was_not_irradiated(records):
     """A lesion that merged into one without a response of its own is NE."""
     rows = [replace(r, irradiated=r.lesion == "T2") for r in records({"T1": "20 36 36", "T2": "20 20 20"})]

@@ -11,6 +11,7 @@ from npcpit_imaging.study.course import Course
 from npcpit_imaging.study.response import ImmuneResponse
 
 IRECIST = Protocol(irecist=True)
+PD, SURE = "unequivocal_pd", "unequivocal"
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_recist_tracker(immune, case, found, expected):
     ("every", "expected"), [(27, "iUPD iUPD"), (28, "iUPD iCPD"), (56, "iUPD iCPD"), (57, "iUPD iCPD")]
 )
 def test_confirmation_comes_after_four_weeks(read, every, expected):
-    """A scan after 27 days neither confirms nor takes back; after 28 it confirms; after more than 56 it is asked about."""
+    """After 27 days a scan neither confirms nor takes back, after 28 it confirms, after 57 it is asked about."""
     answer = read({"T1": "100 125 130"}, protocol=IRECIST, every=every)
     assert " ".join(tp.immune.response for tp in answer.timepoints) == expected
     assert ("irecist-late" in {finding.code for finding in answer.findings}) is (every > 56)
@@ -114,13 +115,13 @@ def test_tracker_i08_differs_because_a_complete_sum_is_the_nadir(immune):
 @pytest.mark.parametrize(
     ("why", "found", "expected"),
     [
-        ("any further increase of the non-target", {"T1": "50 50 50", "O1": "present unequivocal_pd increased"}, "iUPD iCPD"),
-        ("no change", {"T1": "50 50 50", "O1": "present unequivocal_pd unequivocal_pd"}, "iUPD iUPD"),
-        ("another non-target", {"T1": "50 50 50", "O1": "present unequivocal_pd present", "O2": "present present unequivocal_pd"}, "iUPD iCPD"),
-        ("a category that did not progress before", {"T1": "50 50 60", "O1": "present unequivocal_pd unequivocal_pd"}, "iUPD iCPD"),
+        ("any further increase of the non-target", {"T1": "50 50 50", "O1": f"present {PD} increased"}, "iUPD iCPD"),
+        ("no change", {"T1": "50 50 50", "O1": f"present {PD} {PD}"}, "iUPD iUPD"),
+        ("another non-target", {"T1": "50 50 50", "O1": f"present {PD} present", "O2": f"present present {PD}"}, "iUPD iCPD"),
+        ("a category that did not progress before", {"T1": "50 50 60", "O1": f"present {PD} {PD}"}, "iUPD iCPD"),
         ("the non-target calms down", {"T1": "50 50 50", "O1": "present unequivocal_pd present"}, "iUPD iSD"),
-        ("targets shrink, the non-target still progresses", {"T1": "50 60 30", "O1": "present unequivocal_pd unequivocal_pd"}, "iUPD iUPD"),
-        ("another new lesion", {"T1": "50 50 50", "N1": "- unequivocal unequivocal", "N2": "- - unequivocal"}, "iUPD iCPD"),
+        ("targets shrink, the non-target still progresses", {"T1": "50 60 30", "O1": f"present {PD} {PD}"}, "iUPD iUPD"),
+        ("another new lesion", {"T1": "50 50 50", "N1": f"- {SURE} {SURE}", "N2": f"- - {SURE}"}, "iUPD iCPD"),
         ("a new lesion the reader calls increased", {"T1": "50 50 50", "N1": "- unequivocal increased"}, "iUPD iCPD"),
         ("the new lesion resolves", {"T1": "50 50 50", "N1": "- 10 absent"}, "iUPD iSD"),
         ("targets 4 mm more", {"T1": "50 60 64"}, "iUPD iUPD"),

@@ -13,7 +13,8 @@ from npcpit_imaging.study.lesion import LesionRole, LesionState
 def lesion(size, *, nodal=False, thickness=None, method="", state=LesionState.MEASURED, **evidence):
     return Assessment(
         subject="S1", timepoint="BASELINE", date=date(2026, 1, 1), reader="R1", lesion="T1", role=LesionRole.TARGET,
-        state=state, nodal=nodal, method=method, slice_thickness=None if thickness is None else tenths_from_mm(thickness),
+        state=state, nodal=nodal, method=method,
+        slice_thickness=None if thickness is None else tenths_from_mm(thickness),
         longest_diameter=None if nodal or size is None else tenths_from_mm(size),
         short_axis=tenths_from_mm(size) if nodal else None, **evidence,
     )  # fmt: skip

@@ -192,7 +192,7 @@ def test_confirmation_never_improves(words):
 @QUICK
 @given(subjects())
 def test_a_lesion_alone_answers_as_the_target_sum_of_that_lesion(rows):
-    """An irradiated target read alone has, until its first PD, the target response of a subject with that one lesion."""
+    """An irradiated target has the target response of a subject with that one lesion."""
     alone = [record for record in rows if record.lesion == "T1"]
     light = (Irradiation(subject="S1", lesion="T1", cycle=1, date=date(2026, 1, 3)),)
     protocol = Protocol(pr_persistence="none", too_early_days=0)
