@@ -127,7 +127,7 @@ def _answer(candidates: _Candidates, reference: date | None, protocol: Protocol,
     short = _best(candidates(None, sd_met=False), protocol, clause)
     if (answer.response, answer.date) == (short.response, short.date):
         return answer
-    text = f"NA: {answer.response} or {short.response}, depends on the treatment start, which is not known"
+    text = f"NA: {answer.response} or {short.response}; the day SD is counted from (treatment start) is not known"
     return BestResponse(response=Response.NA, date=None, rule=RuleFired(rule="bor-na", clause=clause, text=text))
 
 

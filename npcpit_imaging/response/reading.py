@@ -107,6 +107,8 @@ class _Reader:
         """Give the response of the next visit."""
         baseline, nadir = self._all.baseline, self._all.nadir
         now, target = self._all.read(visit, overall_cr_before=self._overall_cr)
+        irradiated = self._partial(self._inside, visit, now, target)
+        not_irradiated = self._partial(self._outside, visit, now, target)
         non_target, non_target_rule = non_target_response(self._chart, visit, self._protocol)
         overall, clause = overall_response(target.reported, non_target, new.indicator, protocol=self._protocol)
         overall_raw, _ = overall_response(target.raw, non_target, new.indicator, protocol=self._protocol)
@@ -135,8 +137,8 @@ class _Reader:
             rule=rule,
             target_rule=target.rule,
             non_target_rule=non_target_rule,
-            irradiated=self._partial(self._inside, visit, now, target),
-            not_irradiated=self._partial(self._outside, visit, now, target),
+            irradiated=irradiated,
+            not_irradiated=not_irradiated,
             after_pd=False,
             excluded="",
             too_early=too_early,

@@ -110,7 +110,7 @@ def read_table(
             if before != line:
                 raise TableError(f"the same as line {before} says something already; expected it once", line=line)
         except TableError as error:
-            faults.append(Fault(subject=subject, line=error.line, text=str(error)))
+            faults.append(Fault(subject=subject, line=line, text=str(error).removeprefix(f"line {line}: ")))
             continue
         by_subject.setdefault(subject, []).append(row)
     rows = {subject: tuple(rows) for subject, rows in by_subject.items()}

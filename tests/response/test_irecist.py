@@ -117,10 +117,10 @@ def test_tracker_i08_differs_because_a_complete_sum_is_the_nadir(immune):
     [
         ("any further increase of the non-target", {"T1": "50 50 50", "O1": f"present {PD} increased"}, "iUPD iCPD"),
         ("no change", {"T1": "50 50 50", "O1": f"present {PD} {PD}"}, "iUPD iUPD"),
-        ("another non-target", {"T1": "50 50 50", "O1": f"present {PD} present", "O2": f"present present {PD}"}, "iUPD iCPD"),
+        ("another one", {"T1": "50 50 50", "O1": f"present {PD} present", "O2": f"present present {PD}"}, "iUPD iCPD"),
         ("a category that did not progress before", {"T1": "50 50 60", "O1": f"present {PD} {PD}"}, "iUPD iCPD"),
         ("the non-target calms down", {"T1": "50 50 50", "O1": "present unequivocal_pd present"}, "iUPD iSD"),
-        ("targets shrink, the non-target still progresses", {"T1": "50 60 30", "O1": f"present {PD} {PD}"}, "iUPD iUPD"),
+        ("only targets shrink", {"T1": "50 60 30", "O1": f"present {PD} {PD}"}, "iUPD iUPD"),
         ("another new lesion", {"T1": "50 50 50", "N1": f"- {SURE} {SURE}", "N2": f"- - {SURE}"}, "iUPD iCPD"),
         ("a new lesion the reader calls increased", {"T1": "50 50 50", "N1": "- unequivocal increased"}, "iUPD iCPD"),
         ("the new lesion resolves", {"T1": "50 50 50", "N1": "- 10 absent"}, "iUPD iSD"),
