@@ -172,14 +172,28 @@ class LogFilter(Config):
 
 
 class WaveletFilter(Config):
-    """IBSI 2 separable undecimated wavelet, by default averaged over right-angle rotations (25BO)."""
+    """IBSI 2 separable undecimated wavelet, by default averaged over right-angle rotations (25BO).
+
+    Args:
+        kind: wavelet.
+        boundary: How the image continues beyond its edge.
+        wavelet: Which family of kernels.
+        response: Low (L) or high (H) pass along x, y, z; two letters filter slice by slice.
+        level: Decomposition level.
+        rotation_invariant: Average over the 24 (in a slice: 4) right-angle rotations.
+    """
 
     kind: Literal["wavelet"]
     boundary: Boundary = Boundary.MIRROR
     wavelet: Literal["haar", "db2", "db3", "coif1"] = "haar"
-    response: Literal["LLL", "LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH"] = "LLH"
+    response: Annotated[str, Field(pattern="^[LH]{2,3}$")] = "LLH"
     level: Annotated[int, Field(ge=1, le=4)] = 1
     rotation_invariant: bool = True
+
+    @property
+    def in_plane(self) -> bool:
+        """Tell whether slices are filtered one by one."""
+        return len(self.response) == 2
 
 
 Filter = Annotated[MeanFilter | LogFilter | WaveletFilter, Field(discriminator="kind")]

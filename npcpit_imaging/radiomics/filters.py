@@ -52,12 +52,15 @@ def filter_name(chosen: Filter) -> str:
         >>> filter_name(LogFilter(kind="log", sigma_mm=1.5))
         'log_1.5mm'
     """
+    edge = "" if chosen.boundary is Boundary.MIRROR else f"_{chosen.boundary}"
+    if isinstance(chosen, WaveletFilter):
+        turned = "" if chosen.rotation_invariant else "_fixed"
+        return f"wavelet_{chosen.wavelet}_{chosen.response}_{chosen.level}{turned}{edge}"
+    flat = "_2D" if chosen.in_plane else ""
     if isinstance(chosen, MeanFilter):
-        return f"mean_{chosen.support_voxels}"
-    if isinstance(chosen, LogFilter):
-        return f"log_{chosen.sigma_mm:g}mm"
-    turned = "" if chosen.rotation_invariant else "_fixed"
-    return f"wavelet_{chosen.wavelet}_{chosen.response}_{chosen.level}{turned}"
+        return f"mean_{chosen.support_voxels}{flat}{edge}"
+    cut = "" if chosen.truncate_sigma == 4.0 else f"_cut{chosen.truncate_sigma:g}"
+    return f"log_{chosen.sigma_mm:g}mm{cut}{flat}{edge}"
 
 
 def margin_mm(chosen: Filter, spacing_mm: float) -> float:
@@ -84,8 +87,7 @@ def respond(region: Region, chosen: Filter) -> Floats:
 
 
 def _require_isotropic(region: Region, chosen: Filter) -> None:
-    flat = not isinstance(chosen, WaveletFilter) and chosen.in_plane
-    spacing = np.array(region.spacing_kji_mm[1:] if flat else region.spacing_kji_mm)
+    spacing = np.array(region.spacing_kji_mm[1:] if chosen.in_plane else region.spacing_kji_mm)
     if not np.allclose(spacing, spacing[0], rtol=1e-3):
         raise RadiomicsError(
             f"filter {filter_name(chosen)}: expected an isotropic grid, found {spacing.tolist()} mm; "
@@ -120,7 +122,7 @@ def _laplace(image: Floats, sigma: list[float], chosen: LogFilter, mode: Mode) -
 
 
 def _wavelet(image: Floats, chosen: WaveletFilter, mode: Mode) -> Floats:
-    """Average the separable response over the 24 right-angle rotations, or take it as it is."""
+    """Average the separable response over the right-angle rotations, or take it as it is."""
     turns = _rotations(chosen.response) if chosen.rotation_invariant else Counter({_unturned(chosen.response): 1})
     total = np.zeros(image.shape)
     for steps, times in turns.items():
@@ -129,7 +131,7 @@ def _wavelet(image: Floats, chosen: WaveletFilter, mode: Mode) -> Floats:
 
 
 Steps = tuple[tuple[str, bool], ...]
-"""For the axes k, j, i: low (L) or high (H) pass, and whether the kernel is read backwards."""
+"""For the axes k, j, i (in a slice j, i): low (L) or high (H) pass, and whether the kernel is read backwards."""
 
 
 def _unturned(response: str) -> Steps:
@@ -138,11 +140,12 @@ def _unturned(response: str) -> Steps:
 
 
 def _rotations(response: str) -> "Counter[Steps]":
+    """All signed permutations of the axes that are proper rotations, those with the same kernels counted together."""
     steps = _unturned(response)
     found: Counter[Steps] = Counter()
-    for order in permutations(range(3)):
-        even = np.linalg.det(np.eye(3)[list(order)]) > 0
-        for flips in product((False, True), repeat=3):
+    for order in permutations(range(len(steps))):
+        even = np.linalg.det(np.eye(len(steps))[list(order)]) > 0
+        for flips in product((False, True), repeat=len(steps)):
             if (sum(flips) % 2 == 0) == even:
                 found[tuple((steps[axis][0], flip) for axis, flip in zip(order, flips, strict=True))] += 1
     return found
@@ -152,7 +155,7 @@ def _separable(image: Floats, steps: Steps, chosen: WaveletFilter, mode: Mode) -
     """Undecimated (a trous) transform: low passes up to the level before, then the chosen response."""
     result = image
     for level in range(1, chosen.level + 1):
-        for axis, (letter, backwards) in enumerate(steps):
+        for axis, (letter, backwards) in enumerate(steps, start=image.ndim - len(steps)):
             kernel = _kernel(chosen.wavelet, letter if level == chosen.level else "L", level)
             result = _along(result, kernel, axis, mode, backwards=backwards)
     return result
