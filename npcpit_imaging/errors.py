@@ -9,6 +9,8 @@ NpcpitError                 something a person can act on; the message says what
 │   ├── SeriesError         a series that is not one volume (gap, duplicate, mixture, tilt)
 │   ├── DeidentifyError     an object that cannot be de-identified with certainty
 │   └── NetworkError        a DICOM peer that refused, vanished or answered nonsense
+│       ├── PeerRefusedError      it answered no: trying again changes nothing (AE title, password, unknown destination)
+│       └── PeerLostError         it could not be reached, fell silent or broke off: trying again may help
 ├── GeometryError           grids that do not fit each other, or a grid that is not one
 ├── QuantityError           a quantity that cannot be trusted (an SUV without its weight); names the tag
 ├── RegistrationError       two images that could not be aligned
@@ -65,6 +67,14 @@ class DeidentifyError(DicomError):
 
 class NetworkError(DicomError):
     """A DICOM peer that refused, vanished or answered nonsense."""
+
+
+class PeerRefusedError(NetworkError):
+    """A DICOM peer answered no; trying again changes nothing."""
+
+
+class PeerLostError(NetworkError):
+    """A DICOM peer could not be reached, fell silent or broke off; trying again may help."""
 
 
 class GeometryError(NpcpitError):
