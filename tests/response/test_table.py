@@ -1,13 +1,25 @@
 """Tables people write: every way a row can be wrong has its line number, and hides no other row."""
 
-import pytest
+import contextlib
+import csv
+import io
 
-from npcpit_imaging.errors import TableError
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.errors import ResponseError, TableError
 from npcpit_imaging.response.endoscopy import FORM, read_endoscopy
+from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.table import read_measurements, read_responses, read_subjects, read_treatments
 from npcpit_imaging.study.lesion import EndoscopyState, LesionState
 
 HEADER = "subject,timepoint,date,reader,lesion,role,nodal,state,longest_diameter_mm,short_axis_mm"
+WORDS = (
+    *("S1", "BASELINE", "FU1", "2026-01-05", "2026-02-20", "R1", "T1", "O1", "N1", "target", "non-target", "new"),
+    *("yes", "no", "measured", "absent", "equivocal", "unequivocal", "12.5", "8", ""),
+)
 GOOD = "S1,BASELINE,2026-01-05,R1,T1,target,no,measured,12.35,"
 
 
@@ -143,3 +155,16 @@ def test_the_endoscopy_form():
     for wrong in ("red", "scar/maybe"):
         with pytest.raises(ValueError, match=f"found '{wrong}'"):
             read_endoscopy(wrong)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(WORDS) | st.text(max_size=6), min_size=8, max_size=11), max_size=6))
+def test_whatever_stands_in_a_table_becomes_rows_or_faults(rows):
+    """Any text in the cells gives rows, faults with a line, or a refused table; never another error."""
+    text = io.StringIO()
+    csv.writer(text).writerows([HEADER.split(","), *rows])
+    found = read_measurements(io.StringIO(text.getvalue(), newline=""))
+    assert sum(map(len, found.by_subject.values())) + len(found.faults) == sum(any(row) or len(row) > 1 for row in rows)
+    for subject, records in found.by_subject.items():
+        with contextlib.suppress(ResponseError):
+            assert respond_case(Case(records=records), protocol=Protocol(irecist=True))[0].subject == subject
