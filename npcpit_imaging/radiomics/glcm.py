@@ -16,7 +16,7 @@ def cooccurrence(levels: GreyLevels, dimensions: tuple[Dimension, ...], distance
     values: Values = {}
     for dimension in dimensions:
         offsets = directions(dimension, distance)
-        matrices = [[pair_counts(block, offset) for offset in offsets] for block in levels.blocks(dimension)]
+        matrices = ([pair_counts(block, offset) for offset in offsets] for block in levels.blocks(dimension))
         for suffix, table in by_direction(matrices, _add, pair_features, dimension).items():
             values |= tagged(table, "cm", suffix)
     return values
@@ -33,7 +33,9 @@ def pair_counts(block: GreyLevels, offset: Offset) -> Floats:
 
 
 def _add(matrices: list[Floats]) -> Floats:
-    total: Floats = np.sum(matrices, axis=0)
+    total = matrices[0].copy()
+    for matrix in matrices[1:]:
+        total += matrix
     return total
 
 

@@ -20,7 +20,7 @@ def run_lengths(levels: GreyLevels, dimensions: tuple[Dimension, ...]) -> Values
     values: Values = {}
     for dimension in dimensions:
         offsets = directions(dimension)
-        matrices = [[runs(block.levels, offset) for offset in offsets] for block in levels.blocks(dimension)]
+        matrices = ([runs(block.levels, offset) for offset in offsets] for block in levels.blocks(dimension))
         for suffix, table in by_direction(matrices, merge, lambda matrix: named(matrix, NAMES), dimension).items():
             values |= tagged(table, "rlm", suffix)
     return values

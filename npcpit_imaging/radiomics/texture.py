@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -91,12 +92,12 @@ def tagged(values: Values, prefix: str, suffix: str) -> Values:
 
 
 def by_direction(
-    matrices: list[list[M]], merge: Callable[[list[M]], M], measure: Callable[[M], Values], dimension: Dimension
+    blocks: Iterable[list[M]], merge: Callable[[list[M]], M], measure: Callable[[M], Values], dimension: Dimension
 ) -> dict[str, Values]:
     """Aggregate matrices of several directions as IBSI's six methods do (3.6.1, 3.7.1).
 
     Args:
-        matrices: One list of blocks, each a list of directions.
+        blocks: For each block its matrices, one a direction; taken one block at a time, for they can be large.
         merge: Adds matrices.
         measure: Features of one matrix.
         dimension: 2D averages over slices, 2.5D merges them, 3D has a single block.
@@ -105,10 +106,11 @@ def by_direction(
         Values under the two suffixes of this dimension.
     """
     if dimension is Dimension.D2:
-        averaged = mean_of(measure(matrix) for block in matrices for matrix in block)
-        merged = mean_of(measure(merge(block)) for block in matrices)
+        tables = [([measure(matrix) for matrix in block], measure(merge(block))) for block in blocks]
+        averaged = mean_of(table for singles, _ in tables for table in singles)
+        merged = mean_of(table for _, table in tables)
     else:
-        columns = [merge(list(column)) for column in zip(*matrices, strict=True)]
+        columns = reduce(lambda sums, block: [merge(list(pair)) for pair in zip(sums, block, strict=True)], blocks)
         averaged = mean_of(measure(matrix) for matrix in columns)
         merged = measure(merge(columns))
     return {f"{dimension}_avg": averaged, f"{dimension}_comb": merged}
