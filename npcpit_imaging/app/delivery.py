@@ -21,7 +21,7 @@ from npcpit_imaging.report.case_report import write_case_report
 from npcpit_imaging.report.feature_table import write_features
 from npcpit_imaging.store.images import paths_of, subjects, timepoints
 from npcpit_imaging.store.lesions import StoredProposal, lesions_of, proposals_of
-from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import features, put_delivery, responses_of
 from npcpit_imaging.store.schema import FeatureRow
 from npcpit_imaging.study.measurement import Uptake
@@ -60,18 +60,18 @@ def deliver_subject(study: Study, subject: str) -> str:
 def _write_objects(study: Study, subject: str, folder: Path) -> list[tuple[Path, str]]:
     accepted = [each for name, each in accepted_masks(study).items() if name.split("/")[0] == subject]
     with study.database.session() as session:
-        readers = {read.timepoint: read.reader for read in newest_reads(session, subject)}
+        reads = {read.timepoint: read for read in newest_reads(session, subject)}
         points = timepoints(session, subject)
     written = []
     for order, point in enumerate(points):
         for series_uid in dict.fromkeys(each.series_uid for each in accepted if each.timepoint == point.name):
             lesions = [each for each in accepted if (each.timepoint, each.series_uid) == (point.name, series_uid)]
-            written += _write_pair(study, lesions, folder, order=order, reader=readers[point.name])
+            written += _write_pair(study, lesions, folder, order=order, read=reads[point.name])
     return written
 
 
 def _write_pair(
-    study: Study, proposals: Sequence[StoredProposal], folder: Path, *, order: int, reader: str
+    study: Study, proposals: Sequence[StoredProposal], folder: Path, *, order: int, read: SignedRead
 ) -> list[tuple[Path, str]]:
     """Write the SEG of one visit's lesions on one series, and the SR that measures them."""
     first = proposals[0]
@@ -87,12 +87,21 @@ def _write_pair(
         )
         for each, mask in zip(proposals, masks, strict=True)
     ]
-    write_seg(seg, segmented, sources=sources)
+    write_seg(seg, segmented, sources=sources, created=read.signed)
     measured = [
         MeasuredLesion(lesion=each.lesion, segment_number=number, measurement=each.measurement, uptake=each.uptake)
         for number, each in enumerate(proposals, start=1)
     ]
-    write_sr(sr, measured, seg=seg, sources=sources, reader=reader, timepoint=first.timepoint, timepoint_order=order)
+    write_sr(
+        sr,
+        measured,
+        seg=seg,
+        sources=sources,
+        reader=read.reader,
+        timepoint=first.timepoint,
+        timepoint_order=order,
+        created=read.signed,
+    )
     return [(seg, "SEG"), (sr, "SR")]
 
 

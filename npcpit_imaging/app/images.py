@@ -6,7 +6,7 @@ from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.load import load_folder
 from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
 from npcpit_imaging.dicom.scan import scan
-from npcpit_imaging.dicom.seg import read_segment
+from npcpit_imaging.dicom.seg_read import read_segment
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.volume.files import is_image_file, read_mask, read_volume
 from npcpit_imaging.volume.geometry import Geometry

@@ -1,12 +1,12 @@
-"""Measurement reports: DICOM SR TID 1500 with a TID 1411 group per lesion, and values read back from anybody's."""
+"""Measurement reports of lesions: DICOM SR TID 1500, volumes by segment (TID 1411) and calipers by image (TID 1501)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import highdicom as hd
 import numpy as np
-import pydicom
 from highdicom import sr
 from numpy.typing import NDArray
 from pydicom import Dataset
@@ -14,34 +14,23 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 import npcpit_imaging
-from npcpit_imaging.dicom.anatomy import CATEGORY, LYMPH_NODE, MASS, site_code
-from npcpit_imaging.dicom.derived import derived_uid
+from npcpit_imaging.dicom import report_codes as code
+from npcpit_imaging.dicom.anatomy import CATEGORY, LESION, MASS, site_codes
+from npcpit_imaging.dicom.derived import derived_uid, stamp
 from npcpit_imaging.dicom.header import quiet
 from npcpit_imaging.dicom.seg import MANUFACTURER
-from npcpit_imaging.errors import DicomError
+from npcpit_imaging.dicom.seg_read import segments
+from npcpit_imaging.dicom.source_images import IN_PLACE_VOXELS, SourceSlice, read_sources, source_slices
+from npcpit_imaging.errors import DicomError, GeometryError, InputError, NpcpitError
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.lesion import Lesion
 from npcpit_imaging.study.measurement import Measurement, Uptake
-
-RECIST = Code("126081", "DCM", "RECIST 1.1")
-LONG_AXIS = Code("103339001", "SCT", "Long axis")
-SHORT_AXIS = Code("103340004", "SCT", "Short axis")
-VOLUME = Code("118565006", "SCT", "Volume")
-SUVBW = Code("126401", "DCM", "SUVbw")
-MAXIMUM = Code("56851009", "SCT", "Maximum")
-MEAN = Code("373098007", "SCT", "Mean")
-PEAK = Code("126031", "DCM", "Peak Value Within ROI")
-MILLIMETRE = Code("mm", "UCUM", "millimeter")
-MILLILITRE = Code("ml", "UCUM", "milliliter")
-SUV_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
-PROCEDURES = {
-    "CT": Code("77477000", "SCT", "Computed Tomography"),
-    "MR": Code("113091000", "SCT", "Magnetic resonance imaging"),
-    "PT": Code("82918005", "SCT", "Positron emission tomography"),
-}
+from npcpit_imaging.volume.geometry import Geometry
 
 SIGNIFICANT_DIGITS = 9
-"""Digits a decimal string of a measured value keeps (DS holds 16 characters)."""
+"""Digits of a measured value that surely fit its decimal string (DS holds 16 characters)."""
+
+Groups = list[sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +43,14 @@ class MeasuredLesion:
     uptake: Uptake | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedValue:
-    """One number of a report.
+@dataclass(frozen=True, kw_only=True)
+class _Context:
+    """What all groups of one report share."""
 
-    Args:
-        tracking_id: Which lesion, in the report's words.
-        tracking_uid: Which lesion.
-        name: What was measured (code meaning).
-        derivation: Maximum, mean, ...; empty where there is none.
-        value: The number.
-        unit: UCUM.
-    """
-
-    tracking_id: str
-    tracking_uid: str
-    name: str
-    derivation: str
-    value: float
-    unit: str
+    segmentation: hd.seg.Segmentation
+    slices: Sequence[SourceSlice]
+    timepoint: str
+    timepoint_order: int
 
 
 def write_sr(
@@ -84,183 +62,223 @@ def write_sr(
     reader: str,
     timepoint: str,
     timepoint_order: int,
+    created: datetime | None = None,
 ) -> None:
-    """Write a Comprehensive 3D SR with one measurement group per lesion.
+    """Write a Comprehensive 3D SR: per lesion a group of volume and uptake, and one of long and short axis.
 
     Args:
         path: Where to.
-        lesions: In the order of the SEG's segments.
+        lesions: At least one; each names its segment in the SEG.
         seg: The SEG they were measured on.
         sources: Files of the measured series.
         reader: Who confirmed; a code, never a name.
         timepoint: The visit's name.
         timepoint_order: 0 for the baseline.
+        created: When the read was signed; now where not given. The same inputs and moment give the same bytes.
 
     Raises:
+        InputError: There is no lesion, or its segment in the SEG is another lesion's.
+        GeometryError: A caliper lies in no slice of the source images.
         DicomError: The report cannot be built from these objects.
     """
+    _require_segments(lesions, seg)
+    moment = created or datetime.now().astimezone()
+    images = read_sources(sources)
     try:
         with quiet():
             segmentation = hd.seg.segread(seg)
-            images = [pydicom.dcmread(source, stop_before_pixels=True) for source in sources]
-            groups = [
-                _group(each, segmentation, images, timepoint=timepoint, order=timepoint_order) for each in lesions
-            ]
-            _report(groups, segmentation, images, reader=reader).save_as(path)
+            context = _Context(
+                segmentation=segmentation,
+                slices=source_slices(images),
+                timepoint=timepoint,
+                timepoint_order=timepoint_order,
+            )
+            groups: Groups = [group for each in lesions for group in _groups(each, context)]
+            identity = [repr(lesions), str(segmentation.SOPInstanceUID), reader, timepoint, str(timepoint_order)]
+            report = _report(groups, segmentation, images, reader=reader, identity=[*identity, moment.isoformat()])
+            stamp(report, moment)
+            report.save_as(path)
+    except NpcpitError:
+        raise
     except Exception as error:  # highdicom raises many kinds for objects it cannot use
         raise DicomError(f"SR: cannot be built ({type(error).__name__}: {error})") from error
 
 
+def _require_segments(lesions: Sequence[MeasuredLesion], seg: Path) -> None:
+    if not lesions:
+        raise InputError("SR: expected at least one lesion, found none")
+    known = {each.number: each.tracking_uid for each in segments(seg)}
+    for each in lesions:
+        if known.get(each.segment_number) != each.lesion.tracking_uid:
+            raise InputError(
+                f"SR: expected {each.lesion.lesion_id} as segment {each.segment_number} of the SEG, found "
+                f"{'another lesion' if each.segment_number in known else 'no such segment'}"
+            )
+
+
 def _report(
-    groups: Sequence[sr.VolumetricROIMeasurementsAndQualitativeEvaluations],
+    groups: Groups,
     segmentation: hd.seg.Segmentation,
     images: Sequence[Dataset],
     *,
     reader: str,
+    identity: Sequence[str],
 ) -> sr.Comprehensive3DSR:
-    observer = sr.ObserverContext(
-        observer_type=codes.DCM.Person,
-        observer_identifying_attributes=sr.PersonObserverIdentifyingAttributes(name=reader),
-    )
-    device = sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=derived_uid("npcpit_imaging", npcpit_imaging.__version__), name=MANUFACTURER
-        ),
-    )
-    report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_person_context=observer, observer_device_context=device),
-        procedure_reported=PROCEDURES.get(str(images[0].Modality), PROCEDURES["CT"]),
-        imaging_measurements=list(groups),
+    modality = str(images[0].Modality)
+    if modality not in code.PROCEDURES:
+        raise InputError(f"SR: expected source images of {', '.join(code.PROCEDURES)}, found {modality}")
+    content = sr.MeasurementReport(
+        observation_context=_observers(reader),
+        procedure_reported=code.PROCEDURES[modality],
+        imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
-    return sr.Comprehensive3DSR(
+    report = sr.Comprehensive3DSR(
         evidence=[segmentation, *images],
-        content=report[0],
-        series_instance_uid=derived_uid("sr series", str(segmentation.SOPInstanceUID)),
+        content=content[0],
+        series_instance_uid=derived_uid("sr series", *identity),
         series_number=901,
-        sop_instance_uid=derived_uid("sr instance", str(segmentation.SOPInstanceUID), reader),
+        sop_instance_uid=derived_uid("sr instance", *identity),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
+        is_final=True,  # the read is signed; verification would need an organisation's name
         series_description="Lesion measurements (SR)",
     )
+    report.ManufacturerModelName, report.SoftwareVersions = MANUFACTURER, npcpit_imaging.__version__
+    return report
 
 
-def _group(
-    each: MeasuredLesion, segmentation: hd.seg.Segmentation, images: Sequence[Dataset], *, timepoint: str, order: int
-) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
-    lesion = each.lesion
-    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=lesion.lesion_id),
-        referenced_segment=sr.ReferencedSegment.from_segmentation(segmentation, segment_number=each.segment_number),
-        time_point_context=sr.TimePointContext(time_point=timepoint, time_point_order=order),
-        finding_category=CATEGORY,
-        finding_type=LYMPH_NODE if lesion.nodal else MASS,
-        method=RECIST,
-        finding_sites=[sr.FindingSite(anatomic_location=site_code(lesion.location))],
-        measurements=_measurements(each, images),
+def _observers(reader: str) -> sr.ObservationContext:
+    person = sr.PersonObserverIdentifyingAttributes(name=reader, role_in_procedure=code.READER)
+    device = sr.DeviceObserverIdentifyingAttributes(
+        uid=derived_uid("npcpit_imaging", npcpit_imaging.__version__),
+        name=MANUFACTURER,
+        manufacturer_name=MANUFACTURER,
+        model_name=f"{MANUFACTURER} {npcpit_imaging.__version__}",
+    )
+    return sr.ObservationContext(
+        observer_person_context=sr.ObserverContext(codes.DCM.Person, person),
+        observer_device_context=sr.ObserverContext(codes.DCM.Device, device),
     )
 
 
-def _measurements(each: MeasuredLesion, images: Sequence[Dataset]) -> list[sr.Measurement]:
-    found, uptake = each.measurement, each.uptake
-    values = [
-        _length(LONG_AXIS, found.longest_diameter, images),
-        _length(SHORT_AXIS, found.short_axis, images),
-        sr.Measurement(name=VOLUME, value=_ds(found.volume_ml), unit=MILLILITRE),
-    ]
-    if uptake is not None:
-        for value, derivation in ((uptake.suv_max, MAXIMUM), (uptake.suv_mean, MEAN), (uptake.suv_peak, PEAK)):
-            values.append(sr.Measurement(name=SUVBW, value=_ds(value), unit=SUV_UNIT, derivation=derivation))
-    return [value for value in values if value is not None]
-
-
-def _length(name: Code, caliper: Caliper | None, images: Sequence[Dataset]) -> sr.Measurement | None:
-    if caliper is None:
-        return None
-    image = _key_image(caliper, images)
-    coordinates = sr.CoordinatesForMeasurement(
-        graphic_type=sr.GraphicTypeValues.POLYLINE,
-        graphic_data=_in_image(caliper, image),
-        source_image=sr.SourceImageForRegion(
-            referenced_sop_class_uid=image.SOPClassUID, referenced_sop_instance_uid=image.SOPInstanceUID
+def _groups(each: MeasuredLesion, context: _Context) -> Groups:
+    """The lesion's groups under one tracking UID: TID 1411 forbids image coordinates, so calipers have a TID 1501."""
+    volumetric = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        referenced_segment=sr.ReferencedSegment.from_segmentation(
+            context.segmentation, segment_number=each.segment_number
         ),
+        measurements=_volumes(each),
+        **_common(each.lesion, context),
     )
-    return sr.Measurement(
-        name=name, value=_ds(caliper.length_mm), unit=MILLIMETRE, referenced_coordinates=[coordinates]
+    lengths = _lengths(each, context.slices)
+    if not lengths:
+        return [volumetric]
+    calipers = sr.MeasurementsAndQualitativeEvaluations(
+        method=code.RECIST, measurements=lengths, **_common(each.lesion, context)
     )
+    return [volumetric, calipers]
+
+
+def _common(lesion: Lesion, context: _Context) -> dict[str, object]:
+    return {
+        "tracking_identifier": sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=lesion.lesion_id),
+        "time_point_context": sr.TimePointContext(
+            time_point=context.timepoint,
+            time_point_type=code.BASELINE if context.timepoint_order == 0 else None,
+            time_point_order=context.timepoint_order,
+            protocol_time_point_identifier=context.timepoint,
+        ),
+        "finding_category": CATEGORY,
+        "finding_type": LESION if lesion.nodal else MASS,
+        "finding_sites": [sr.FindingSite(anatomic_location=site) for site in site_codes(lesion.location)] or None,
+    }
+
+
+def _volumes(each: MeasuredLesion) -> list[sr.Measurement]:
+    volume_ml = each.measurement.volume_ml
+    values = [_number(code.VOLUME, volume_ml, code.MILLILITRE, method=code.VOXEL_SUM)]
+    uptake = each.uptake
+    if uptake is None:
+        return values
+    for suv, derivation in (
+        (uptake.suv_max, code.MAXIMUM),
+        (uptake.suv_mean, code.MEAN),
+        (uptake.suv_peak, code.PEAK),
+    ):
+        values.append(_number(code.SUVBW, suv, code.SUVBW_UNIT, derivation=derivation, method=code.SUVBW_METHOD))
+    values.append(_number(code.METABOLIC_VOLUME, uptake.mtv_ml, code.MILLILITRE, method=code.VOXEL_SUM))
+    values.append(_number(code.TOTAL_LESION_GLYCOLYSIS, uptake.tlg_g, code.GRAM))
+    return values
+
+
+def _lengths(each: MeasuredLesion, slices: Sequence[SourceSlice]) -> list[sr.Measurement]:
+    found = each.measurement
+    algorithm = sr.AlgorithmIdentification(name=found.convention, version=npcpit_imaging.__version__)
+    return [
+        sr.Measurement(
+            name=name,
+            value=_ds(caliper.length_mm),
+            unit=code.MILLIMETRE,
+            algorithm_id=algorithm,
+            referenced_coordinates=[_coordinates(caliper, key_slice(caliper, slices))],
+        )
+        for name, caliper in ((code.LONG_AXIS, found.longest_diameter), (code.SHORT_AXIS, found.short_axis))
+        if caliper is not None
+    ]
+
+
+def _number(
+    name: Code, value: float, unit: Code, *, method: Code | None = None, derivation: Code | None = None
+) -> sr.Measurement:
+    if not np.isfinite(value):
+        raise InputError(f"SR: expected a finite {name.meaning}, found {value}")
+    return sr.Measurement(name=name, value=_ds(value), unit=unit, method=method, derivation=derivation)
 
 
 def _ds(value: float) -> float:
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
-def _key_image(caliper: Caliper, images: Sequence[Dataset]) -> Dataset:
-    """The source image in whose plane the caliper lies."""
-    centre = np.mean([caliper.start_mm, caliper.end_mm], axis=0)
-
-    def distance_mm(image: Dataset) -> float:
-        orientation = np.array(image.ImageOrientationPatient, float)
-        normal = np.cross(orientation[:3], orientation[3:])
-        return float(abs((centre - np.array(image.ImagePositionPatient, float)) @ normal))
-
-    return min(images, key=distance_mm)
-
-
-def _in_image(caliper: Caliper, image: Dataset) -> NDArray[np.float64]:
-    """Ends `(2, 2)` as (column, row) from the image's top left corner; 0.5 is the first pixel's middle (C.18.6.1.2)."""
-    orientation = np.array(image.ImageOrientationPatient, float)
-    row_mm, column_mm = (float(value) for value in image.PixelSpacing)
-    offsets = np.array([caliper.start_mm, caliper.end_mm]) - np.array(image.ImagePositionPatient, float)
-    return np.stack([offsets @ orientation[:3] / column_mm + 0.5, offsets @ orientation[3:] / row_mm + 0.5], axis=1)
-
-
-def read_sr(path: Path) -> list[ReportedValue]:
-    """Read every number of the measurement groups of a TID 1500 report, by whatever program.
+def key_slice(caliper: Caliper, slices: Sequence[SourceSlice]) -> SourceSlice:
+    """Return the source slice in whose plane a caliper lies.
 
     Raises:
-        DicomError: The file is no measurement report.
+        GeometryError: Both ends lie in no slice, or in different ones.
     """
-    with quiet():
-        try:
-            dataset = pydicom.dcmread(path)
-        except Exception as error:  # pydicom raises many kinds for bytes that are no DICOM
-            raise DicomError(f"{path.name}: expected a DICOM SR, cannot be read") from error
-    groups = [
-        group
-        for container in dataset.get("ContentSequence", [])
-        if _meaning(container) == "Imaging Measurements"
-        for group in container.get("ContentSequence", [])
-        if _meaning(group) == "Measurement Group"
-    ]
-    if not groups:
-        raise DicomError(f"{path.name}: expected an imaging measurement report (TID 1500), found no measurement group")
-    return [value for group in groups for value in _values(group)]
-
-
-def _values(group: Dataset) -> list[ReportedValue]:
-    items = group.get("ContentSequence", [])
-    tracking_id = next((str(i.TextValue) for i in items if _meaning(i) == "Tracking Identifier"), "")
-    tracking_uid = next((str(i.UID) for i in items if _meaning(i) == "Tracking Unique Identifier"), "")
-    return [
-        ReportedValue(
-            tracking_id=tracking_id,
-            tracking_uid=tracking_uid,
-            name=_meaning(item),
-            derivation=next((_code(i) for i in item.get("ContentSequence", []) if _meaning(i) == "Derivation"), ""),
-            value=float(item.MeasuredValueSequence[0].NumericValue),
-            unit=str(item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue),
+    ends = [caliper.start_mm, caliper.end_mm]
+    thickness_mm = _slice_distance_mm(slices)
+    off_mm = [float(np.abs(each.grid.to_index(ends)[:, 0]).max()) for each in slices]
+    nearest = int(np.argmin(off_mm))
+    if off_mm[nearest] > IN_PLACE_VOXELS * thickness_mm:
+        raise GeometryError(
+            f"SR: expected a caliper within a slice of the source images, found one {off_mm[nearest]:.2f} mm off"
         )
-        for item in items
-        if item.get("ValueType") == "NUM" and item.get("MeasuredValueSequence")
-    ]
+    return slices[nearest]
 
 
-def _meaning(item: Dataset) -> str:
-    names = item.get("ConceptNameCodeSequence")
-    return str(names[0].CodeMeaning) if names else ""
+def _slice_distance_mm(slices: Sequence[SourceSlice]) -> float:
+    """Median distance between neighbouring slices; 1 mm where there is one slice."""
+    normal = slices[0].grid.normal
+    along = np.sort([np.array(each.grid.origin_mm) @ normal for each in slices])
+    return float(np.median(np.diff(along))) if len(along) > 1 else 1.0
 
 
-def _code(item: Dataset) -> str:
-    return str(item.ConceptCodeSequence[0].CodeMeaning)
+def in_image(caliper: Caliper, grid: Geometry) -> NDArray[np.float64]:
+    """Ends `(2, 2)` as (column, row) from the image's top left corner; 0.5 is the first pixel's middle (C.18.6.1.2)."""
+    index = grid.to_index([caliper.start_mm, caliper.end_mm])
+    ends: NDArray[np.float64] = index[:, [2, 1]] + 0.5
+    return ends
+
+
+def _coordinates(caliper: Caliper, key: SourceSlice) -> sr.CoordinatesForMeasurement:
+    return sr.CoordinatesForMeasurement(
+        graphic_type=sr.GraphicTypeValues.POLYLINE,
+        graphic_data=in_image(caliper, key.grid),
+        source_image=sr.SourceImageForRegion(
+            referenced_sop_class_uid=key.image.SOPClassUID,
+            referenced_sop_instance_uid=key.image.SOPInstanceUID,
+            referenced_frame_numbers=None if key.frame_number is None else [key.frame_number],
+        ),
+    )
