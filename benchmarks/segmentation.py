@@ -50,8 +50,8 @@ VOXELS_PER_LESION = 2000
 SMALL_STEP_KJI = {Modality.CT: (2, 3, 3), Modality.MR: (2, 3, 3), Modality.PT: (2, 2, 2)}
 """A small lesion is a large one of which every third pixel of every second slice is kept: same pixels, same noise."""
 
-SHRINKING = ((1.0, 1.0), (0.35, 0.7))
-"""Each lesion is fitted as it is, and as small as a node (in its slice; further through the slices: limbs are long)."""
+SHRINKING = (0.35, 0.7)
+"""Each lesion is fitted as it is, as `small` makes it, and shrunk by this in its slice, and through the slices too."""
 
 SETTINGS = SegmentationSettings()
 
@@ -162,18 +162,18 @@ def _cross_validated(prompt: str, sources: list[Case], folds: int) -> list[Calib
 
 
 def sample(case: Case, prompt: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, truth and weight of random voxels of one lesion, as it is and shrunk."""
+    """Features, truth and weight of random voxels of one lesion, as it is and small in two ways."""
     rng = np.random.default_rng(case.seed)
     parts = []
-    for repeat, (scale, depth) in enumerate(SHRINKING):
-        shrunk = _shrunk(case, scale, depth)
+    versions = (case, small(case), _shrunk(case, *SHRINKING))
+    for repeat, shrunk in enumerate(versions):
         drawn = simulate(prompt, shrunk, repeat)
         frame = frame_of(shrunk.volume, (drawn,), None, SETTINGS)
         region = frame.region(shrunk.volume, SETTINGS)
         columns = features(region, frame, shrunk.volume.modality)
         share = to_region(region, shrunk.mask).ravel()
         chosen = rng.choice(len(columns), min(VOXELS_PER_LESION, len(columns)), replace=False)
-        weight = np.full(len(chosen), 1 / len(chosen) / len(SHRINKING), np.float32)
+        weight = np.full(len(chosen), 1 / len(chosen) / len(versions), np.float32)
         parts.append((columns[chosen], share[chosen], weight))
     columns, share, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     return columns, share, weight

@@ -65,7 +65,7 @@ def test_a_line_gives_the_true_diameter_within_a_voxel_or_five_percent(long_mm, 
     volume, truth, line = phantom(long_mm=long_mm, contrast_hu=contrast_hu)
     proposal = segment(volume, (line,), SETTINGS)
     assert measure(proposal.mask).longest_diameter_mm == pytest.approx(long_mm, abs=max(0.8, 0.05 * long_mm))
-    assert dice(proposal.mask.voxels, truth.voxels) > 0.7
+    assert dice(proposal.mask.voxels, truth.voxels) > (0.6 if contrast_hu * long_mm < 400 else 0.75)
     assert measure(proposal.mask).components == 1
 
 
