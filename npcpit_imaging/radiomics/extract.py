@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from npcpit_imaging import __version__
-from npcpit_imaging.config.radiomics import Family, Filter, RadiomicsSettings
+from npcpit_imaging.config.radiomics import Family, Filter, Normalisation, RadiomicsSettings
 from npcpit_imaging.errors import RadiomicsError
 from npcpit_imaging.radiomics.families import FAMILIES, OF_THE_IMAGE_ONLY, tags
 from npcpit_imaging.radiomics.feature import Feature, FeatureTable, Provenance
@@ -13,7 +13,7 @@ from npcpit_imaging.radiomics.normalise import normalise
 from npcpit_imaging.radiomics.region import Region, prepare
 from npcpit_imaging.radiomics.rows import Label, label_for, refused_rows, rows
 from npcpit_imaging.radiomics.scene import Scene
-from npcpit_imaging.volume.volume import Mask, Volume, require_same_grid
+from npcpit_imaging.volume.volume import Mask, Unit, Volume, require_same_grid
 
 
 def extract(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> FeatureTable:
@@ -31,13 +31,14 @@ def extract(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> FeatureT
         GeometryError: The mask lies on another grid than the image.
     """
     require_same_grid(volume, mask)
+    unit = volume.unit if settings.normalise.method is Normalisation.NONE else Unit.ARBITRARY
     try:
         region = _region(volume, mask, settings)
     except RadiomicsError as error:
-        features = [row for name in _names(settings) for row in _refused(settings, volume.unit, name, str(error))]
+        features = [row for name in _names(settings) for row in _refused(settings, unit, name, str(error))]
         return FeatureTable(features=tuple(features), provenance=_provenance(volume, mask, settings))
     scene = Scene(region=region, settings=settings)
-    features = _measured(scene, volume.unit)
+    features = _measured(scene, unit)
     for chosen in settings.filters:
         features += _of_response(region, settings, chosen)
     return FeatureTable(features=tuple(features), provenance=_provenance(volume, mask, settings, scene))

@@ -18,6 +18,12 @@ N4_SHRINK_MM = 4.0
 N4_ITERATIONS = (50, 50, 30, 20)
 """Iterations at each level of the bias field's B-spline mesh."""
 
+LOG_TOP_PERCENT = 99.0
+"""Percentile of the intensities that counts as the brightest; flow and wrap-around artefacts lie above."""
+
+LOG_RANGE = 1000.0
+"""How many times brighter than the faintest distinguishable background the brightest tissue is."""
+
 Bools = NDArray[np.bool_]
 
 
@@ -43,19 +49,27 @@ def normalise(volume: Volume, how: Normalise) -> Volume:
 
 
 def body_mask(volume: Volume) -> Bools:
-    """Return `(K, J, I)` bool: the largest piece above Otsu's threshold, its holes filled slice by slice.
+    """Return `(K, J, I)` bool: the largest piece of tissue, its holes filled slice by slice.
 
     Raises:
         RadiomicsError: The image is uniform.
     """
     if volume.voxels.min() == volume.voxels.max():
         raise RadiomicsError("normalisation: expected a body against a background, found a uniform image")
-    bright = sitk.GetArrayFromImage(sitk.OtsuThreshold(to_itk(volume), 0, 1)).astype(bool)
+    bright = sitk.GetArrayFromImage(sitk.OtsuThreshold(sitk.GetImageFromArray(_logarithm(volume)), 0, 1))
     pieces, _ = ndimage.label(bright)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
     largest = pieces == np.argmax(sizes)
     return np.stack([ndimage.binary_fill_holes(plane) for plane in largest]).astype(np.bool_)
+
+
+def _logarithm(volume: Volume) -> NDArray[np.float32]:
+    """Logarithm of the intensities: on their own scale Otsu's threshold parts fat from muscle, not body from air."""
+    low, high = float(volume.voxels.min()), float(np.percentile(volume.voxels, LOG_TOP_PERCENT))
+    span = high - low if high > low else 1.0
+    scaled = np.clip((volume.voxels - np.float32(low)) / np.float32(span), 0.0, 1.0)
+    return np.asarray(np.log1p(LOG_RANGE * scaled), np.float32)
 
 
 def n4(volume: Volume, body: Bools) -> Volume:

@@ -30,6 +30,15 @@ def test_the_body_is_the_bright_piece_with_its_holes_filled(make, head):
     np.testing.assert_array_equal(body_mask(volume), inside)
 
 
+def test_dark_muscle_beside_bright_fat_is_body_too(make):
+    """T1 of a limb: an open rim of fat (900), muscle (350), air (5); half of the field of view is body."""
+    _, j, i = np.indices((6, 40, 40))
+    values = np.where(j < 20, 350.0, 5.0)
+    values[(j < 20) & (i < 8)] = 900.0
+    volume, _ = make(values + np.random.default_rng(0).normal(0, 2, values.shape), j < 20)
+    np.testing.assert_array_equal(body_mask(volume), j < 20)
+
+
 def test_a_z_score_has_mean_0_and_standard_deviation_1_in_the_body(make, head):
     volume, mask = make(*head)
     found = normalise(volume, Normalise(method="z_score", multiple=100.0))
@@ -75,3 +84,4 @@ def test_nan_anywhere_is_a_reason_where_the_whole_image_is_normalised(make, nois
     table = extract(*make(noise, ball), settings)
     assert {feature.status for feature in table} == {Status.REFUSED}
     assert "normalisation: expected finite" in table["stat_mean"].reason
+    assert table["stat_mean"].unit == "1"
