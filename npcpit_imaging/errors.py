@@ -8,6 +8,7 @@ NpcpitError                 something a person can act on; the message says what
 ├── DicomError              a DICOM object that cannot be read or written as asked
 │   ├── SeriesError         a series that is not one volume (gap, duplicate, mixture, tilt)
 │   ├── DeidentifyError     an object that cannot be de-identified with certainty
+│   ├── SpoolInUseError     received objects that belong to another running process
 │   └── NetworkError        a DICOM peer that refused, vanished or answered nonsense
 │       ├── PeerRefusedError      it answered no: trying again changes nothing (AE title, password, unknown destination)
 │       └── PeerLostError         it could not be reached, fell silent or broke off: trying again may help
@@ -63,6 +64,10 @@ class SeriesError(DicomError):
 
 class DeidentifyError(DicomError):
     """An object that cannot be de-identified with certainty."""
+
+
+class SpoolInUseError(DicomError):
+    """Received objects that belong to another running process."""
 
 
 class NetworkError(DicomError):

@@ -1,5 +1,6 @@
 """What the command line shows a person: tables, progress, errors."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,30 +16,33 @@ from npcpit_imaging.flow.run import Outcome, Status
 from npcpit_imaging.response.answers import Answer
 from npcpit_imaging.store.images import IndexOutcome
 
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+WIDTH_WITHOUT_TERMINAL = 200
+"""Width of tables that go into a file or a pipe."""
+
+OUT = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+ERR = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_WITHOUT_TERMINAL)
 
 STATUS_STYLE = {Status.DONE: "green", Status.SKIPPED: "dim", Status.FAILED: "bold red"}
 
 
 def say(text: str) -> None:
     """Print one line as it is."""
-    OUT.print(Text(text))
+    OUT.print(Text(text), soft_wrap=True)
 
 
 def error(text: str) -> None:
     """Print an error for a person."""
-    ERR.print(Text.assemble(("error: ", "bold red"), text))
+    ERR.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Print a warning for a person."""
-    ERR.print(Text.assemble(("warning: ", "bold yellow"), text))
+    ERR.print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
 
 
 def _bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=ERR, transient=True)
+    return Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal)
 
 
 @contextmanager
@@ -52,7 +56,8 @@ def progress(title: str, total: int) -> Iterator[Tick]:
 @contextmanager
 def fraction(title: str) -> Iterator[Callable[[float, str], None]]:
     """A progress bar for work that tells its fraction and what it is doing."""
-    with Progress(TextColumn("{task.description}"), BarColumn(bar_width=32), console=ERR, transient=True) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=32))
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as bar:
         task = bar.add_task(title, total=1.0)
         yield lambda done, text: bar.update(task, completed=done, description=f"{title}: {text}")
 
@@ -84,7 +89,7 @@ def outcomes(found: Sequence[Outcome]) -> None:
     """List every case with its outcome and reason."""
     for each in found:
         style = STATUS_STYLE[each.status]
-        OUT.print(Text.assemble((f"{each.status.value:8}", style), f" {each.case.name}: {each.reason}"))
+        OUT.print(Text.assemble((f"{each.status.value:8}", style), f" {each.case.name}: {each.reason}"), soft_wrap=True)
     counts = {status: sum(each.status is status for each in found) for status in Status}
     OUT.print(Text(", ".join(f"{count} {status.value}" for status, count in counts.items())))
 
@@ -93,6 +98,10 @@ def arrivals(report: ArrivalReport) -> None:
     """Say what became of every imported file."""
     for refused in report.refused:
         warn(f"{refused.file}: {refused.reason}")
+    for file in report.conflicts:
+        warn(f"{file}: this UID is already here with other content; the first one is kept")
+    if report.no_dicom:
+        say(f"passed over, no DICOM object: {', '.join(report.no_dicom)}")
     counts = ", ".join(f"{report.outcomes[outcome]} {outcome.value}" for outcome in IndexOutcome)
     say(f"{counts}, {len(report.refused)} refused")
     for subject, visits in report.assembled.items():
@@ -110,7 +119,8 @@ def series_table(found: Sequence[SurveyedSeries]) -> None:
     """List series with geometry, findings and refusals."""
     table = _table("subject", "visit", "date", "modality", "objects", "volume, or why there is none", "findings")
     for each in found:
-        noticed = "; ".join(f"{finding.severity.value}: {finding.text}" for finding in each.findings)
+        worth_saying = [finding for finding in each.findings if finding.text != each.refusal]
+        noticed = "; ".join(f"{finding.severity.value}: {finding.text}" for finding in worth_saying)
         table.add_row(
             each.summary.subject,
             each.summary.timepoint or "-",

@@ -1,6 +1,8 @@
 """What arrives, by network or from a folder: de-identified, placed, indexed, assembled into visits."""
 
+import contextlib
 import logging
+import os
 import secrets
 import threading
 import time
@@ -17,11 +19,19 @@ from npcpit_imaging.dicom.deidentify import (
     mint_subject_code,
     read_subject_codes,
 )
-from npcpit_imaging.dicom.place import PlacedObject, place_object
+from npcpit_imaging.dicom.durable import sync_folder, write_synced
+from npcpit_imaging.dicom.place import (
+    PreparedObject,
+    claims_dicom,
+    original_patient_id,
+    prepare_object,
+    write_object,
+)
+from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receiver import Receiver
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Spool, SpooledObject
-from npcpit_imaging.errors import InputError, NpcpitError, StoreError
+from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
 from npcpit_imaging.store.images import IndexedObject, IndexOutcome, assemble_timepoints, index_object, subjects
 
 LOG = logging.getLogger(__name__)
@@ -49,11 +59,15 @@ class ArrivalReport:
     Args:
         outcomes: Number of objects stored, repeated and in conflict.
         refused: Files that were not taken.
+        conflicts: Files whose UID is known with other content; the first content is kept.
+        no_dicom: Files beside the objects that are no DICOM object (a licence, a README); not a fault.
         assembled: Visits per subject.
     """
 
     outcomes: Counter[IndexOutcome]
     refused: tuple[Refused, ...]
+    conflicts: tuple[str, ...] = ()
+    no_dicom: tuple[str, ...] = ()
     assembled: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -66,6 +80,8 @@ class ArrivalReport:
         return {
             **{outcome.value: self.outcomes[outcome] for outcome in IndexOutcome},
             "refused": [{"file": each.file, "reason": each.reason} for each in self.refused],
+            "conflicts": list(self.conflicts),
+            "no_dicom": list(self.no_dicom),
             "timepoints": self.assembled,
         }
 
@@ -89,16 +105,21 @@ class Arrivals:
         Raises:
             DicomError: It is no object that has a place in a study.
             DeidentifyError: It cannot be de-identified with certainty.
-            StoreError: Its series is already known for another subject.
+            StoreError: Its series is already known for another subject, or the disk refuses.
         """
-        placed = place_object(source, self._study.objects, subject_of=self._subject_of, plan=self._plan)
+        prepared = prepare_object(source, subject_of=self.subject_of, plan=self._plan)
         with self._study.database.session() as session:
-            outcome = index_object(session, _indexed(placed), now=self._study.now())
-        if outcome is IndexOutcome.CONFLICT:
-            LOG.warning("instance %s arrived again with other content; the first one is kept", placed.sop_instance_uid)
+            outcome = index_object(session, _indexed(prepared), now=self._study.now())
+            if outcome is IndexOutcome.STORED:  # the index tells first, so that no other content is overwritten
+                write_object(prepared, self._study.objects)
         return outcome
 
-    def _subject_of(self, patient_id: str) -> str:
+    def subject_of(self, patient_id: str) -> str:
+        """The subject code of a hospital's Patient ID, from the table or minted.
+
+        Raises:
+            InputError: The Patient ID is empty.
+        """
         if patient_id in self._codes:
             return self._codes.subject_of(patient_id)
         return mint_subject_code(self._key, patient_id)
@@ -118,7 +139,7 @@ class Arrivals:
         return assembled
 
 
-def _indexed(placed: PlacedObject) -> IndexedObject:
+def _indexed(placed: PreparedObject) -> IndexedObject:
     return IndexedObject(
         sop_instance_uid=placed.sop_instance_uid,
         sop_class_uid=placed.sop_class_uid,
@@ -140,13 +161,23 @@ def study_key(study: Study) -> bytes:
     """The study's secret, made at first use; all pseudonyms, UIDs and date shifts come from it."""
     path = study.vault / "key"
     if not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+        _make_key(path)
     try:
         return bytes.fromhex(path.read_text(encoding="ascii"))
     except ValueError as error:
         raise InputError("vault/key: expected hexadecimal digits, found something else") from error
+
+
+def _make_key(path: Path) -> None:
+    """Make the secret durable before anything depends on it; of two processes that try, one wins for both."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    own = path.with_name(f"key.{secrets.token_hex(8)}")
+    write_synced(own, secrets.token_hex(KEY_BYTES).encode("ascii"))
+    own.chmod(0o600)
+    with contextlib.suppress(FileExistsError):
+        os.link(own, path)
+    own.unlink()
+    sync_folder(path.parent)
 
 
 def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> ArrivalReport:
@@ -165,19 +196,31 @@ def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> Arriv
     files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
     if not files:
         raise InputError(f"{source}: expected DICOM files, found an empty folder")
+    others = {file for file in files if not claims_dicom(file)}
     arrivals = Arrivals(study)
     outcomes: Counter[IndexOutcome] = Counter()
     refused: list[Refused] = []
-    with progress("importing", len(files)) as tick:
-        for file in files:
+    conflicts: list[str] = []
+    with progress("importing", len(files) - len(others)) as tick:
+        for file in (each for each in files if each not in others):
             try:
-                outcomes[arrivals.take(file)] += 1
+                outcome = arrivals.take(file)
+                outcomes[outcome] += 1
+                conflicts += [_below(source, file)] if outcome is IndexOutcome.CONFLICT else []
             except NpcpitError as error:
-                refused.append(
-                    Refused(file=str(file.relative_to(source)) if file != source else file.name, reason=str(error))
-                )
+                refused.append(Refused(file=_below(source, file), reason=str(error)))
             tick()
-    return ArrivalReport(outcomes=outcomes, refused=tuple(refused), assembled=arrivals.assemble())
+    return ArrivalReport(
+        outcomes=outcomes,
+        refused=tuple(refused),
+        conflicts=tuple(conflicts),
+        no_dicom=tuple(sorted(_below(source, file) for file in others)),
+        assembled=arrivals.assemble(),
+    )
+
+
+def _below(source: Path, file: Path) -> str:
+    return file.name if file == source else file.relative_to(source).as_posix()
 
 
 def spool_of(study: Study) -> Spool:
@@ -186,14 +229,62 @@ def spool_of(study: Study) -> Spool:
 
 
 def ingest(arrivals: Arrivals, spool: Spool, spooled: SpooledObject) -> IndexOutcome:
-    """Take one spooled object into the study; it leaves the spool only when it is indexed.
+    """Take one spooled object into the study; it leaves the spool only when it is indexed, or for the quarantine.
 
     Raises:
         NpcpitError: It could not be taken; it stays in the spool.
     """
     outcome = arrivals.take(spooled.path)
-    spool.done(spooled)
+    if outcome is IndexOutcome.CONFLICT:
+        code = QuarantineCode.OTHER_CONTENT
+        receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
+        LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
+    else:
+        spool.done(spooled)
     return outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingObject:
+    """An object that a receiver acknowledged and could not take into the study before it ended.
+
+    Args:
+        digest: Of transfer syntax and data set as received; names the object without its identifiers.
+        file: Its name in the spool; holds the original UID, so it stays out of records and messages.
+        subject: Whose it is; empty where the object cannot tell.
+    """
+
+    digest: str
+    file: str
+    subject: str
+
+
+def waiting_objects(study: Study) -> list[WaitingObject]:
+    """Objects in the spool, oldest first; none while a receiver runs, which takes them by itself."""
+    arrivals = Arrivals(study)
+    try:
+        with spool_of(study) as spool:
+            return [_waiting(arrivals, each) for each in spool.pending()]
+    except SpoolInUseError:
+        return []
+
+
+def _waiting(arrivals: Arrivals, spooled: SpooledObject) -> WaitingObject:
+    try:
+        subject = arrivals.subject_of(original_patient_id(spooled.path))
+    except (DicomError, InputError):
+        subject = ""  # taking it will fail and say why
+    return WaitingObject(digest=spooled.digest, file=spooled.path.name, subject=subject)
+
+
+def take_waiting(study: Study, file: str) -> str:
+    """Take one object of the spool into the study and say what became of it.
+
+    Raises:
+        NpcpitError: It could not be taken; it stays in the spool.
+    """
+    with spool_of(study) as spool:
+        return ingest(Arrivals(study), spool, spool.waiting(file)).value
 
 
 class Listener:
@@ -214,9 +305,13 @@ class Listener:
         self._receiver = Receiver(settings, self._spool, self._on_stored)
 
     def __enter__(self) -> "Listener":
-        for spooled in self._spool.pending():
-            self._on_stored(spooled)
-        self._receiver.start()
+        try:
+            for spooled in self._spool.pending():
+                self._on_stored(spooled)
+            self._receiver.start()
+        except BaseException:  # whatever stops us: the next receiver must find the spool free
+            self._spool.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,17 +9,22 @@ from npcpit_imaging.app.receiving import ProgressBar
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.quality import series_findings
-from npcpit_imaging.dicom.scan import group
+from npcpit_imaging.dicom.scan import ScanResult, group
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.flow.run import Status
-from npcpit_imaging.store.images import SeriesSummary, paths_of, series_of, set_findings, subjects, timepoints
+from npcpit_imaging.store.images import (
+    IMAGE_MODALITIES,
+    SeriesSummary,
+    paths_of,
+    series_of,
+    set_findings,
+    subjects,
+    timepoints,
+)
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.runs import runs
 from npcpit_imaging.study.finding import Finding
-from npcpit_imaging.volume.volume import Modality
-
-IMAGE_MODALITIES = frozenset(Modality) - {Modality.OT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +123,26 @@ def survey_series(study: Study, *, progress: ProgressBar) -> list[SurveyedSeries
 def _survey(study: Study, summary: SeriesSummary) -> SurveyedSeries:
     with study.database.session() as session:
         paths = [study.objects / path for path in paths_of(session, summary.uid)]
-    (series,) = group(paths).series
-    noticed, geometry, refusal = tuple(series_findings(series)), "", ""
-    if summary.modality in IMAGE_MODALITIES:
-        try:
-            volume = load_series(series)
-            geometry = volume.geometry.describe()
-            noticed = tuple(dict.fromkeys((*noticed, *volume.findings)))
-        except NpcpitError as error:
-            refusal = str(error)
-    else:
-        refusal = f"{summary.modality} is no image"
+    geometry, refusal, noticed = _volume(summary, group(paths))
     with study.database.session() as session:
         set_findings(session, summary.uid, noticed)
     return SurveyedSeries(summary=summary, geometry=geometry, refusal=refusal, findings=noticed)
+
+
+def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[Finding, ...]]:
+    """Size and spacing or the reason why there is no volume, and what was noticed."""
+    if found.rejected or len(found.series) != 1:
+        reasons = [each.reason for each in found.rejected] or [f"of {len(found.series)} studies"]
+        return "", f"series {summary.uid}: expected {summary.instances} readable objects, found {reasons[0]}", ()
+    series = found.series[0]
+    noticed = tuple(series_findings(series))
+    if summary.modality not in IMAGE_MODALITIES:
+        return "", f"{summary.modality} is no image", noticed
+    try:
+        volume = load_series(series)
+    except NpcpitError as error:
+        return "", str(error), noticed
+    return volume.geometry.describe(), "", tuple(dict.fromkeys((*noticed, *volume.findings)))
 
 
 def survey_study(study: Study) -> StudyStatus:

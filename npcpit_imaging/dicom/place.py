@@ -3,8 +3,9 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
@@ -13,24 +14,28 @@ from pydicom.valuerep import DA
 
 from npcpit_imaging.dicom.deidentify import DeidentifyPlan, Manifest, deidentify, patient_id, subject_shift_days
 from npcpit_imaging.dicom.durable import sync_folder
-from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.header import looks_like_dicom, quiet
 from npcpit_imaging.dicom.part10 import dataset_offset
 from npcpit_imaging.dicom.uids import is_uid
-from npcpit_imaging.errors import DicomError, NpcpitError
+from npcpit_imaging.errors import DicomError, StoreError
+
+MEDIUM_DIRECTORY = "DICOMDIR"
+"""File ID of the list of files on a CD (PS3.10, 8.6): no object."""
 
 MODALITY_DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
 """Where the day of an image stands, first choice first: a study may be opened on another day than it is scanned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedObject:
-    """An object in the study's objects folder.
+class PreparedObject:
+    """An arrived object as it will lie in the study's objects folder.
 
     Args:
         path: Relative to the objects folder.
-        sha256: Digest of the file as placed.
+        sha256: Digest of `content`.
         received_sha256: Digest of transfer syntax and data set as they arrived.
         manifest: What de-identification did; None where it is off.
+        content: The file, byte for byte.
     """
 
     sop_instance_uid: str
@@ -46,16 +51,26 @@ class PlacedObject:
     sha256: str
     received_sha256: str
     manifest: Manifest | None
+    content: bytes = field(repr=False)
 
 
-def place_object(
-    source: Path, objects: Path, *, subject_of: Callable[[str], str], plan: DeidentifyPlan | None
-) -> PlacedObject:
-    """Write an arrived object into the objects folder.
+def claims_dicom(path: Path) -> bool:
+    """Whether a file says it is a DICOM object, by its first bytes (PS3.10, 7.1) or its name; a broken one does too."""
+    if path.name.upper() == MEDIUM_DIRECTORY:
+        return False
+    if path.suffix.lower() in (".dcm", ".dicom", ".ima"):
+        return True
+    try:
+        return looks_like_dicom(path)
+    except OSError:
+        return True  # who reads it will say why it cannot be read
+
+
+def prepare_object(source: Path, *, subject_of: Callable[[str], str], plan: DeidentifyPlan | None) -> PreparedObject:
+    """Read an arrived object and, with a plan, de-identify it; nothing is written.
 
     Args:
         source: A Part-10 file.
-        objects: The objects folder.
         subject_of: Gives the subject code of a Patient ID.
         plan: How to de-identify; None keeps the file bit for bit.
 
@@ -63,18 +78,16 @@ def place_object(
         DicomError: The file is no DICOM object with the UIDs that give it a place.
         DeidentifyError: It cannot be de-identified with certainty.
     """
-    content = source.read_bytes()
-    dataset = _read(source)
-    received = _dataset_digest(source, str(dataset.file_meta.TransferSyntaxUID))
+    content = _content(source)
+    dataset = _read(content, pixels=plan is not None)
+    received = _dataset_digest(content, dataset)
     subject = subject_of(patient_id(dataset))
     manifest = None
     if plan is not None:
         shift = subject_shift_days(plan.key, subject)
         dataset, manifest = deidentify(dataset, subject=subject, shift_days=shift, plan=plan)
         content = _encoded(dataset)
-    relative = _place(dataset)
-    _write_durably(objects / relative, content)
-    return PlacedObject(
+    return PreparedObject(
         sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
         sop_class_uid=_uid(dataset, "SOPClassUID"),
         series_uid=_uid(dataset, "SeriesInstanceUID"),
@@ -84,29 +97,60 @@ def place_object(
         description=str(dataset.get("SeriesDescription", "") or ""),
         frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID", "") or "") or None,
         date=_day(dataset),
-        path=relative.as_posix(),
+        path=_place(dataset).as_posix(),
         sha256=hashlib.sha256(content).hexdigest(),
         received_sha256=received,
         manifest=manifest,
+        content=content,
     )
 
 
-def _read(source: Path) -> Dataset:
+def write_object(prepared: PreparedObject, objects: Path) -> None:
+    """Write a prepared object below the objects folder; returns when it is durable.
+
+    Call it only for an object that the index does not hold: a file that already lies there was left by a process that
+    died before it could index it, and is replaced.
+
+    Raises:
+        StoreError: The disk refuses.
+    """
+    try:
+        _write_durably(objects / prepared.path, prepared.content)
+    except OSError as error:
+        raise StoreError(f"objects folder: cannot be written ({error.strerror})") from error
+
+
+def original_patient_id(source: Path) -> str:
+    """The Patient ID of an arrived object, from its header alone.
+
+    Raises:
+        DicomError: The file is no DICOM object, or the object belongs to nobody.
+    """
+    return patient_id(_read(_content(source), pixels=False))
+
+
+def _content(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise DicomError(f"cannot be read ({error.strerror})") from error
+
+
+def _read(content: bytes, *, pixels: bool) -> Dataset:
     with quiet():
         try:
-            return pydicom.dcmread(source)
-        except NpcpitError:
-            raise
+            return pydicom.dcmread(BytesIO(content), stop_before_pixels=not pixels)
         except Exception as error:  # pydicom raises many kinds for bytes that are no DICOM
             raise DicomError(f"expected a DICOM object, cannot be read ({type(error).__name__})") from error
 
 
-def _dataset_digest(source: Path, transfer_syntax_uid: str) -> str:
+def _dataset_digest(content: bytes, dataset: Dataset) -> str:
     """Digest of transfer syntax and data set, as the spool computes it: the same object from any sender is the same."""
-    digest = hashlib.sha256(transfer_syntax_uid.encode("latin-1") + b"\0")
-    with source.open("rb") as file:
-        file.seek(dataset_offset(file))
-        digest.update(file.read())
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+    if not is_uid(syntax):
+        raise DicomError("(0002,0010) TransferSyntaxUID: expected a UID, found none")
+    digest = hashlib.sha256(syntax.encode("latin-1") + b"\0")
+    digest.update(memoryview(content)[dataset_offset(BytesIO(content)) :])
     return digest.hexdigest()
 
 
@@ -148,9 +192,7 @@ def _day(dataset: Dataset) -> date | None:
 
 
 def _write_durably(target: Path, content: bytes) -> None:
-    """Write under a temporary name, sync, rename, sync the folder; a file already there is the caller's to judge."""
-    if target.exists():
-        return
+    """Write under a temporary name, sync, rename, sync the folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(".part")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

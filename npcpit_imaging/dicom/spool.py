@@ -28,7 +28,7 @@ from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head,
 from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
 from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
 from npcpit_imaging.dicom.uids import is_uid
-from npcpit_imaging.errors import DicomError
+from npcpit_imaging.errors import DicomError, SpoolInUseError
 
 __all__ = ["Incoming", "Outcome", "Receipt", "Spool", "SpooledObject"]
 
@@ -50,7 +50,7 @@ class Spool:
         reserve_bytes: Free space below which an object is refused.
 
     Raises:
-        DicomError: Another process owns the spool.
+        SpoolInUseError: Another process owns the spool.
         OSError: The folder cannot be made or written.
 
     Example:
@@ -154,6 +154,17 @@ class Spool:
                     self.quarantine.keep_unreadable(path)
                     continue
                 yield spooled
+
+    def waiting(self, name: str) -> SpooledObject:
+        """Return one object that waits for ingestion by the name of its file.
+
+        Raises:
+            DicomError: There is none of that name any more, or it cannot be read.
+        """
+        path = self._pending / Path(name).name
+        if not path.is_file():
+            raise DicomError("spool: expected a waiting object, found none of that name")
+        return _spooled(path)
 
     def done(self, spooled: SpooledObject) -> None:
         """Remember an ingested object's digest, then remove its file; repeating this is harmless."""
@@ -273,7 +284,9 @@ def _owned(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise DicomError("the spool is owned by another running process: expected one receiver per spool") from error
+        raise SpoolInUseError(
+            "the spool is owned by another running process: expected one receiver per spool"
+        ) from error
     return descriptor
 
 

@@ -13,6 +13,9 @@ from npcpit_imaging.store.schema import InstanceRow, ReadRow, SeriesRow, Subject
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.timepoint import BASELINE, TimePoint
 
+IMAGE_MODALITIES = ("CT", "MR", "PT")
+"""Modalities whose series make visits."""
+
 
 class IndexOutcome(StrEnum):
     """What became of an object that was offered to the index."""
@@ -89,6 +92,7 @@ def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> 
             received=now,
         )
     )
+    session.flush()  # whoever else brings the same UID now waits for the end of this transaction
     return IndexOutcome.STORED
 
 
@@ -208,15 +212,17 @@ def timepoint_id(session: Session, subject: str, name: str) -> int:
 
 
 def assemble_timepoints(session: Session, subject: str, *, window_days: int) -> list[TimePoint]:
-    """Group a subject's series into visits: a visit ends where more than `window_days` pass since its first image.
+    """Group a subject's image series into visits, each of at most `window_days` after its first image.
 
-    The earliest visit is the baseline, later ones are FU1, FU2, ... in date order.
+    The earliest visit is the baseline, later ones are FU1, FU2, ... in date order. Objects that are no images
+    (contours, reports) are dated when somebody made them and make no visit.
 
     Raises:
         StoreError: A visit that a reader has already signed would change its name or date (a late or mistaken
             series); nothing is changed.
     """
-    rows = list(session.scalars(select(SeriesRow).where(SeriesRow.subject == subject, SeriesRow.date.is_not(None))))
+    images = select(SeriesRow).where(SeriesRow.subject == subject, SeriesRow.modality.in_(IMAGE_MODALITIES))
+    rows = list(session.scalars(images.where(SeriesRow.date.is_not(None))))
     visits = _visits(sorted({row.date for row in rows if row.date is not None}), window_days)
     wanted = {_visit_name(index): dates for index, dates in enumerate(visits)}
     _refuse_to_move_signed(session, subject, {name: dates[0] for name, dates in wanted.items()})

@@ -79,6 +79,7 @@ def test_an_import_accounts_for_every_object(folder, shared_data, tmp_path, npcp
     assert taken + len(refused) == len(objects_below(source))
     assert refused <= objects_below(source)
     assert not objects_below(source) & set(report["no_dicom"])
+    assert len(report["conflicts"]) == report["conflict"]
     assert ended.code == (1 if refused or report["conflict"] else 0)
     on_disk = [path for path in (study / "objects").rglob("*") if path.is_file()]
     assert len(on_disk) == report["stored"]
