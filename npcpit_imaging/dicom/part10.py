@@ -1,7 +1,9 @@
 """The head of a Part-10 file: preamble and file meta written, identity read back (PS3.10 and PS3.5 section 7)."""
 
+import itertools
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +24,9 @@ from npcpit_imaging.errors import DicomError
 
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
+MAX_HEAD_BYTES = 1 << 16
+"""Longest preamble and file meta that is read from a stream; real ones have a few hundred bytes."""
+
 _META_START = 132
 _DATASET_FAULTS = (AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, TypeError,
                    ValueError, struct.error, zlib.error)  # fmt: skip
@@ -82,6 +87,50 @@ def dataset_offset(file: BinaryIO) -> int:
     if len(head) < _META_START + 12 or head[128:140] != b"DICM" + b"\x02\x00\x00\x00UL\x04\x00":
         raise DicomError("not a Part-10 file with a file meta group length")
     return _META_START + 12 + int(struct.unpack_from("<L", head, _META_START + 8)[0])
+
+
+def split_head(pieces: Iterator[memoryview]) -> tuple[bytes, Iterator[memoryview]]:
+    """Split a Part-10 stream into preamble with file meta, and data set.
+
+    Args:
+        pieces: The stream.
+
+    Returns:
+        The head, and the rest in pieces. A stream that is no Part-10 file comes back whole, its first bytes as head.
+    """
+    head, end = bytearray(), MAX_HEAD_BYTES
+    for piece in pieces:
+        head += piece
+        if len(head) >= _META_START + 12:
+            try:
+                end = min(end, dataset_offset(BytesIO(head[: _META_START + 12])))
+            except DicomError:
+                break
+        if len(head) >= end:
+            break
+    return bytes(head[:end]), itertools.chain([memoryview(bytes(head[end:]))], pieces)
+
+
+def parse_head(head: bytes, *, calling_ae_title: str, called_ae_title: str) -> ObjectHeader:
+    """Read what a foreign file meta says, with the AE titles of this transfer.
+
+    Raises:
+        DicomError: It is no file meta, or names no class, instance or transfer syntax.
+    """
+    offset = dataset_offset(BytesIO(head))
+    try:
+        meta = BytesIO(head[_META_START:offset])
+        elements = data_element_generator(meta, is_implicit_VR=False, is_little_endian=True)
+        values = {int(element.tag): element.value for element in elements}
+        return ObjectHeader(
+            sop_class_uid=_text(values[0x00020002]),
+            sop_instance_uid=_text(values[0x00020003]),
+            transfer_syntax_uid=_text(values[0x00020010]),
+            calling_ae_title=calling_ae_title,
+            called_ae_title=called_ae_title,
+        )
+    except _DATASET_FAULTS as error:
+        raise DicomError(f"file meta cannot be read ({type(error).__name__})") from error
 
 
 def read_header(path: Path) -> ObjectHeader:

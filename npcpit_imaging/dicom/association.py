@@ -1,0 +1,134 @@
+"""Open an association as service class user: TLS, timeouts, and a named error for every way it can fail (PS3.8)."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext, build_role
+
+from npcpit_imaging.config.pacs import PacsSite, PacsTls
+from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.errors import ConfigError, PeerLostError, PeerRefusedError
+
+# Identifiers of queries and answers are patients' identifiers: they never go to a log.
+_config.LOG_REQUEST_IDENTIFIERS = False
+_config.LOG_RESPONSE_IDENTIFIERS = False
+
+MAX_PDU_BYTES = 131072
+"""Longest P-DATA we announce; the default of 16 kB costs a third of the speed."""
+
+REJECTED_TRANSIENT = 2
+"""Result of an A-ASSOCIATE-RJ that may be different later (PS3.8 table 9-21)."""
+
+Handlers = Sequence[tuple[evt.EventType, Callable[..., object]]]
+
+
+def client_tls(tls: PacsTls, folder: Path) -> ssl.SSLContext:
+    """Make the client's TLS context; the peer's certificate is always verified.
+
+    Args:
+        tls: Which files.
+        folder: What relative paths are relative to.
+
+    Raises:
+        ConfigError: A file is missing or does not hold what it should.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(folder / tls.authority) if tls.authority else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = tls.check_host
+        if tls.certificate:
+            context.load_cert_chain(folder / tls.certificate, folder / tls.key if tls.key else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"pacs.tls: certificate, key or authority cannot be used: {error}") from error
+    return context
+
+
+@contextlib.contextmanager
+def associated(
+    pacs: PacsSite,
+    contexts: Sequence[PresentationContext],
+    *,
+    tls: ssl.SSLContext | None,
+    roles: Sequence[str] = (),
+    handlers: Handlers = (),
+) -> Iterator[Association]:
+    """Open an association; released at the end, aborted when anything raises.
+
+    Args:
+        pacs: The peer.
+        contexts: Presentation contexts to propose; the first one must be accepted.
+        tls: TLS, or None for plain text.
+        roles: SOP classes of which we take objects on this association (C-GET).
+        handlers: pynetdicom event handlers.
+
+    Raises:
+        PeerRefusedError: It rejects us, or does not support what was proposed first.
+        PeerLostError: It cannot be reached, breaks off, or is too busy.
+    """
+    with quiet():  # pynetdicom and pydicom warn with what identifiers hold
+        association = _associate(pacs, contexts, tls=tls, roles=roles, handlers=handlers)
+        try:
+            _require(association, str(contexts[0].abstract_syntax), pacs)
+            yield association
+        except BaseException:
+            if association.is_established:
+                association.abort()
+            raise
+        if association.is_established:
+            association.release()
+
+
+def _associate(
+    pacs: PacsSite,
+    contexts: Sequence[PresentationContext],
+    *,
+    tls: ssl.SSLContext | None,
+    roles: Sequence[str],
+    handlers: Handlers,
+) -> Association:
+    entity = AE(ae_title=pacs.calling_ae_title)
+    entity.connection_timeout = entity.acse_timeout = pacs.connect_timeout_s
+    entity.dimse_timeout = entity.network_timeout = pacs.answer_timeout_s
+    connected: list[bool] = []
+
+    def opened(event: evt.Event) -> None:
+        connected.append(True)
+        # Nagle's algorithm costs 40 ms a message against a delayed acknowledgement.
+        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    association = entity.associate(
+        pacs.host,
+        pacs.port,
+        contexts=list(contexts),
+        ae_title=pacs.ae_title,
+        max_pdu=MAX_PDU_BYTES,
+        ext_neg=[build_role(role, scp_role=True) for role in roles],
+        evt_handlers=[(evt.EVT_CONN_OPEN, opened), *handlers],
+        tls_args=(tls, pacs.host) if tls else None,
+    )
+    if association.is_established:
+        return association
+    raise _failure(association, pacs, connected=bool(connected))
+
+
+def _failure(association: Association, pacs: PacsSite, *, connected: bool) -> PeerLostError | PeerRefusedError:
+    peer = f"{pacs.ae_title} at {pacs.host} port {pacs.port}"
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        reason = f"{peer}: association rejected: {answer.reason_str}"
+        return PeerLostError(reason) if answer.result == REJECTED_TRANSIENT else PeerRefusedError(reason)
+    if connected and not association.acceptor.primitive:
+        return PeerLostError(f"{peer}: connection closed before the association was answered (is TLS as it should be?)")
+    if connected:
+        return PeerRefusedError(f"{peer}: accepts the association but none of what we asked for")
+    return PeerLostError(f"{peer}: no connection (not listening, not reachable, or TLS refused)")
+
+
+def _require(association: Association, abstract_syntax: str, pacs: PacsSite) -> None:
+    if not any(context.abstract_syntax == abstract_syntax for context in association.accepted_contexts):
+        raise PeerRefusedError(f"{pacs.ae_title}: does not support SOP class {abstract_syntax}")
