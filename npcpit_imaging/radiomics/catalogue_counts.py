@@ -57,12 +57,13 @@ DISTANCE_ZONES = (
     ("zd_entr", "GBDU", "Zone distance entropy", "1", ""),
 )
 
+_EVEN = "every grey level weighs the same (level times share)"
 _ALONE = "no voxel of the region has a neighbour in it"
 
 TONE_DIFFERENCES = (
     ("coarseness", "QCDE", "Coarseness", "1", "ngtdm_Coarseness", "no voxel differs from its neighbourhood"),
     ("contrast", "65HE", "Contrast", "1", "ngtdm_Contrast", f"the region has one grey level, or {_ALONE}"),
-    ("busyness", "NQ30", "Busyness", "1", "ngtdm_Busyness", f"the region has one grey level, or {_ALONE}"),
+    ("busyness", "NQ30", "Busyness", "1", "ngtdm_Busyness", f"{_EVEN}, or {_ALONE}"),
     ("complexity", "HDEZ", "Complexity", "1", "ngtdm_Complexity", _ALONE),
     ("strength", "1X9X", "Strength", "1", "ngtdm_Strength", "no voxel differs from its neighbourhood"),
 )

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from npcpit_imaging.radiomics.feature import Values
 
+ROUNDING = 1e-7
+"""What counts as zero, in relation to the numbers it was summed from: voxels are single precision (6e-8)."""
+
 Floats = NDArray[np.float64]
 
 
@@ -42,14 +45,16 @@ def describe(values: Floats) -> Values:
         "mad": float(np.mean(np.abs(deviation))),
         "rmad": float(np.mean(np.abs(robust - robust.mean()))) if robust.size else 0.0,
         "medad": float(np.mean(np.abs(values - median))),
-        "cov": ratio(np.sqrt(variance), mean),
-        "qcod": ratio(p75 - p25, p75 + p25),
+        "cov": ratio(np.sqrt(variance), mean, scale=float(np.max(np.abs(values)))),
+        "qcod": ratio(p75 - p25, p75 + p25, scale=max(abs(p25), abs(p75))),
     }
 
 
-def ratio(numerator: float, denominator: float) -> float:
-    """Divide; NaN where the denominator is zero."""
-    return float(numerator / denominator) if denominator else float("nan")
+def ratio(numerator: float, denominator: float, *, scale: float = 0.0) -> float:
+    """Divide; NaN where the denominator is zero, or only the rounding of numbers as large as `scale`."""
+    if abs(denominator) <= ROUNDING * abs(scale):
+        return float("nan")
+    return float(numerator / denominator)
 
 
 def _shape(deviation: Floats, variance: float) -> Values:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from npcpit_imaging.radiomics import ellipsoid
 from npcpit_imaging.radiomics.feature import Values
-from npcpit_imaging.radiomics.intensity_statistics import ratio
+from npcpit_imaging.radiomics.intensity_statistics import ROUNDING, ratio
 from npcpit_imaging.radiomics.mesh import Mesh, longest_distance_mm, smallest_box_mm, surface
 from npcpit_imaging.radiomics.region import Region
 from npcpit_imaging.radiomics.spatial import moran_geary
@@ -55,7 +55,7 @@ def _centre_shift(region: Region) -> float:
     inside = region.intensity[region.box]
     weights = region.intensities[region.box][inside]
     total = float(weights.sum())
-    if total == 0:
+    if abs(total) <= ROUNDING * float(np.abs(weights).sum()):
         return float("nan")
     centre = _positions_mm(region.morphological[region.box], region.spacing_kji_mm).mean(axis=0)
     weighted = weights @ _positions_mm(inside, region.spacing_kji_mm) / total

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from npcpit_imaging.config.radiomics import Dimension
 from npcpit_imaging.radiomics.feature import Values
+from npcpit_imaging.radiomics.intensity_statistics import ratio
 from npcpit_imaging.radiomics.texture import GreyLevels, by_block, tagged
 
 Floats = NDArray[np.float64]
@@ -100,4 +101,4 @@ def _busyness(share: Floats, level: Floats, weighted: float) -> float:
     if share.size < 2:
         return float("nan")
     moment = share * level
-    return weighted / float(np.sum(np.abs(moment[:, None] - moment)))
+    return ratio(weighted, float(np.sum(np.abs(moment[:, None] - moment))), scale=float(moment.max()))

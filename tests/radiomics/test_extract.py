@@ -224,6 +224,65 @@ def test_importing_pydicom_is_not_needed():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_mean_that_is_zero_but_for_rounding_divides_nothing(make, settings):
+    """0.1 + 0.2 - 0.3 is 1e-8 in single precision; a coefficient of variation of 1e8 would look like a number."""
+    values = np.array([0.1, 0.2, -0.3, 0.7, -0.7, 0.0]).reshape(1, 2, 3)
+    table = extract(*make(values, np.ones((1, 2, 3))), settings)
+    assert table["stat_cov"].reason == "the mean intensity is zero"
+    assert table["morph_com"].reason == "the intensities of the region add up to zero"
+
+
+def test_busyness_without_a_denominator_has_a_reason(make):
+    """Two thirds of level 1 and one third of level 2: level times share is the same for both."""
+    settings = RadiomicsSettings.model_validate(
+        {
+            "resampling": {"round_to_integer": True},
+            "discretisation": {"method": "none"},
+            "families": ["ngtdm"],
+        }
+    )
+    table = extract(*make(np.array([[[1.0, 2.0, 1.0]]]), np.ones((1, 1, 3))), settings)
+    assert table["ngt_busyness_3D"].status is Status.UNDEFINED
+    assert table["ngt_contrast_3D"].status is Status.COMPUTED
+
+
+GRIDS = (None, 1.0, 2.0, 0.6, 3.0)
+BINS = (
+    {"method": "fixed_bin_number", "bin_count": 8},
+    {"method": "fixed_bin_size", "bin_width": 10.0},
+    {"method": "equalised", "bin_count": 6},
+)
+FILTERS = (
+    {"kind": "log", "sigma_mm": 1.5},
+    {"kind": "mean", "support_voxels": 5},
+    {"kind": "wavelet", "wavelet": "db2", "level": 2},
+)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_small_region_under_any_settings_ends_a_batch(make, seed):
+    """Random grids of 1 to 8 voxels a side, masks, offsets and settings; found a division by zero in busyness."""
+    random = np.random.default_rng(seed)
+    shape = tuple(int(size) for size in random.integers(1, 9, 3))
+    spacing = tuple(float(value) for value in random.choice([0.5, 0.97, 3.27, 7.0], 3))
+    values = random.choice([0, 1]) * random.normal(50, 30, shape) + random.choice([0.0, -1000.0, 1e6, 1e-7])
+    settings = RadiomicsSettings.model_validate(
+        {
+            "dimensions": ["2D", "2_5D", "3D"],
+            "resampling": {
+                "spacing_mm": GRIDS[seed % 5],
+                "interpolator": ("linear", "cubic")[seed % 2],
+                "round_to_integer": seed % 3 == 0,
+            },
+            "resegmentation": {"outlier_sd": (None, 1.0, 3.0)[seed % 3]},
+            "discretisation": BINS[seed // 3 % 3],
+            "filters": FILTERS if seed % 6 == 0 else (),
+        }
+    )
+    table = extract(*make(values, random.random(shape) < random.choice([0.05, 0.3, 1.0]), spacing), settings)
+    check_rows(table, ALL_TAGS + (len(table) - ALL_TAGS if settings.filters else 0))
+
+
 @pytest.mark.parametrize("name", ["full_mask", "empty_mask", "one_voxel_mask", "disconnected_mask"])
 @pytest.mark.parametrize("folder", ["uninformative", "uninformative_slice"])
 def test_degenerate_files_are_rows(shared_data, settings, folder, name):
