@@ -203,6 +203,7 @@ class RadiomicsSettings(Config):
     """Everything that decides a radiomic value besides the voxels; its digest stands in every row.
 
     Args:
+        unit: Unit the numbers below were chosen for; an image known to be in another is refused. Empty accepts any.
         normalise: Before anything else; for MR.
         resampling: The grid.
         resegmentation: The intensity mask.
@@ -217,6 +218,7 @@ class RadiomicsSettings(Config):
         minimum_voxels: Smallest intensity mask, after resampling, that is computed at all.
     """
 
+    unit: Literal["", "HU", "SUVbw"] = ""
     normalise: Normalise = Normalise()
     resampling: Resampling = Resampling()
     resegmentation: Resegmentation = Resegmentation()

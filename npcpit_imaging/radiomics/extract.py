@@ -45,6 +45,7 @@ def extract(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> FeatureT
 
 
 def _region(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> Region:
+    _require_unit(volume, settings)
     spacing_mm = settings.resampling.spacing_mm or max(volume.geometry.spacing_mm)
     region = prepare(
         normalise(volume, settings.normalise),
@@ -55,6 +56,12 @@ def _region(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> Region:
     )
     _require_enough(region, settings)
     return region
+
+
+def _require_unit(volume: Volume, settings: RadiomicsSettings) -> None:
+    """Refuse Bq/mL where SUV is expected; a file that does not know its unit (NIfTI, NRRD) is taken at its word."""
+    if settings.unit and volume.unit not in (settings.unit, Unit.ARBITRARY):
+        raise RadiomicsError(f"image: expected intensities in {settings.unit}, found {volume.unit}")
 
 
 def _require_enough(region: Region, settings: RadiomicsSettings) -> None:

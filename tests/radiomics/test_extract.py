@@ -12,6 +12,7 @@ from npcpit_imaging.errors import GeometryError
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.radiomics.feature import Status
 from npcpit_imaging.volume.files import read_mask, read_volume
+from npcpit_imaging.volume.volume import Unit
 
 ALL_TAGS = 487
 """Features of the IBSI digital phantom: three dimensions, merged and averaged."""
@@ -155,6 +156,16 @@ def test_a_region_below_the_minimum_is_a_reason(make, noise, ball, settings):
     assert (
         f"at least 10000 voxels after interpolation and resegmentation, found {ball.sum()}" in table["stat_mean"].reason
     )
+
+
+def test_an_image_in_another_unit_than_the_settings_is_a_reason(make, noise, ball, settings):
+    """Activity in Bq/mL cut to SUV 0 to 50 would be numbers of nothing."""
+    volume, mask = make(noise, ball)
+    suv = settings.model_copy(update={"unit": "SUVbw"})
+    table = extract(replace(volume, unit=Unit.BQML), mask, suv)
+    assert {feature.reason for feature in table} == {"image: expected intensities in SUVbw, found BQML"}
+    for known in (Unit.SUVBW, Unit.ARBITRARY):
+        assert extract(replace(volume, unit=known), mask, suv)["stat_mean"].status is Status.COMPUTED
 
 
 def test_resegmentation_that_leaves_nothing_is_a_reason(make, noise, ball):
