@@ -25,12 +25,19 @@ QUANTITIES = (LONG_AXIS, SHORT_AXIS, VOLUME, SUVBW, METABOLIC_VOLUME, TOTAL_LESI
 MAXIMUM = Code("56851009", "SCT", "Maximum")
 MEAN = Code("373098007", "SCT", "Mean")
 PEAK = Code("126031", "DCM", "Peak Value Within ROI")
-DERIVATIONS = (MAXIMUM, MEAN, PEAK)
+DERIVATIONS = (
+    MAXIMUM,
+    MEAN,
+    PEAK,
+    Code("255605001", "SCT", "Minimum"),
+    Code("373099004", "SCT", "Median"),
+    Code("386136009", "SCT", "Standard Deviation"),
+)
 
 VOXEL_SUM = Code("126030", "DCM", "Sum of segmented voxel method for volume")
 SUVBW_METHOD = Code("126410", "DCM", "SUV body weight calculation method")
 
-MILLIMETRE = Code("mm", "UCUM", "millimeter")
+MILLIMETRE = Code("mm", "UCUM", "mm")
 MILLILITRE = Code("ml", "UCUM", "milliliter")
 GRAM = Code("g", "UCUM", "gram")
 SUVBW_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")

@@ -77,7 +77,7 @@ def write_seg(
     try:
         with quiet():
             segmentation = _segmentation(lesions, images, pixels, identity)
-            stamp(segmentation, moment)
+            stamp(segmentation, moment, identity)
             segmentation.save_as(path)
     except NpcpitError:
         raise

@@ -10,6 +10,7 @@ from pydicom.pixels import pixel_array
 
 from npcpit_imaging.dicom.enhanced import enhanced_frames
 from npcpit_imaging.dicom.header import quiet, read_dataset
+from npcpit_imaging.dicom.instance import Frame
 from npcpit_imaging.dicom.source_images import (
     ANY_MODALITY,
     Place,
@@ -126,29 +127,30 @@ def _choose(known: tuple[Segment, ...], number: int | None, name: str) -> Segmen
 
 def _fill(voxels: NDArray[np.bool_], dataset: Dataset, number: int, geometry: Geometry) -> None:
     """Lay every frame of the segment on the image's voxels by where it is in the patient."""
-    frames = enhanced_frames(dataset, ANY_MODALITY)
     seen: set[int] = set()
-    for index in _frames_of(dataset, number, len(frames)):
-        pixels = _member(dataset, index, number)
+    for frame in segment_frames(dataset, number):
+        pixels = _member(dataset, frame.index, number)
         if not pixels.any():
             continue
-        place = place_on(frame_grid(frames[index], dataset), geometry)
+        place = place_on(frame_grid(frame, dataset), geometry)
         if place.k in seen:
             raise DicomError(f"expected one frame of segment {number} on slice {place.k}, found several")
         seen.add(place.k)
         _paste(voxels, np.flip(pixels, place.flips), place)
 
 
-def _frames_of(dataset: Dataset, number: int, count: int) -> list[int]:
-    """Which frames hold the segment; any may in a label map."""
+def segment_frames(dataset: Dataset, number: int) -> list[Frame]:
+    """Return the frames that hold a segment; any may in a label map.
+
+    Raises:
+        DicomError: A frame does not say its segment.
+    """
+    frames = enhanced_frames(dataset, ANY_MODALITY)
     if _kind(dataset) == "LABELMAP":
-        return list(range(count))
+        return list(frames)
     shared = [*(dataset.get("SharedFunctionalGroupsSequence") or [])]
-    return [
-        index
-        for index, own in enumerate(dataset.PerFrameFunctionalGroupsSequence)
-        if _frame_segment((own, *shared)) == number
-    ]
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    return [frame for frame, own in zip(frames, groups, strict=True) if _frame_segment((own, *shared)) == number]
 
 
 def _frame_segment(groups: tuple[Dataset, ...]) -> int:

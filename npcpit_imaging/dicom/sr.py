@@ -19,8 +19,14 @@ from npcpit_imaging.dicom.anatomy import CATEGORY, LESION, MASS, site_codes
 from npcpit_imaging.dicom.derived import derived_uid, stamp
 from npcpit_imaging.dicom.header import quiet
 from npcpit_imaging.dicom.seg import MANUFACTURER
-from npcpit_imaging.dicom.seg_read import segments
-from npcpit_imaging.dicom.source_images import IN_PLACE_VOXELS, SourceSlice, read_sources, source_slices
+from npcpit_imaging.dicom.seg_read import segment_frames, segments
+from npcpit_imaging.dicom.source_images import (
+    IN_PLACE_VOXELS,
+    SourceSlice,
+    frame_grid,
+    read_sources,
+    source_slices,
+)
 from npcpit_imaging.errors import DicomError, GeometryError, InputError, NpcpitError
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.lesion import Lesion
@@ -95,8 +101,9 @@ def write_sr(
             )
             groups: Groups = [group for each in lesions for group in _groups(each, context)]
             identity = [repr(lesions), str(segmentation.SOPInstanceUID), reader, timepoint, str(timepoint_order)]
-            report = _report(groups, segmentation, images, reader=reader, identity=[*identity, moment.isoformat()])
-            stamp(report, moment)
+            identity += [moment.isoformat(), npcpit_imaging.__version__]
+            report = _report(groups, segmentation, images, reader=reader, identity=identity)
+            stamp(report, moment, identity)
             report.save_as(path)
     except NpcpitError:
         raise
@@ -150,7 +157,11 @@ def _report(
 
 
 def _observers(reader: str) -> sr.ObservationContext:
-    person = sr.PersonObserverIdentifyingAttributes(name=reader, role_in_procedure=code.READER)
+    person = sr.PersonObserverIdentifyingAttributes(
+        name=reader if "^" in reader else f"{reader}^",  # a name of one component is a retired form (PS3.5 6.2.1)
+        login_name=reader,
+        role_in_procedure=code.READER,
+    )
     device = sr.DeviceObserverIdentifyingAttributes(
         uid=derived_uid("npcpit_imaging", npcpit_imaging.__version__),
         name=MANUFACTURER,
@@ -166,9 +177,7 @@ def _observers(reader: str) -> sr.ObservationContext:
 def _groups(each: MeasuredLesion, context: _Context) -> Groups:
     """The lesion's groups under one tracking UID: TID 1411 forbids image coordinates, so calipers have a TID 1501."""
     volumetric = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        referenced_segment=sr.ReferencedSegment.from_segmentation(
-            context.segmentation, segment_number=each.segment_number
-        ),
+        referenced_segment=_referenced_segment(each.segment_number, context),
         measurements=_volumes(each),
         **_common(each.lesion, context),
     )
@@ -179,6 +188,34 @@ def _groups(each: MeasuredLesion, context: _Context) -> Groups:
         method=code.RECIST, measurements=lengths, **_common(each.lesion, context)
     )
     return [volumetric, calipers]
+
+
+def _referenced_segment(number: int, context: _Context) -> sr.ReferencedSegment:
+    """The segment and the slices it was drawn on; highdicom's own way fails where a SEG has one segment only."""
+    segmentation = context.segmentation
+    return sr.ReferencedSegment(
+        sop_class_uid=segmentation.SOPClassUID,
+        sop_instance_uid=segmentation.SOPInstanceUID,
+        segment_number=number,
+        source_images=[
+            sr.SourceImageForSegmentation(
+                referenced_sop_class_uid=source.image.SOPClassUID,
+                referenced_sop_instance_uid=source.image.SOPInstanceUID,
+                referenced_frame_numbers=None if source.frame_number is None else [source.frame_number],
+            )
+            for source in _drawn_on(number, context)
+        ],
+    )
+
+
+def _drawn_on(number: int, context: _Context) -> list[SourceSlice]:
+    """Source slices that lie where the SEG has a frame of the segment."""
+    frames = [frame_grid(frame, context.segmentation) for frame in segment_frames(context.segmentation, number)]
+    return [
+        source
+        for source in context.slices
+        if any(np.abs(source.grid.to_index(frame.origin_mm)).max() <= IN_PLACE_VOXELS for frame in frames)
+    ]
 
 
 def _common(lesion: Lesion, context: _Context) -> dict[str, object]:

@@ -16,6 +16,9 @@ from npcpit_imaging.errors import DicomError, NpcpitError
 
 Points = tuple[tuple[float, float], ...]
 
+CONTEXT = "HAS "
+"""How relationships begin that say something of a group (HAS OBS CONTEXT: the order of a time point), not a result."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedValue:
@@ -92,7 +95,9 @@ def _values(group: Dataset) -> list[ReportedValue]:
     return [
         _value(item, said)
         for item in _children(group)
-        if text(item, "ValueType") == "NUM" and item.get("MeasuredValueSequence")
+        if text(item, "ValueType") == "NUM"
+        and not text(item, "RelationshipType").startswith(CONTEXT)
+        and item.get("MeasuredValueSequence")
     ]
 
 
