@@ -55,11 +55,21 @@ def open_mask(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.is_file() and is_image_file(path):
+        _refuse_other_choices(path, "a label image", roi=roi, segment=segment)
         return reorder(read_mask(path, label=label), geometry)
     kind, file = _region_object(path)
     if kind is Kind.RTSTRUCT:
+        _refuse_other_choices(file, "an RTSTRUCT", segment=segment, label=label)
         return read_roi(file, roi or _only_roi(file), geometry)
+    _refuse_other_choices(file, "a DICOM SEG", roi=roi, label=label)
     return read_segment(file, geometry, number=segment)
+
+
+def _refuse_other_choices(path: Path, kind: str, **choices: str | int | None) -> None:
+    """Refuse a choice that the file cannot answer: who asked for it expects another region than would be measured."""
+    for name, value in choices.items():
+        if value is not None:
+            raise InputError(f"{path.name}: {kind} has no {name}, found --{name} {value}")
 
 
 def _only_roi(file: Path) -> str:

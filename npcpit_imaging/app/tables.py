@@ -66,7 +66,7 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(f"{path.name}: no such file in {path.parent.name}") from error
+        raise InputError(f"{path.name}: no such file in {path.parent.name or path.parent}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: expected a UTF-8 table, cannot be read as one") from error
     reader = csv.DictReader(text.splitlines())
