@@ -3,10 +3,12 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+ORTHANC_DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +26,14 @@ def find_program(name: str, package: str) -> str:
     The system folders come first: pynetdicom installs programs with DCMTK's names into the virtual environment.
     """
     found = shutil.which(name, path="/usr/bin:/usr/local/bin:/usr/sbin") or shutil.which(name)
-    if found is None:
-        message = f"{name} is not installed (Debian package {package})"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    return found if found is not None else _absent(name, package)
+
+
+def _absent(name: str, package: str) -> NoReturn:
+    message = f"{name} is not installed (Debian package {package})"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +52,11 @@ def echoscu() -> str:
 def dsrdump() -> str:
     """DCMTK's dsrdump."""
     return find_program("dsrdump", "dcmtk")
+
+
+@pytest.fixture(scope="session")
+def orthanc_program() -> str:
+    """Orthanc, a real PACS; its DICOMweb plugin is there too."""
+    if not ORTHANC_DICOMWEB.exists():
+        _absent(ORTHANC_DICOMWEB.name, "orthanc-dicomweb")
+    return find_program("Orthanc", "orthanc")
