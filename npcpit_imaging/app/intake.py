@@ -1,0 +1,55 @@
+"""Take what a pull received from the spool into the study, and tell by original UIDs what the study holds."""
+
+from collections.abc import Iterable
+
+from npcpit_imaging.app.receiving import Arrivals, ingest, study_key
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.dicom.deidentify import new_uid
+from npcpit_imaging.dicom.spool import Spool
+from npcpit_imaging.errors import NpcpitError
+from npcpit_imaging.store.held import held_instances
+
+
+class Intake:
+    """The way from the spool into the study.
+
+    Args:
+        study: The study.
+        spool: Its spool, which holds objects as received.
+    """
+
+    def __init__(self, study: Study, spool: Spool) -> None:
+        self._study = study
+        self._spool = spool
+        self._key = study_key(study)
+        self._arrivals = Arrivals(study)
+        self.waiting: dict[str, str] = {}
+
+    def renew(self) -> None:
+        """Read the subject codes again; what could not be taken may be taken now."""
+        self._arrivals = Arrivals(self._study)
+        self.waiting.clear()
+
+    def take_in(self) -> None:
+        """Take every spooled object into the study; one that cannot be taken waits in the spool, with its reason."""
+        for spooled in self._spool.pending():
+            uid = spooled.header.sop_instance_uid
+            if uid not in self.waiting:
+                try:
+                    ingest(self._arrivals, self._spool, spooled)
+                except NpcpitError as error:
+                    self.waiting[uid] = str(error)
+
+    def uid_in_study(self, uid: str) -> str:
+        """The study's own UID for a hospital's."""
+        return new_uid(self._key, uid) if self._study.site.deidentification.enabled else uid
+
+    def held(self, uids: Iterable[str]) -> set[str]:
+        """Those of the hospital's SOP Instance UIDs whose objects are in the study."""
+        original = {self.uid_in_study(uid): uid for uid in uids}
+        with self._study.database.session() as session:
+            return {original[uid] for uid in held_instances(session, original)}
+
+    def assemble(self) -> dict[str, list[str]]:
+        """Assemble the visits."""
+        return self._arrivals.assemble()
