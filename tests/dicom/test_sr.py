@@ -19,12 +19,14 @@ from npcpit_imaging.dicom import report_codes
 from npcpit_imaging.dicom.anatomy import CATEGORY, HEAD_AND_NECK, LESION, MASS, OTHER_WORDS, SITES, site_codes
 from npcpit_imaging.dicom.load import load_folder, load_series
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
+from npcpit_imaging.dicom.seg_read import read_segment
 from npcpit_imaging.dicom.source_images import source_slices
 from npcpit_imaging.dicom.sr import MeasuredLesion, in_image, key_slice, write_sr
 from npcpit_imaging.dicom.sr_read import read_sr
 from npcpit_imaging.errors import DicomError, GeometryError, InputError, NpcpitError
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.measurement import Measurement, Uptake
+from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Mask
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves a test's own folder out
@@ -301,6 +303,15 @@ def test_dcmqis_tumour_has_its_published_numbers(dcmqi_report):
     assert values["SCT 118565006", ""].value == pytest.approx(33.58, abs=0.005)
     assert values["SCT 118565006", ""].unit == "ml"
     assert {value.tracking_id for value in values.values()} == {"primary tumor"}
+
+
+def test_dcmqis_segment_has_the_volume_that_its_report_says(dcmqi_report):
+    """The SEG's source is not at hand: its 13 slices, 3.375 mm apart, make the grid; the report says 33.58 mL."""
+    grid = Geometry(
+        shape_kji=(13, 128, 128), origin_mm=(-226.4105, -430.7887, -119.271), spacing_mm=(3.537818, 3.537818, 3.375)
+    )
+    mask = read_segment(dcmqi_report.with_name("seg.dcm"), grid)
+    assert mask.volume_ml == pytest.approx(33.58, abs=0.005)
 
 
 def test_highdicoms_groups_keep_their_lesions(shared_data):
