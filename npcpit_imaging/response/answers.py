@@ -20,7 +20,7 @@ def timepoint_answers(subject: SubjectResponse) -> list[Answer]:
 
 
 def lesion_answers(subject: SubjectResponse) -> list[Answer]:
-    """Give one row per irradiated lesion (and cycle), with its responses inside."""
+    """Give one row per lesion (and cycle, where irradiated), with its responses inside."""
     return [_lesion(subject, lesion) for lesion in subject.lesions]
 
 
@@ -131,6 +131,7 @@ def _lesion(subject: SubjectResponse, lesion: LesionResponse) -> Answer:
         "subject": subject.subject,
         "reader": subject.reader,
         "lesion": lesion.lesion,
+        "irradiated": lesion.irradiated,
         "cycle": lesion.cycle,
         "irradiated_on": _day(lesion.irradiated_on),
         "baseline_at": lesion.baseline_at or None,

@@ -18,7 +18,7 @@ from npcpit_imaging.response.checking import Case
 from npcpit_imaging.response.durations import duration_of_response, progression_free_survival
 from npcpit_imaging.response.edit_checks import edit_checks
 from npcpit_imaging.response.irecist import immune_best_response, immune_pd_date, immune_responses
-from npcpit_imaging.response.lesion_response import irradiated_lesions
+from npcpit_imaging.response.lesion_response import lesion_responses
 from npcpit_imaging.response.reading import read_timepoints
 from npcpit_imaging.response.result import SubjectResponse, TimepointResponse
 from npcpit_imaging.study.assessment import Assessment
@@ -91,7 +91,7 @@ def _summary(
     counted = [_dated(tp) for tp in timepoints if not tp.excluded]
     every = [_dated(tp) for tp in timepoints if not tp.after_pd]
     reference = sd_reference(chart, case, protocol)
-    lesions = irradiated_lesions(
+    lesions = lesion_responses(
         chart,
         irradiations=case.irradiations,
         treatment_start=case.treatment_start,

@@ -1,4 +1,4 @@
-"""Response of each irradiated lesion from its own baseline (recist.md 1.11; the study's primary endpoint)."""
+"""Response of each lesion: irradiated ones, the primary endpoint, from their own baseline (recist.md 1.11)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ from npcpit_imaging.config.protocol import BaselineEpisode, LesionStop, Protocol
 from npcpit_imaging.response.best_response import DatedResponse, best_response, confirmed_best_response
 from npcpit_imaging.response.chart import Chart, Visit
 from npcpit_imaging.response.durations import time_to_progression
-from npcpit_imaging.response.lesion_timepoint import IMAGING, LesionAnswer, classify_lesion, lesion_start
-from npcpit_imaging.response.measurability import measurability
+from npcpit_imaging.response.lesion_timepoint import IMAGING, UNSEEN, LesionAnswer, classify_lesion, lesion_start
 from npcpit_imaging.response.result import LesionResponse, LesionTimepoint
 from npcpit_imaging.response.sums import lesion_value
 from npcpit_imaging.study.assessment import Assessment, Tenths
@@ -22,22 +21,29 @@ CLAUSE = "protocol, irradiated lesion (recist.md 1.11)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
-    """One irradiation that a lesion's response is counted from.
+    """What a lesion's response is counted from: its irradiation, or the subject's treatment where no light reached it.
 
     Args:
         lesion: The lesion.
-        cycle: Number of the cycle.
-        day: Day of the irradiation; None when not known.
+        cycle: Number of the cycle; None when it was not irradiated.
+        day: Day of the irradiation, or of the subject's first treatment; None when not known.
         until: Day of the next episode's irradiation; None when there is none.
+        light: Every day on which light reached the lesion.
     """
 
     lesion: str
-    cycle: int
+    cycle: int | None
     day: date | None
     until: date | None = None
+    light: tuple[date, ...] = ()
+
+    @property
+    def irradiated(self) -> bool:
+        """Whether light reached the lesion: only then it belongs to the endpoint."""
+        return self.cycle is not None
 
 
-def irradiated_lesions(
+def lesion_responses(
     chart: Chart,
     *,
     irradiations: Sequence[Irradiation],
@@ -45,7 +51,7 @@ def irradiated_lesions(
     protocol: Protocol,
     patient_pd: date | None,
 ) -> tuple[LesionResponse, ...]:
-    """Give the response of every irradiated lesion.
+    """Give the response of every irradiated lesion, and of every baseline lesion that no light reached.
 
     Args:
         chart: The subject's records.
@@ -55,35 +61,46 @@ def irradiated_lesions(
         patient_pd: First PD of the subject, for ``lesion_stop = patient_PD``.
     """
     done: dict[str, tuple[LesionTimepoint, ...]] = {}
+    irradiated: dict[str, tuple[LesionTimepoint, ...]] = {}
     answers: list[LesionResponse] = []
     for episode in episodes(chart, irradiations, treatment_start, protocol):
-        answer = _course(chart, episode, done, protocol, patient_pd)
+        # an irradiated lesion never takes its response from one that no light reached
+        answer = _course(chart, episode, irradiated if episode.irradiated else done, protocol, patient_pd)
         done[episode.lesion] = done.get(episode.lesion, ()) + answer.timepoints
+        if episode.irradiated:
+            irradiated[episode.lesion] = done[episode.lesion]
         answers.append(answer)
-    return tuple(sorted(answers, key=lambda own: (own.lesion, own.cycle)))
+    return tuple(sorted(answers, key=lambda own: (own.lesion, own.cycle or 0)))
 
 
 def episodes(
     chart: Chart, irradiations: Sequence[Irradiation], treatment_start: date | None, protocol: Protocol
 ) -> list[Episode]:
-    """List the irradiations that responses are counted from; lesions that merged come after their partners."""
+    """List what responses are counted from; lesions that merged come after their partners."""
     marked = {r.lesion for visit in chart.visits for r in visit.by_lesion.values() if r.irradiated}
     by_lesion: dict[str, list[Irradiation]] = {lesion: [] for lesion in marked}
     for treatment in irradiations:
         by_lesion.setdefault(treatment.lesion, []).append(treatment)
     fragments = {name for names in chart.fragments.values() for name in names}
+    lesions = (set(by_lesion) | set(chart.baseline.by_lesion)) - fragments
     found: list[Episode] = []
-    for lesion in sorted(set(by_lesion) - fragments, key=lambda name: (_merges(chart, name), name)):
-        own = sorted(by_lesion[lesion], key=lambda treatment: (treatment.date, treatment.cycle))
-        if not own:
-            found.append(Episode(lesion=lesion, cycle=1, day=treatment_start))
-        elif protocol.baseline_episode is BaselineEpisode.FIRST_IRRADIATION:
-            found.append(Episode(lesion=lesion, cycle=own[0].cycle, day=own[0].date))
+    for lesion in sorted(lesions, key=lambda name: (_merges(chart, name), name)):
+        own = sorted(by_lesion.get(lesion, ()), key=lambda treatment: (treatment.date, treatment.cycle))
+        if own:
+            found += _by_irradiation(lesion, own, protocol)
         else:
-            ends = [*(later.date for later in own[1:]), None]
-            pairs = zip(own, ends, strict=True)
-            found += [Episode(lesion=lesion, cycle=t.cycle, day=t.date, until=end) for t, end in pairs]
+            light = () if lesion not in marked or treatment_start is None else (treatment_start,)
+            cycle = 1 if lesion in marked else None
+            found.append(Episode(lesion=lesion, cycle=cycle, day=treatment_start, light=light))
     return found
+
+
+def _by_irradiation(lesion: str, own: Sequence[Irradiation], protocol: Protocol) -> list[Episode]:
+    light = tuple(treatment.date for treatment in own)
+    if protocol.baseline_episode is BaselineEpisode.FIRST_IRRADIATION:
+        return [Episode(lesion=lesion, cycle=own[0].cycle, day=own[0].date, light=light)]
+    pairs = zip(own, (*light[1:], None), strict=True)
+    return [Episode(lesion=lesion, cycle=t.cycle, day=t.date, until=end, light=light) for t, end in pairs]
 
 
 def _merges(chart: Chart, lesion: str) -> bool:
@@ -102,7 +119,9 @@ def _course(
     before = [visit for visit in seen if _is_before(chart, visit, episode)]
     if not before:
         return _without_baseline(episode, seen)
-    visits = [visit for visit in seen[len(before) - 1 :] if _within(chart, visit, episode)]
+    assessed = [visit for visit in before if _is_assessed(chart, visit, episode.lesion)]
+    first = chart.visits.index((assessed or before)[-1])
+    visits = [visit for visit in chart.visits[first:] if _within(chart, visit, episode)]
     answers = _answers(chart, episode, visits, done, protocol)
     stop = patient_pd if protocol.lesion_stop is LesionStop.PATIENT_PD else None
     return _summarised(chart, episode, visits[0], _timepoints(answers, episode, stop, protocol), protocol)
@@ -110,9 +129,13 @@ def _course(
 
 def _is_before(chart: Chart, visit: Visit, episode: Episode) -> bool:
     """Say whether a scan precedes the irradiation; without its date only the study's baseline surely does."""
-    if episode.day is None:
+    if episode.day is None or not episode.irradiated:
         return visit is chart.baseline
     return _date(chart, visit, episode.lesion) <= episode.day
+
+
+def _is_assessed(chart: Chart, visit: Visit, lesion: str) -> bool:
+    return all(piece.state not in UNSEEN for piece in chart.pieces(visit, lesion))
 
 
 def _within(chart: Chart, visit: Visit, episode: Episode) -> bool:
@@ -120,7 +143,7 @@ def _within(chart: Chart, visit: Visit, episode: Episode) -> bool:
 
 
 def _date(chart: Chart, visit: Visit, lesion: str) -> date:
-    return max(piece.date for piece in chart.pieces(visit, lesion))
+    return max((piece.date for piece in chart.pieces(visit, lesion)), default=visit.last_date)
 
 
 def _without_baseline(episode: Episode, seen: Sequence[Visit]) -> LesionResponse:
@@ -133,6 +156,7 @@ def _without_baseline(episode: Episode, seen: Sequence[Visit]) -> LesionResponse
     return LesionResponse(
         lesion=episode.lesion,
         cycle=episode.cycle,
+        irradiated=True,
         irradiated_on=episode.day,
         baseline_at="",
         baseline=None,
@@ -167,7 +191,7 @@ def _answers(
     protocol: Protocol,
 ) -> list[_Seen]:
     """Classify the lesion at every visit after its baseline, the first of ``visits``."""
-    start = lesion_start(chart, visits[0], episode.lesion, protocol)
+    start = lesion_start(chart, visits[0], episode.lesion, protocol, irradiated=episode.irradiated)
     nadir, found = start.size, []
     for visit in visits[1:]:
         shared = _shared(visit, episode.lesion, done)
@@ -208,7 +232,7 @@ def _timepoints(
             source=seen.answer.source,
             rule=RuleFired(rule=seen.answer.rule, clause=CLAUSE, text=seen.answer.text, numbers=_numbers(seen)),
             after_stop=last is not None and seen.day > last,
-            too_early=episode.day is not None and 0 < (seen.day - episode.day).days < protocol.too_early_days,
+            too_early=any(0 < (seen.day - day).days < protocol.too_early_days for day in episode.light),
         )
         for seen in answers
     )
@@ -222,8 +246,7 @@ def _numbers(seen: _Seen) -> tuple[tuple[str, float | None], ...]:
 def _summarised(
     chart: Chart, episode: Episode, baseline: Visit, timepoints: tuple[LesionTimepoint, ...], protocol: Protocol
 ) -> LesionResponse:
-    start = lesion_start(chart, baseline, episode.lesion, protocol)
-    record = chart.pieces(baseline, episode.lesion)[0]
+    start = lesion_start(chart, baseline, episode.lesion, protocol, irradiated=episode.irradiated)
     counted = [
         DatedResponse(date=tp.date, response=tp.response, early=tp.too_early) for tp in timepoints if not tp.after_stop
     ]
@@ -232,11 +255,12 @@ def _summarised(
     return LesionResponse(
         lesion=episode.lesion,
         cycle=episode.cycle,
-        irradiated_on=episode.day,
+        irradiated=episode.irradiated,
+        irradiated_on=episode.day if episode.irradiated else None,
         baseline_at=baseline.name,
         baseline=start.size,
         measurable=start.measurable,
-        measurable_reason=measurability(record, protocol).reason,
+        measurable_reason=start.reason,
         timepoints=timepoints,
         best=best_response(counted, protocol=protocol, reference=episode.day),
         confirmed=confirmed_best_response(counted, protocol=protocol, reference=episode.day),

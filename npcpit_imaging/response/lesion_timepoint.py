@@ -1,4 +1,4 @@
-"""Response of one irradiated lesion at one time point: its size, its presence, or endoscopy (recist.md 1.11, 1.12)."""
+"""Response of one lesion at one time point: its size, its presence, or endoscopy (recist.md 1.11, 1.12)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from npcpit_imaging.response.measurability import measurability
 from npcpit_imaging.response.sums import change_text, is_cleared, lesion_value, piece_values
 from npcpit_imaging.response.target import is_increase, is_partial
 from npcpit_imaging.study.assessment import Assessment, Tenths, mm_text
-from npcpit_imaging.study.lesion import EndoscopyState, LesionState
+from npcpit_imaging.study.lesion import EndoscopyState, LesionRole, LesionState
 from npcpit_imaging.study.response import Response
 
 IMAGING, ENDOSCOPY = "IMAGING", "ENDOSCOPY"
@@ -21,7 +21,9 @@ _BY_ENDOSCOPY = {
     EndoscopyState.PD: Response.PD,
     EndoscopyState.NE: Response.NE,
 }
-_UNSEEN = (LesionState.NOT_ASSESSED, LesionState.NOT_IMAGED, LesionState.REMOVED)
+UNSEEN = (LesionState.NOT_ASSESSED, LesionState.NOT_IMAGED, LesionState.REMOVED)
+"""States that say nothing of a lesion."""
+
 _GONE = (LesionState.ABSENT, LesionState.DISPROVED)
 
 
@@ -44,28 +46,32 @@ class LesionAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LesionStart:
-    """An irradiated lesion at its own baseline.
+    """A lesion at its own baseline.
 
     Args:
         lesion: Its name.
         size: In tenths of mm; None when it was not measured.
-        measurable: Whether it is measurable.
+        measurable: Whether its size answers.
+        reason: Why.
         nodal: Whether it is a node.
     """
 
     lesion: str
     size: Tenths | None
     measurable: bool
+    reason: str
     nodal: bool
 
 
-def lesion_start(chart: Chart, baseline: Visit, lesion: str, protocol: Protocol) -> LesionStart:
-    """Read a lesion at its own baseline."""
+def lesion_start(chart: Chart, baseline: Visit, lesion: str, protocol: Protocol, *, irradiated: bool) -> LesionStart:
+    """Read a lesion at its own baseline; a non-target that no light reached is answered by its presence."""
     pieces = chart.pieces(baseline, lesion)
+    by_presence = pieces[0].role is LesionRole.NON_TARGET and not irradiated
     return LesionStart(
         lesion=lesion,
         size=lesion_value(chart, baseline, lesion, protocol),
-        measurable=any(measurability(piece, protocol).measurable for piece in pieces),
+        measurable=not by_presence and any(measurability(piece, protocol).measurable for piece in pieces),
+        reason="non-target, not irradiated" if by_presence else measurability(pieces[0], protocol).reason,
         nodal=pieces[0].nodal,
     )
 
@@ -83,6 +89,8 @@ def classify_lesion(
         protocol: Thresholds and endoscopy.
     """
     pieces = chart.pieces(visit, start.lesion)
+    if not pieces:
+        return LesionAnswer(response=Response.NE, source=IMAGING, rule="lesion-ne", text=f"NE: no row at {visit.name}")
     if not start.measurable or start.size is None or nadir is None:
         return _not_measurable(pieces, protocol)
     values = piece_values(chart, visit, start.lesion, protocol)
@@ -121,7 +129,7 @@ def _not_measurable(pieces: Sequence[Assessment], protocol: Protocol) -> LesionA
         return LesionAnswer(
             response=Response.PD, source=IMAGING, rule="lesion-pd", text="PD: unequivocal progression of the lesion"
         )
-    if any(state in _UNSEEN for state in states):
+    if any(state in UNSEEN for state in states):
         return LesionAnswer(response=Response.NE, source=IMAGING, rule="lesion-ne", text=f"NE: {', '.join(states)}")
     if all(_is_gone(piece, protocol) for piece in pieces):
         left = sum(piece.size or 0 for piece in pieces if piece.state is LesionState.MEASURED)
@@ -144,7 +152,7 @@ def _no_number(pieces: Sequence[Assessment], protocol: Protocol) -> LesionAnswer
     if LesionState.UNEQUIVOCAL_PD in states:
         text = "PD: unequivocal progression, not measured"
         return LesionAnswer(response=Response.PD, source=IMAGING, rule="lesion-pd", text=text)
-    unseen = all(state in _UNSEEN for state in states)
+    unseen = all(state in UNSEEN for state in states)
     if protocol.endo_policy is EndoPolicy.ONLY_WHEN_NOT_MEASURABLE and unseen:
         answered = _endoscopic(pieces)
         if answered is not None:

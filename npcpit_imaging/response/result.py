@@ -1,4 +1,4 @@
-"""What the engine answers: per time point, per irradiated lesion and per subject, each with the rule that fired."""
+"""What the engine answers: per time point, per lesion and per subject, each with the rule that fired."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -93,7 +93,7 @@ class TimepointResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LesionTimepoint:
-    """The response of one irradiated lesion at one time point.
+    """The response of one lesion at one time point.
 
     Args:
         timepoint: Its name.
@@ -120,11 +120,12 @@ class LesionTimepoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LesionResponse:
-    """The course of one irradiated lesion from its own baseline.
+    """The course of one lesion; of an irradiated one, from its own baseline.
 
     Args:
         lesion: Its name.
-        cycle: Which cycle's baseline this is; 1 when every cycle shares the first.
+        cycle: Which cycle's baseline this is; 1 when every cycle shares the first; None when it was not irradiated.
+        irradiated: Whether light reached it; only then it belongs to the endpoint of irradiated lesions.
         irradiated_on: Day of that cycle; None when not known.
         baseline_at: Name of its baseline time point; empty when there is none.
         baseline: Its size there in tenths of mm; None when it was not measured.
@@ -139,7 +140,8 @@ class LesionResponse:
     """
 
     lesion: str
-    cycle: int
+    cycle: int | None
+    irradiated: bool
     irradiated_on: date | None
     baseline_at: str
     baseline: Tenths | None
@@ -161,7 +163,7 @@ class SubjectResponse:
         subject: Subject code.
         reader: The reader.
         timepoints: Follow-ups in date order.
-        lesions: Irradiated lesions, by name and cycle.
+        lesions: Every irradiated lesion and every lesion of the baseline, by name and cycle.
         bor: Best overall response without confirmation.
         confirmed_bor: Best overall response with confirmation.
         pd_date: Date of the first PD; None when there is none.

@@ -58,7 +58,9 @@ def test_case(case):
         assert shown(timepoint_answers(answer), wanted) == wanted
     if "lesions" in case:
         wanted = cells(case["lesions"])
-        flat = [{**lesion, **tp} for lesion in lesion_answers(answer) for tp in lesion["responses"]]
+        named = {row["lesion"] for row in wanted}
+        rows = [lesion for lesion in lesion_answers(answer) if lesion["lesion"] in named]
+        flat = [{**lesion, **tp} for lesion in rows for tp in lesion["responses"]]
         assert shown(flat, wanted) == wanted
     for name, value in case.get("answer", {}).items():
         assert text(subject_answer(answer)[name]) == value, name

@@ -143,7 +143,47 @@ def test_merged_into_a_lesion_that_was_not_irradiated(records):
     rows = [replace(r, irradiated=r.lesion == "T2") for r in records({"T1": "20 36 36", "T2": "20 20 20"})]
     rows[-1] = replace(rows[-1], state=LesionState.MERGED, parent_lesion="T1", longest_diameter=None)
     (answer,) = respond_case(Case(records=tuple(rows)), protocol=Protocol())
-    assert [tp.response for tp in answer.lesions[0].timepoints] == ["SD", "NE"]
+    responses = {x.lesion: [tp.response for tp in x.timepoints] for x in answer.lesions}
+    assert responses["T2"] == ["SD", "NE"]
+    assert [x.irradiated for x in answer.lesions] == [False, True]
+
+
+def test_lesions_that_no_light_reached_have_a_response_too(read):
+    """Targets by size, non-targets by presence, from the subject's baseline; never marked irradiated."""
+    course = Course(subject="S1", treatment_start=date(2026, 1, 6))
+    found = {"T1": "20 14 20", "T2": "20 20 20", "O1": "30 15 absent", "N1": "- 10 10"}
+    answer = read(found, treated={"T1": "2026-01-06"}, course=course, protocol=Protocol(min_sd_days=28))
+    lesions = {x.lesion: x for x in answer.lesions}
+    assert {name: x.irradiated for name, x in lesions.items()} == {"T1": True, "T2": False, "O1": False}
+    assert [tp.response for tp in lesions["T2"].timepoints] == ["SD", "SD"]
+    assert (lesions["T2"].best.response, lesions["T2"].baseline_at, lesions["T2"].baseline) == ("SD", "BASELINE", 200)
+    assert (lesions["T2"].cycle, lesions["T2"].irradiated_on) == (None, None)
+    assert lesions["T2"].to_progression.days == 84
+    assert [tp.response for tp in lesions["O1"].timepoints] == ["NON-CR/NON-PD", "CR"]
+    assert lesions["O1"].measurable_reason == "non-target, not irradiated"
+
+
+def test_a_visit_without_a_row_is_ne_for_the_lesion_and_counts_between_response_and_confirmation(read):
+    """PR, nothing, nothing, PR is not confirmed where one NE is allowed, for the lesion as for the subject."""
+    answer = read({"T1": "20 14 - - 14", "T2": "20 14 14 14 14"}, treated={"T1": "2026-01-06"})
+    lesion = next(x for x in answer.lesions if x.lesion == "T1")
+    assert [tp.response for tp in lesion.timepoints] == ["PR", "NE", "NE", "PR"]
+    assert lesion.timepoints[1].rule.text == "NE: no row at FU2"
+    assert (lesion.confirmed.response, answer.confirmed_bor.response) == ("SD", "SD")
+
+
+def test_a_lesions_baseline_is_the_last_scan_that_shows_it(read):
+    """Not assessed at the scan before the light: the scan before that one is its baseline."""
+    answer = read({"T1": "20 not_assessed 14", "T2": "20 20 20"}, treated={"T1": "2026-02-20"})
+    lesion = next(x for x in answer.lesions if x.lesion == "T1")
+    assert (lesion.baseline_at, lesion.baseline) == ("BASELINE", 200)
+    assert [tp.response for tp in lesion.timepoints] == ["NE", "PR"]
+
+
+def test_early_after_any_cycle_of_the_lesion(read):
+    """A scan soon after the second cycle is early too."""
+    answer = read({"T1": "20 14 14"}, treated={"T1": "2026-01-06 2026-03-20"})
+    assert [tp.too_early for tp in answer.lesions[0].timepoints] == [False, True]
 
 
 def test_only_a_baseline(read):
