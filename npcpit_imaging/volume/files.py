@@ -47,10 +47,9 @@ def read_labels(path: Path) -> tuple[NDArray[np.int64], Geometry]:
         GeometryError: Its grid is sheared or degenerate.
     """
     array, geometry = _read(path)
-    labels = np.rint(array).astype(np.int64)
-    if not np.array_equal(labels, array):
-        raise InputError(f"{path.name}: expected whole-number labels, found fractional values")
-    return labels, geometry
+    if not np.isfinite(array).all() or not np.array_equal(np.rint(array), array):
+        raise InputError(f"{path.name}: expected whole-number labels, found fractional or infinite values or NaN")
+    return array.astype(np.int64), geometry
 
 
 def read_mask(path: Path, *, label: int | None = None) -> Mask:

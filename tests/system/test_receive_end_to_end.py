@@ -1,4 +1,4 @@
-"""DCMTK's storescu against a running `npcpit receive`: what it acknowledges is in the study once, and only as agreed."""
+"""DCMTK's storescu against a running receiver: what it acknowledges is in the study once, and only as agreed."""
 
 import json
 import os
