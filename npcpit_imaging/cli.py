@@ -228,6 +228,7 @@ def segment(
     image: Image,
     output: Annotated[Path, typer.Option("-o", "--output", help="mask.nii.gz or mask.nrrd")],
     line: Annotated[str | None, typer.Option(help='The lesion\'s long axis, "x,y,z:x,y,z" in LPS mm.')] = None,
+    short_axis: Annotated[str | None, typer.Option(help="Its short axis in the same slice, with --line.")] = None,
     box: Annotated[str | None, typer.Option(help='Two opposite corners, "x,y,z:x,y,z" in LPS mm.')] = None,
     point: Annotated[str | None, typer.Option(help='A click in the lesion, "x,y,z" in LPS mm.')] = None,
     method: Annotated[str | None, typer.Option(help="Which segmenter; the modality's default without.")] = None,
@@ -235,15 +236,16 @@ def segment(
     as_json: Json = False,
 ) -> None:
     """Propose a lesion's mask from a line, a box or a click; no measurement until a reader confirms it."""
-    prompts = _prompts(line, box, point)
+    prompts = _prompts(line, short_axis, box, point)
     proposal, found = measure.segment_image(image, prompts, output, method=method, modality=modality)
     result = measure.proposal_json(proposal, found)
     _print(result, as_json, lambda: console.values(result))
 
 
-def _prompts(line: str | None, box: str | None, point: str | None) -> tuple[Prompt, ...]:
+def _prompts(line: str | None, short_axis: str | None, box: str | None, point: str | None) -> tuple[Prompt, ...]:
     prompts: list[Prompt] = []
     prompts += [parse_line(line)] if line else []
+    prompts += [parse_line(short_axis)] if short_axis else []
     prompts += [parse_box(box)] if box else []
     prompts += [parse_point(point)] if point else []
     if not prompts:

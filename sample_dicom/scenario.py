@@ -128,11 +128,11 @@ DIFFUSERS = (
 LESIONS = {
     "T01": {"role": "TARGET", "organ": "NASOPHARYNX", "location": "NASOPHARYNX", "nodal": False, "irradiated": True,
             "text": "nasopharyngeal mass, right fossa of Rosenmueller across the midline"},
-    "T02": {"role": "TARGET", "organ": "LYMPH NODE", "location": "LYMPH NODE, RETROPHARYNGEAL", "nodal": True,
+    "T02": {"role": "TARGET", "organ": "LYMPH NODE", "location": "RETROPHARYNGEAL LYMPH NODE", "nodal": True,
             "irradiated": False, "text": "left lateral retropharyngeal node"},
     "T03": {"role": "TARGET", "organ": "MASTICATOR SPACE", "location": "MASTICATOR SPACE", "nodal": False,
             "irradiated": True, "text": "left masticator space deposit in the pterygoid muscles"},
-    "N01": {"role": "NEW", "organ": "LYMPH NODE", "location": "LYMPH NODE, CERVICAL", "nodal": True,
+    "N01": {"role": "NEW", "organ": "LYMPH NODE", "location": "CERVICAL LYMPH NODE LEVEL II", "nodal": True,
             "irradiated": False, "text": "new right level II nodal mass outside the irradiated field"},
 }  # fmt: skip
 """What each lesion is; the same at every time point."""

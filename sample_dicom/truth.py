@@ -37,8 +37,9 @@ ABOUT_RESPONSES = """
 
 ABOUT_READER = """
 # A SCRIPTED reader, not a person: lines as a careful reader would draw them on the CT of the date, in the slice
-# nearest to the lesion's centre: the true ends there plus seeded noise of about 0.7 mm (less along the line
-# than across). long_axis_mm is the prompt, short_axis_mm the second caliper, slice_z_mm the slice's position."""
+# nearest to the lesion's centre: the true ends there plus seeded noise of about 0.7 mm (less along the line than
+# across, and less for axes under 15 mm, where a reader zooms in). long_axis_mm and short_axis_mm are the prompt,
+# slice_z_mm the slice's position."""
 
 EXPECTED = {
     "FU1": {"target": "PR", "non_target": "NA", "new": False, "overall": "PR"},
@@ -226,10 +227,15 @@ def _lines(visit: Visit, lesion: str) -> Iterator[str]:
     yield f"short_axis_mm = {_ends(short)}"
 
 
+STEADY_MM = 15.0
+"""Below this length a reader zooms in, and the hand's noise shrinks with the lesion."""
+
+
 def _by_hand(ends: Array, rng: np.random.RandomState) -> Array:
     along = (ends[1] - ends[0]) / length_mm(ends)
     across = np.array([-along[1], along[0], 0.0])
     noise = np.clip(rng.standard_normal((2, 2)) * [0.3, 0.6], [-0.4, -1.0], [0.4, 1.0])
+    noise *= min(1.0, length_mm(ends) / STEADY_MM)
     return ends + noise[:, :1] * along + noise[:, 1:] * across
 
 

@@ -158,8 +158,8 @@ def _prompts(truth: Toml) -> Iterator[dict[str, object]]:
             "timepoint": visit,
             "lesion": name,
             "modality": "CT",
-            "kind": "line",
-            "coordinates_mm": _pair(lines["long_axis_mm"]),
+            "kind": "bidirectional",
+            "coordinates_mm": f"{_pair(lines['long_axis_mm'])}:{_pair(lines['short_axis_mm'])}",
         }
 
 

@@ -25,8 +25,26 @@ LESION_COLUMNS = (
 )
 PROMPT_COLUMNS = ("subject", "timepoint", "lesion", "modality", "kind", "coordinates_mm")
 
-PARSERS: Mapping[str, Callable[[str], Prompt]] = {"line": parse_line, "box": parse_box, "point": parse_point}
-"""What a prompt may be; coordinates in LPS mm, points as ``x,y,z``, two of them with a colon between."""
+
+def parse_bidirectional(text: str) -> tuple[Prompt, ...]:
+    """Read four points, the ends of the long and of the short axis.
+
+    Raises:
+        InputError: The text is not four points.
+    """
+    points = text.split(":")
+    if len(points) != 4:
+        raise InputError(f'bidirectional: expected four points as "x,y,z:x,y,z:x,y,z:x,y,z" in mm, found "{text}"')
+    return parse_line(":".join(points[:2])), parse_line(":".join(points[2:]))
+
+
+PARSERS: Mapping[str, Callable[[str], tuple[Prompt, ...]]] = {
+    "line": lambda text: (parse_line(text),),
+    "bidirectional": parse_bidirectional,
+    "box": lambda text: (parse_box(text),),
+    "point": lambda text: (parse_point(text),),
+}
+"""What a prompt may be; coordinates in LPS mm, points as ``x,y,z`` with colons between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +61,7 @@ class LesionPrompt:
     lesion_id: str
     modality: Modality
     series_uid: str
-    prompt: Prompt
+    prompts: tuple[Prompt, ...]
     text: str
 
 
@@ -104,7 +122,7 @@ def _prompt(row: Row) -> LesionPrompt:
         raise TableError(f"kind: expected {', '.join(PARSERS)}, found {kind!r}", line=row.line)
     text = row.text("coordinates_mm")
     try:
-        prompt = PARSERS[kind](text)
+        prompts = PARSERS[kind](text)
     except (InputError, SegmentationError) as error:
         raise TableError(str(error), line=row.line) from error
     return LesionPrompt(
@@ -113,6 +131,6 @@ def _prompt(row: Row) -> LesionPrompt:
         lesion_id=row.text("lesion"),
         modality=Modality(modality),
         series_uid=row.values["series_uid"],
-        prompt=prompt,
+        prompts=prompts,
         text=f"{kind} {text}",
     )

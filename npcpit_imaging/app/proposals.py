@@ -47,7 +47,7 @@ def propose_from_prompt(study: Study, prompt: LesionPrompt) -> str:
         timepoint=prompt.timepoint,
         lesion_id=prompt.lesion_id,
         volume=volume,
-        prompt=prompt.prompt,
+        prompts=prompt.prompts,
         origin={"source": "reader's prompt", "prompt": prompt.text},
     )
 
@@ -59,10 +59,10 @@ def _propose(
     timepoint: str,
     lesion_id: str,
     volume: Volume,
-    prompt: Prompt,
+    prompts: tuple[Prompt, ...],
     origin: dict[str, object],
 ) -> str:
-    proposal = segment(volume, (prompt,), study.imaging(volume.modality).segmentation)
+    proposal = segment(volume, prompts, study.imaging(volume.modality).segmentation)
     if not proposal.mask.voxels.any():
         raise MeasurementError(f"{subject} {timepoint} {lesion_id}: the segmenter found nothing at the prompt")
     values = uptake(volume, proposal.mask) if volume.unit is Unit.SUVBW else None
@@ -158,7 +158,7 @@ def propose_from_seed(study: Study, subject: str, timepoint: str, lesion_id: str
         "prompt": f"box {box.corner_mm} {box.opposite_mm}",
     }
     said = _propose(
-        study, subject=subject, timepoint=timepoint, lesion_id=lesion_id, volume=volume, prompt=box, origin=origin
+        study, subject=subject, timepoint=timepoint, lesion_id=lesion_id, volume=volume, prompts=(box,), origin=origin
     )
     return f"{said}, seed carried from baseline +/- {uncertainty_mm:.1f} mm"
 
@@ -206,6 +206,6 @@ def propose_on_pet(study: Study, subject: str, timepoint: str, lesion_id: str) -
         timepoint=timepoint,
         lesion_id=lesion_id,
         volume=open_series(study, pet.uid),
-        prompt=box,
+        prompts=(box,),
         origin={"source": "CT mask carried to PET", "prompt": f"box {box.corner_mm} {box.opposite_mm}"},
     )

@@ -12,7 +12,7 @@ class SegmentationSettings(Config):
         method: Name of the segmenter, a key of ``npcpit_imaging.segmentation.segmenters.SEGMENTERS``.
         voxel_budget: About how many voxels a segmenter may look at; 150,000 answer in less than a second on two cores.
         point_radius_mm: Half-width of the box that a click alone stands for.
-        line_slack_mm: How far the proposal's diameter may exceed the line's length, beside half a pixel.
+        line_slack_mm: How far the proposal's diameter may exceed the line's length, beside a pixel's rounding.
         threshold: Probability above which a voxel is proposed; 0.4 gave the best cross-validated Dice of 0.3 to 0.55.
         smoothing: Width of the smoothing of the log-odds as a fraction of the lesion's diameter.
         ct_air_below_hu: CT voxels below are never proposed; None proposes any.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from npcpit_imaging.config.segmentation import SegmentationSettings
-from npcpit_imaging.segmentation.bind import bind_to_line
+from npcpit_imaging.segmentation.bind import END_PIXEL, bind_to_line
 from npcpit_imaging.segmentation.calibration import LICENCE, Calibration, shipped, shipped_digest
 from npcpit_imaging.segmentation.corrections import apply_corrections, correction_log_odds
 from npcpit_imaging.segmentation.features import features
@@ -106,7 +106,8 @@ def decide(
     if frame.line is None:
         inside &= _within_box(region, frame)
     inside = connected_to_centre(inside, probability)
-    slack = settings.line_slack_mm + min(region.native.spacing_mm[:2]) / 2
+    tighter = 0.0 if frame.short is None else END_PIXEL * min(region.native.spacing_mm[:2])
+    slack = settings.line_slack_mm - tighter
     bound = bind_to_line(probability, inside, region, frame, slack_mm=slack)
     return apply_corrections(connected_to_centre(bound, probability), region, prompts)
 

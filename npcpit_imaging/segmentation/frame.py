@@ -1,7 +1,7 @@
 """A prompt as a frame (centre, three axes, three half-lengths), so that every lesion looks one size to a segmenter."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ BOX_REACH = 1.25
 
 BOX_MARGIN_MM = 2.0
 
+LONG_AXIS_ANGLE_DEGREES = 60.0
+"""A second line at least this far from the direction of the first is the short axis of a bidirectional measurement."""
+
 SLICE_TOLERANCE = 0.05
 """A line whose ends differ by less, in slices, counts as drawn in one slice."""
 
@@ -50,6 +53,7 @@ class Frame:
         half_mm: `(3,)` half-lengths along them.
         reach_mm: `(3,)` how far along them a segmenter looks.
         line: The long axis in its slice, None for a box.
+        short: The short axis in the same slice, where a reader drew it too.
         slice_index_k: The slice of the line, None for a box.
         findings: What a reader should know of the prompt.
     """
@@ -59,6 +63,7 @@ class Frame:
     half_mm: NDArray[np.float64]
     reach_mm: NDArray[np.float64]
     line: Caliper | None = None
+    short: Caliper | None = None
     slice_index_k: int | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -88,15 +93,18 @@ class Frame:
 def frame_of(
     volume: Volume, prompts: tuple[Prompt, ...], previous: Mask | None, settings: SegmentationSettings
 ) -> Frame:
-    """The frame of the first positive line, lasso, box, scribble or point, in this order, else of the previous mask.
+    """The frame of the first positive line (or two), lasso, box, scribble or point, in this order, else of `previous`.
 
     Raises:
         SegmentationError: A prompt lies outside the image, a line is not in one slice, or nothing says where to look.
     """
     geometry = volume.geometry
     positive = [prompt for prompt in prompts if prompt.positive]
-    for line in (prompt for prompt in positive if isinstance(prompt, LinePrompt)):
-        return line_frame(line, geometry)
+    lines = [prompt for prompt in positive if isinstance(prompt, LinePrompt)]
+    if len(lines) == 2:
+        return bidirectional_frame(lines[0], lines[1], geometry)
+    if lines:
+        return line_frame(lines[0], geometry)
     for lasso in (prompt for prompt in positive if isinstance(prompt, LassoPrompt)):
         return line_frame(_longest_chord(lasso, geometry), geometry)
     for box in (prompt for prompt in positive if isinstance(prompt, BoxPrompt)):
@@ -146,6 +154,32 @@ def line_frame(line: LinePrompt, geometry: Geometry) -> Frame:
         line=Caliper(start_mm=_point(start), end_mm=_point(end)),
         slice_index_k=k,
         findings=_between_slices(apart, k),
+    )
+
+
+def bidirectional_frame(one: LinePrompt, other: LinePrompt, geometry: Geometry) -> Frame:
+    """The frame of a long and a short axis drawn in one slice, as RECIST's bidirectional tools draw them.
+
+    Raises:
+        SegmentationError: A line cannot be used, or the two are not the axes of one lesion in one slice.
+    """
+    long, short = sorted((one, other), key=lambda line: -line.length_mm)
+    frame, second = line_frame(long, geometry), line_frame(short, geometry)
+    angle = float(np.degrees(np.arccos(min(1.0, abs(float(frame.axes[0] @ second.axes[0]))))))
+    if second.slice_index_k != frame.slice_index_k or angle < LONG_AXIS_ANGLE_DEGREES:
+        raise SegmentationError(
+            f"two lines: expected a long and a short axis across each other in one slice, found slices "
+            f"{frame.slice_index_k} and {second.slice_index_k} and {angle:.0f} degrees between them"
+        )
+    half = frame.half_mm * (second.half_mm[0] / frame.half_mm[1])
+    half[0] = frame.half_mm[0]
+    offset = (second.centre_mm - frame.centre_mm) @ frame.axes[1]
+    return replace(
+        frame,
+        centre_mm=frame.centre_mm + offset * frame.axes[1],
+        half_mm=half,
+        reach_mm=half * np.array(LINE_REACH) + np.array(geometry.spacing_mm),
+        short=second.line,
     )
 
 

@@ -263,3 +263,25 @@ def test_an_unknown_segmenter_is_refused_with_the_known_ones(node):
 def test_every_segmenter_has_the_floor_as_its_last():
     assert list(SEGMENTERS)[-1] == "ellipsoid"
     assert next(iter(SEGMENTERS)) == SETTINGS.method
+
+
+@pytest.mark.parametrize("long_mm", [38.0, 16.0, 8.0])
+def test_a_long_and_a_short_axis_bind_both_diameters_of_their_slice(long_mm):
+    """In whichever order they are drawn, both diameters stay within a pixel or 5 % of them."""
+    volume, _, line = phantom(long_mm=long_mm, contrast_hu=20.0)
+    x, y, z = (0.75 * value for value in line.end_mm)
+    short = LinePrompt(start_mm=(-y, x, z), end_mm=(y, -x, z))
+    for prompts in ((line, short), (short, line)):
+        found = measure(segment(volume, prompts, SETTINGS).mask)
+        assert found.longest_diameter_mm == pytest.approx(long_mm, abs=max(0.8, 0.05 * long_mm))
+        assert found.short_axis_mm == pytest.approx(0.75 * long_mm, abs=max(0.8, 0.05 * 0.75 * long_mm))
+
+
+def test_two_lines_that_are_not_the_axes_of_one_lesion_are_refused(node):
+    volume, _, line = node
+    (x0, y0, z), (x1, y1, _) = line.start_mm, line.end_mm
+    beside = LinePrompt(start_mm=(x0, y0 + 2, z), end_mm=(x1, y1 + 3, z))
+    above = LinePrompt(start_mm=(-3.0, 5.0, z + 8), end_mm=(3.0, -5.0, z + 8))
+    for other in (beside, above):
+        with pytest.raises(SegmentationError, match="expected a long and a short axis across each other in one slice"):
+            segment(volume, (line, other), SETTINGS)
