@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.config.site import OriginalObjects
 from npcpit_imaging.dicom.deidentify import (
     DeidentifyPlan,
     SubjectCodes,
@@ -92,6 +93,7 @@ class Arrivals:
     def __init__(self, study: Study) -> None:
         self._study = study
         site = study.site.deidentification
+        self._keeps_originals = site.enabled and site.originals is OriginalObjects.KEEP
         self._key = study_key(study)
         codes = study.folder / site.subject_codes
         self._codes = read_subject_codes(codes) if codes.exists() else SubjectCodes(codes={})
@@ -113,6 +115,23 @@ class Arrivals:
             if outcome is IndexOutcome.STORED:  # the index tells first, so that no other content is overwritten
                 write_object(prepared, self._study.objects)
         return outcome
+
+    def keep_original(self, spooled: SpooledObject) -> None:
+        """Keep an object as it was received in the vault, where the site decided so.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        if not self._keeps_originals:
+            return
+        folder = self._study.vault / "originals"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.link(spooled.path, folder / f"{spooled.digest}.dcm")
+            sync_folder(folder)
+        except OSError as error:
+            raise StoreError(f"vault/originals: cannot be written ({error.strerror})") from error
 
     def subject_of(self, patient_id: str) -> str:
         """The subject code of a hospital's Patient ID, from the table or minted.
@@ -240,6 +259,7 @@ def ingest(arrivals: Arrivals, spool: Spool, spooled: SpooledObject) -> IndexOut
         receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
         LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
     else:
+        arrivals.keep_original(spooled)
         spool.done(spooled)
     return outcome
 

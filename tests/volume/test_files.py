@@ -1,5 +1,7 @@
 """NIfTI is RAS and NRRD is LPS; other programs must find our voxels where we do, and we theirs."""
 
+import struct
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -52,10 +54,11 @@ def test_a_nifti_made_by_hand_lies_where_its_ras_affine_says(tmp_path):
 
 
 def test_a_nifti_scale_is_applied(tmp_path):
-    image = nib.Nifti1Image(np.full((2, 2, 2), 15, np.int16), np.eye(4))
-    image.header.set_slope_inter(2.0, -5.0)
-    nib.save(image, tmp_path / "x.nii")
-    assert nib.load(tmp_path / "x.nii").dataobj.get_unscaled()[0, 0, 0] == 10, "(15 + 5) / 2 is what is stored"
+    """Stored 10 with scl_slope 2 and scl_inter -5 (bytes 112 and 116 of the NIfTI-1 header) is 15."""
+    nib.save(nib.Nifti1Image(np.full((2, 2, 2), 10, np.int16), np.eye(4)), tmp_path / "x.nii")
+    content = bytearray((tmp_path / "x.nii").read_bytes())
+    struct.pack_into("<ff", content, 112, 2.0, -5.0)
+    (tmp_path / "x.nii").write_bytes(content)
     assert read_volume(tmp_path / "x.nii").voxels[0, 0, 0] == 15
 
 
