@@ -184,8 +184,11 @@ def _groups(each: MeasuredLesion, context: _Context) -> Groups:
     lengths = _lengths(each, context.slices)
     if not lengths:
         return [volumetric]
+    on_pet = str(context.slices[0].image.Modality) == "PT"
     calipers = sr.MeasurementsAndQualitativeEvaluations(
-        method=code.RECIST, measurements=lengths, **_common(each.lesion, context)
+        method=None if on_pet else code.RECIST,  # RECIST 1.1 measures on CT and MR (Eisenhauer 2009, appendix II)
+        measurements=lengths,
+        **_common(each.lesion, context),
     )
     return [volumetric, calipers]
 
