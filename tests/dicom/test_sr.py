@@ -129,7 +129,7 @@ def test_our_numbers_come_back(written):
 
 
 def test_highdicom_finds_segment_site_and_method(written):
-    """TID 1411 groups by tracking UID refer to the SEG's segment; TID 1501 groups carry RECIST 1.1, on PET no method."""
+    """TID 1411 groups by tracking UID refer to the SEG's segment; TID 1501 groups carry RECIST 1.1, not on PET."""
     path, seg, files, _, lesions = written
     report, segmentation = hd.sr.srread(path), pydicom.dcmread(seg)
     known = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files}
