@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 import npcpit_imaging
-from npcpit_imaging.app import console, delivery, demo, measure, pipelines, reading, receiving, respond, study, survey
+from npcpit_imaging.app import (
+    console,
+    delivery,
+    demo,
+    importing,
+    measure,
+    pipelines,
+    reading,
+    receiving,
+    respond,
+    study,
+    survey,
+)
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError, NpcpitError
@@ -107,7 +119,7 @@ def import_(
 ) -> None:
     """Copy a folder's DICOM objects into the study, de-identified; a file that cannot be taken is named."""
     with study.open_study(folder) as opened:
-        report = receiving.import_folder(opened, source, progress=console.progress)
+        report = importing.import_folder(opened, source, progress=console.progress)
     _print(report.as_json(), as_json, lambda: console.arrivals(report))
     _exit(well=report.complete)
 

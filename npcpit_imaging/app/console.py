@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from npcpit_imaging.app.receiving import ArrivalReport, Tick
+from npcpit_imaging.app.importing import ArrivalReport, Tick
 from npcpit_imaging.app.respond import BestResponseReport, RespondReport
 from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
 from npcpit_imaging.flow.run import Outcome, Status

@@ -1,18 +1,19 @@
-"""What arrives, by network or from a folder: de-identified, placed, indexed, assembled into visits."""
+"""What arrives: de-identified, placed, indexed, assembled into visits; by network through the receiver's spool."""
 
 import contextlib
 import logging
 import os
-import secrets
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.config.site import OriginalObjects
 from npcpit_imaging.dicom.deidentify import (
     DeidentifyPlan,
@@ -20,10 +21,9 @@ from npcpit_imaging.dicom.deidentify import (
     mint_subject_code,
     read_subject_codes,
 )
-from npcpit_imaging.dicom.durable import sync_folder, write_synced
+from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.place import (
     PreparedObject,
-    claims_dicom,
     original_patient_id,
     prepare_object,
     write_object,
@@ -32,59 +32,10 @@ from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receiver import Receiver
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Spool, SpooledObject
-from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
+from npcpit_imaging.errors import ConfigError, DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
 from npcpit_imaging.store.images import IndexedObject, IndexOutcome, assemble_timepoints, index_object, subjects
 
 LOG = logging.getLogger(__name__)
-
-KEY_BYTES = 32
-"""Length of a study's secret, made when the first object arrives."""
-
-Tick = Callable[[], None]
-ProgressBar = Callable[[str, int], AbstractContextManager[Tick]]
-"""Opens a progress bar with a title and a number of steps; each call of what it gives is one step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A file that could not be taken: its place below the folder that was imported, and why."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArrivalReport:
-    """What became of every file of an import.
-
-    Args:
-        outcomes: Number of objects stored, repeated and in conflict.
-        refused: Files that were not taken.
-        conflicts: Files whose UID is known with other content; the first content is kept.
-        no_dicom: Files beside the objects that are no DICOM object (a licence, a README); not a fault.
-        assembled: Visits per subject.
-    """
-
-    outcomes: Counter[IndexOutcome]
-    refused: tuple[Refused, ...]
-    conflicts: tuple[str, ...] = ()
-    no_dicom: tuple[str, ...] = ()
-    assembled: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every file was taken."""
-        return not self.refused and not self.outcomes[IndexOutcome.CONFLICT]
-
-    def as_json(self) -> dict[str, object]:
-        """The report for a program."""
-        return {
-            **{outcome.value: self.outcomes[outcome] for outcome in IndexOutcome},
-            "refused": [{"file": each.file, "reason": each.reason} for each in self.refused],
-            "conflicts": list(self.conflicts),
-            "no_dicom": list(self.no_dicom),
-            "timepoints": self.assembled,
-        }
 
 
 class Arrivals:
@@ -176,72 +127,6 @@ def _indexed(placed: PreparedObject) -> IndexedObject:
     )
 
 
-def study_key(study: Study) -> bytes:
-    """The study's secret, made at first use; all pseudonyms, UIDs and date shifts come from it."""
-    path = study.vault / "key"
-    if not path.exists():
-        _make_key(path)
-    try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    except ValueError as error:
-        raise InputError("vault/key: expected hexadecimal digits, found something else") from error
-
-
-def _make_key(path: Path) -> None:
-    """Make the secret durable before anything depends on it; of two processes that try, one wins for both."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    own = path.with_name(f"key.{secrets.token_hex(8)}")
-    write_synced(own, secrets.token_hex(KEY_BYTES).encode("ascii"))
-    own.chmod(0o600)
-    with contextlib.suppress(FileExistsError):
-        os.link(own, path)
-    own.unlink()
-    sync_folder(path.parent)
-
-
-def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> ArrivalReport:
-    """Take every file of a folder into the study.
-
-    Args:
-        study: The study.
-        source: Walked to its depth; files that are no DICOM are refused by name, and never harm the others.
-        progress: Opens a progress bar.
-
-    Raises:
-        InputError: There is no such folder, or it holds no file.
-    """
-    if not source.exists():
-        raise InputError(f"{source}: no such file or folder")
-    files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-    if not files:
-        raise InputError(f"{source}: expected DICOM files, found an empty folder")
-    others = {file for file in files if not claims_dicom(file)}
-    arrivals = Arrivals(study)
-    outcomes: Counter[IndexOutcome] = Counter()
-    refused: list[Refused] = []
-    conflicts: list[str] = []
-    with progress("importing", len(files) - len(others)) as tick:
-        for file in (each for each in files if each not in others):
-            try:
-                outcome = arrivals.take(file)
-                outcomes[outcome] += 1
-                conflicts += [_below(source, file)] if outcome is IndexOutcome.CONFLICT else []
-            except NpcpitError as error:
-                refused.append(Refused(file=_below(source, file), reason=str(error)))
-            tick()
-    return ArrivalReport(
-        outcomes=outcomes,
-        refused=tuple(refused),
-        conflicts=tuple(conflicts),
-        no_dicom=tuple(sorted(_below(source, file) for file in others)),
-        assembled=arrivals.assemble(),
-    )
-
-
-def _below(source: Path, file: Path) -> str:
-    return file.name if file == source else file.relative_to(source).as_posix()
-
-
 def spool_of(study: Study) -> Spool:
     """The spool of the study's receiver, inside the vault: objects there are not yet de-identified."""
     return Spool(study.vault / "spool")
@@ -308,20 +193,23 @@ def take_waiting(study: Study, file: str) -> str:
 
 
 class Listener:
-    """A running receiver whose objects go into a study as they arrive."""
+    """A running receiver whose objects go into a study as they arrive.
+
+    Args:
+        study: The study.
+        port: Listen here instead of where site.toml says; 0 takes a free one.
+
+    Raises:
+        ConfigError: The site lets strangers in from elsewhere, or names no address or title that can be.
+        SpoolInUseError: Another receiver of this study is running.
+    """
 
     def __init__(self, study: Study, *, port: int | None = None) -> None:
+        settings = _settings(study, port)
         self._arrivals = Arrivals(study)
-        self._spool = spool_of(study)
         self._lock = threading.Lock()
         self.outcomes: Counter[str] = Counter()
-        site = study.site.receiver
-        settings = ReceiverSettings(
-            host=site.host,
-            port=site.port if port is None else port,
-            ae_title=site.ae_title,
-            allowed_calling_ae_titles=site.peers or None,
-        )
+        self._spool = spool_of(study)
         self._receiver = Receiver(settings, self._spool, self._on_stored)
 
     def __enter__(self) -> "Listener":
@@ -355,6 +243,20 @@ class Listener:
             except NpcpitError as error:
                 self.outcomes["waiting"] += 1
                 LOG.error("an object stays in the spool: %s", error)
+
+
+def _settings(study: Study, port: int | None) -> ReceiverSettings:
+    site = study.site.receiver
+    try:
+        return ReceiverSettings(
+            host=site.host,
+            port=site.port if port is None else port,
+            ae_title=site.ae_title,
+            allowed_calling_ae_titles=site.peers or None,
+        )
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"] for fault in error.errors())
+        raise ConfigError(f"site.toml: receiver: {faults}") from error
 
 
 def receive(study: Study, *, port: int | None, seconds: float | None, say: Callable[[str], None]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from npcpit_imaging.app.digest import digest_of
-from npcpit_imaging.app.receiving import study_key
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import shift_day, subject_shift_days
 from npcpit_imaging.errors import TableError
 from npcpit_imaging.response.answers import finding_answers, lesion_answers, subject_answer, timepoint_answers

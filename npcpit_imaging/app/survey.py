@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
+from npcpit_imaging.app.importing import ProgressBar
 from npcpit_imaging.app.measure import findings_json
-from npcpit_imaging.app.receiving import ProgressBar
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.quality import series_findings
