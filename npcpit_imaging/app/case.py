@@ -123,8 +123,8 @@ def _lesion_table(
         best = _text(per_lesion.get(lesion.lesion_id, {}).get("best"))
         kind = "node, short axis" if lesion.nodal else "longest diameter"
         field = "irradiated" if lesion.irradiated else "not irradiated"
-        rows.append((lesion.lesion_id, lesion.location.lower(), lesion.role.lower(), kind, field, *cells, best))
-    header = ("lesion", "site", "role", "size is", "light", *points, "best (irradiated)")
+        rows.append((lesion.lesion_id, lesion.location, lesion.role.lower(), kind, field, *cells, best))
+    header = ("lesion", "site", "role", "size is", "light", *points, "best")
     widths = (0.7, 2.4, 1.0, 1.5, 1.3, *(1.4 for _ in points), 1.4)
     return Table(title="Lesions, mm", header=header, rows=tuple(rows), widths=widths)
 
