@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from npcpit_imaging.app.receiving import Arrivals, ingest, study_key
+from npcpit_imaging.app.receiving import Arrivals, ingest
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import new_uid
 from npcpit_imaging.dicom.spool import Spool
 from npcpit_imaging.errors import NpcpitError

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
+from npcpit_imaging.app.importing import ProgressBar, Tick
 from npcpit_imaging.app.intake import Intake
 from npcpit_imaging.app.patience import Patience
 from npcpit_imaging.app.peer import open_archive
 from npcpit_imaging.app.pull_report import PulledRow, PullReport, PullStatus, row_of
 from npcpit_imaging.app.pull_series import SeriesPull
-from npcpit_imaging.app.receiving import ProgressBar, Tick, spool_of, study_key
+from npcpit_imaging.app.receiving import spool_of
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.app.worklist import RawRow, WorkRow, parse_row, read_worklist
 from npcpit_imaging.config.pacs import PacsSite, takes_series
 from npcpit_imaging.dicom.archive import Archive, SeriesAnswer, StudyAnswer
