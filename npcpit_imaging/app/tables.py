@@ -1,6 +1,7 @@
 """CSV tables that people hand in: every fault names its line, what was expected and what was found."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
 
     Raises:
         InputError: There is no such file, or it is not text.
-        TableError: A required column is missing, or there is a column nobody asked for.
+        TableError: A required column is missing, one stands twice or nobody asked for it, or a line has too many cells.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -69,20 +70,29 @@ def read_table(path: Path, *, required: Sequence[str], optional: Sequence[str] =
         raise InputError(f"{path.name}: no such file in {path.parent.name or path.parent}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: expected a UTF-8 table, cannot be read as one") from error
-    reader = csv.DictReader(text.splitlines())
-    found = [name.strip() for name in reader.fieldnames or []]
-    missing = [name for name in required if name not in found]
-    unknown = [name for name in found if name not in (*required, *optional)]
-    if missing or unknown:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        reader.fieldnames = _columns(path, reader.fieldnames or (), required, optional)
+        return [_row(path, reader.line_num, values, (*required, *optional)) for values in reader]
+    except csv.Error as error:
+        raise TableError(f"{path.name}: expected comma-separated values, {error}", line=reader.line_num) from error
+
+
+def _columns(path: Path, header: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> list[str]:
+    found = [name.strip() for name in header]
+    faults = {
+        "missing": [name for name in required if name not in found],
+        "unknown": [name for name in found if name not in (*required, *optional)],
+        "twice": sorted({name for name in found if found.count(name) > 1}),
+    }
+    if any(faults.values()):
         raise TableError(
             f"{path.name}: expected columns {', '.join(required)}"
             + (f" and perhaps {', '.join(optional)}" if optional else "")
-            + (f"; missing {', '.join(missing)}" if missing else "")
-            + (f"; unknown {', '.join(unknown)}" if unknown else ""),
+            + "".join(f"; {fault} {', '.join(names)}" for fault, names in faults.items() if names),
             line=1,
         )
-    reader.fieldnames = found
-    return [_row(path, reader.line_num, values, (*required, *optional)) for values in reader]
+    return found
 
 
 def _row(path: Path, line: int, values: Mapping[str | None, str | list[str] | None], columns: Sequence[str]) -> Row:
