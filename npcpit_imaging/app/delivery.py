@@ -5,6 +5,7 @@ import hashlib
 import io
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from npcpit_imaging.app.case import build_case_report
 from npcpit_imaging.app.features import accepted_masks
 from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.responses import shifted_moment
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
@@ -20,11 +22,11 @@ from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.case_report import write_case_report
 from npcpit_imaging.report.feature_table import write_features
 from npcpit_imaging.store.images import paths_of, subjects, timepoints
-from npcpit_imaging.store.lesions import StoredProposal, lesions_of, proposals_of
+from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, lesions_of, proposals_of, stored_caliper
 from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import features, put_delivery, responses_of
 from npcpit_imaging.store.schema import FeatureRow
-from npcpit_imaging.study.measurement import Uptake
+from npcpit_imaging.study.measurement import Measurement, Uptake
 
 EXPORTED = ("deliver", "derived")
 """Folders that may leave the site: no DICOM pixels, no vault."""
@@ -87,9 +89,12 @@ def _write_pair(
         )
         for each, mask in zip(proposals, masks, strict=True)
     ]
-    write_seg(seg, segmented, sources=sources, created=read.signed)
+    created = shifted_moment(study, first.subject, read.signed)
+    write_seg(seg, segmented, sources=sources, created=created)
     measured = [
-        MeasuredLesion(lesion=each.lesion, segment_number=number, measurement=each.measurement, uptake=each.uptake)
+        MeasuredLesion(
+            lesion=each.lesion, segment_number=number, measurement=_confirmed(read, each), uptake=each.uptake
+        )
         for number, each in enumerate(proposals, start=1)
     ]
     write_sr(
@@ -100,9 +105,22 @@ def _write_pair(
         reader=read.reader,
         timepoint=first.timepoint,
         timepoint_order=order,
-        created=read.signed,
+        created=created,
     )
     return [(seg, "SEG"), (sr, "SR")]
+
+
+def _confirmed(read: SignedRead, proposal: StoredProposal) -> Measurement:
+    """What was measured on the mask, with the reader's own calipers where the reader preferred them."""
+    row = next((row for row in read.lesions if row.proposal_id == proposal.id), None)
+    if row is None or row.accepted != "caliper":
+        return proposal.measurement
+    return replace(
+        proposal.measurement,
+        longest_diameter=stored_caliper(row.reader_caliper),
+        short_axis=stored_caliper(row.reader_short_caliper),
+        convention="reader's caliper",
+    )
 
 
 def deliver_tables(study: Study) -> str:
@@ -117,7 +135,7 @@ def deliver_tables(study: Study) -> str:
             for row in responses_of(session, code)
         ]
         feature_rows = features(session)
-        places = {each.id: each for code in codes for each in proposals_of(session, code)}
+        places = {each.id: each for code in codes for each in every_proposal_of(session, code)}
     _write_csv(study.deliver / "measurements.csv", measured)
     for level in ("timepoint", "lesion", "subject", "finding"):
         _write_csv(study.deliver / f"responses_{level}.csv", [row for row in answered if row["level"] == level])
@@ -130,7 +148,7 @@ def deliver_tables(study: Study) -> str:
 def _measurements(session: Session, subject: str) -> list[dict[str, object]]:
     """What each reader says of each lesion, with the mask's own numbers beside the confirmed ones."""
     lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
-    proposals = {each.id: each for each in proposals_of(session, subject)}
+    proposals = {each.id: each for each in every_proposal_of(session, subject)}
     rows = []
     for read in newest_reads(session, subject):
         for row in read.lesions:
@@ -153,6 +171,7 @@ def _measurements(session: Session, subject: str) -> list[dict[str, object]]:
                     "nodal": lesion.nodal,
                     "irradiated": lesion.irradiated,
                     "state": row.state,
+                    "accepted": row.accepted,
                     "longest_diameter_mm": _rounded(row.longest_diameter_mm),
                     "short_axis_mm": _rounded(row.short_axis_mm),
                     "mask_longest_diameter_mm": None

@@ -8,7 +8,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.radiomics.feature import Status
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import StoredProposal, proposals_of
+from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, proposals_of
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import put_features
 from npcpit_imaging.store.schema import FeatureRow, JsonObject
@@ -22,10 +22,11 @@ def accepted_masks(study: Study) -> dict[str, StoredProposal]:
             accepted = {
                 row.proposal_id for read in newest_reads(session, subject) for row in read.lesions if row.proposal_id
             }
-            proposals = proposals_of(session, subject)
-            places = {(each.timepoint, each.lesion.lesion_id) for each in proposals if each.id in accepted}
-            for each in proposals:
-                on_pet = each.uptake is not None
+            every = every_proposal_of(session, subject)
+            newest = {each.id for each in proposals_of(session, subject)}
+            places = {(each.timepoint, each.lesion.lesion_id) for each in every if each.id in accepted}
+            for each in every:
+                on_pet = each.uptake is not None and each.id in newest
                 if each.id in accepted or (on_pet and (each.timepoint, each.lesion.lesion_id) in places):
                     modality = "PT" if on_pet else "CT"
                     found[f"{subject}/{each.timepoint}/{each.lesion.lesion_id}/{modality}"] = each

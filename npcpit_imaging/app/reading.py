@@ -1,7 +1,7 @@
 """Readers' confirmations from a table: what each reader says of each lesion, signed, with both numbers kept."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -97,7 +97,7 @@ def _confirmed(row: Row, lesion: Lesion, proposal: StoredProposal | None) -> Con
         return ConfirmedLesion(lesion=lesion, state=state, field=field, comment=row.values["comment"])
     caliper, short = _caliper(row, "caliper_mm"), _caliper(row, "short_caliper_mm")
     if row.text("accept") == "proposal":
-        return _accepted(row, lesion, proposal, caliper, field)
+        return replace(_accepted(row, lesion, proposal, caliper, field), reader_short_caliper=short)
     if row.text("accept") != "caliper":
         raise TableError(f"accept: expected proposal or caliper, found {row.text('accept')!r}", line=row.line)
     if caliper is None or (lesion.nodal and short is None):
@@ -109,7 +109,9 @@ def _confirmed(row: Row, lesion: Lesion, proposal: StoredProposal | None) -> Con
         longest_diameter_mm=caliper.length_mm,
         short_axis_mm=None if short is None else short.length_mm,
         proposal_id=None if proposal is None else proposal.id,
+        accepted="caliper",
         reader_caliper=caliper,
+        reader_short_caliper=short,
         field=field,
         comment=row.values["comment"],
         findings=() if proposal is None else compare_with_caliper(proposal.measurement, caliper),
@@ -127,6 +129,7 @@ def _accepted(
         longest_diameter_mm=proposal.measurement.longest_diameter_mm,
         short_axis_mm=proposal.measurement.short_axis_mm,
         proposal_id=proposal.id,
+        accepted="proposal",
         reader_caliper=caliper,
         field=field,
         comment=row.values["comment"],

@@ -1,14 +1,14 @@
 """From signed reads to RECIST responses in the store, with tables/treatments.csv and tables/subjects.csv."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
-from npcpit_imaging.dicom.deidentify import shift_day, subject_shift_days
+from npcpit_imaging.dicom.deidentify import shift_day, shift_moment, subject_shift_days
 from npcpit_imaging.errors import TableError
 from npcpit_imaging.response.answers import finding_answers, lesion_answers, subject_answer, timepoint_answers
 from npcpit_imaging.response.engine import Case, respond_case
@@ -124,6 +124,13 @@ def shifted(study: Study, subject: str, day: date) -> date:
     if not study.site.deidentification.enabled:
         return day
     return shift_day(day, subject_shift_days(study_key(study), subject))
+
+
+def shifted_moment(study: Study, subject: str, moment: datetime) -> datetime:
+    """A moment of today in the study's own dates: beside shifted image dates a true one would give the shift away."""
+    if not study.site.deidentification.enabled:
+        return moment
+    return shift_moment(moment, subject_shift_days(study_key(study), subject))
 
 
 StoredRow: TypeAlias = tuple[str, str, str | None, str | None, JsonObject]

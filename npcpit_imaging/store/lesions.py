@@ -115,6 +115,13 @@ def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -
 
 def proposals_of(session: Session, subject: str) -> list[StoredProposal]:
     """A subject's newest proposal per lesion, time point and series, by time point date, lesion and series."""
+    every = every_proposal_of(session, subject)
+    newest = {(each.timepoint, each.lesion.lesion_id, each.series_uid): each for each in every}
+    return list(newest.values())
+
+
+def every_proposal_of(session: Session, subject: str) -> list[StoredProposal]:
+    """Every proposal ever made for a subject: a read may have accepted one that is not the newest any more."""
     rows = session.execute(
         select(ProposalRow, TimePointRow.name, LesionRow)
         .join(TimePointRow, ProposalRow.timepoint_id == TimePointRow.id)
@@ -122,8 +129,7 @@ def proposals_of(session: Session, subject: str) -> list[StoredProposal]:
         .where(LesionRow.subject == subject)
         .order_by(TimePointRow.date, LesionRow.lesion_id, ProposalRow.series_uid, ProposalRow.id)
     )
-    newest = {(name, lesion.lesion_id, row.series_uid): _proposal(row, name, lesion) for row, name, lesion in rows}
-    return list(newest.values())
+    return [_proposal(row, name, lesion) for row, name, lesion in rows]
 
 
 def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProposal:
@@ -152,7 +158,7 @@ def _measurement_json(measurement: Measurement) -> JsonObject:
 def _measurement(values: JsonObject) -> Measurement:
     fields = dict(values)
     for name in ("longest_diameter", "short_axis"):
-        fields[name] = _caliper(fields[name])
+        fields[name] = stored_caliper(fields[name])
     findings = fields["findings"]
     assert isinstance(findings, list)
     fields["findings"] = tuple(
@@ -161,7 +167,8 @@ def _measurement(values: JsonObject) -> Measurement:
     return Measurement(**fields)  # type: ignore[arg-type]  # JSON written by _measurement_json
 
 
-def _caliper(value: object) -> Caliper | None:
+def stored_caliper(value: object) -> Caliper | None:
+    """A caliper as it was stored; None where there is none."""
     if not isinstance(value, dict):
         return None
     return Caliper(start_mm=_point(value["start_mm"]), end_mm=_point(value["end_mm"]))

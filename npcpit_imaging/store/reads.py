@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from npcpit_imaging.errors import StoreError
 from npcpit_imaging.store.images import timepoint_id
-from npcpit_imaging.store.schema import AssessmentRow, LesionRow, ReadRow, TimePointRow
+from npcpit_imaging.store.schema import AssessmentRow, JsonObject, LesionRow, ReadRow, TimePointRow
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.finding import Finding
 from npcpit_imaging.study.lesion import FieldPosition, Lesion, LesionState
@@ -24,8 +24,10 @@ class ConfirmedLesion:
         state: What was found.
         longest_diameter_mm: The confirmed size, mm; None unless measured.
         short_axis_mm: The confirmed short axis, mm; None unless measured.
-        proposal_id: The proposal that was accepted; None when the reader measured by hand or nothing was measured.
-        reader_caliper: The reader's own line, kept beside the mask's.
+        proposal_id: The proposal that was looked at; None when there was none or nothing was measured.
+        accepted: ``proposal`` or ``caliper``: whose numbers the confirmed ones are; empty unless measured.
+        reader_caliper: The reader's own long axis, kept beside the mask's.
+        reader_short_caliper: The reader's own short axis.
         field: Position relative to the irradiated field, where it was judged.
         findings: Differences between mask and caliper and the like.
     """
@@ -35,7 +37,9 @@ class ConfirmedLesion:
     longest_diameter_mm: float | None = None
     short_axis_mm: float | None = None
     proposal_id: int | None = None
+    accepted: str = ""
     reader_caliper: Caliper | None = None
+    reader_short_caliper: Caliper | None = None
     field: FieldPosition | None = None
     comment: str = ""
     findings: tuple[Finding, ...] = ()
@@ -103,7 +107,6 @@ def sign_read(
 
 
 def _assessment(read_id: int, confirmed: ConfirmedLesion) -> AssessmentRow:
-    caliper = confirmed.reader_caliper
     return AssessmentRow(
         read_id=read_id,
         tracking_uid=confirmed.lesion.tracking_uid,
@@ -111,11 +114,17 @@ def _assessment(read_id: int, confirmed: ConfirmedLesion) -> AssessmentRow:
         state=confirmed.state.value,
         longest_diameter_mm=confirmed.longest_diameter_mm,
         short_axis_mm=confirmed.short_axis_mm,
-        reader_caliper=None if caliper is None else dict(asdict(caliper)),
+        accepted=confirmed.accepted,
+        reader_caliper=_caliper(confirmed.reader_caliper),
+        reader_short_caliper=_caliper(confirmed.reader_short_caliper),
         field=None if confirmed.field is None else confirmed.field.value,
         comment=confirmed.comment,
         findings=[{**asdict(finding), "severity": finding.severity.value} for finding in confirmed.findings],
     )
+
+
+def _caliper(caliper: Caliper | None) -> JsonObject | None:
+    return None if caliper is None else dict(asdict(caliper))
 
 
 def newest_reads(session: Session, subject: str) -> list[SignedRead]:

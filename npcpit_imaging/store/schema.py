@@ -160,7 +160,9 @@ class AssessmentRow(Base):
     state: Mapped[str] = mapped_column(String(32))
     longest_diameter_mm: Mapped[float | None] = mapped_column(Float)
     short_axis_mm: Mapped[float | None] = mapped_column(Float)
+    accepted: Mapped[str] = mapped_column(String(16), default="")
     reader_caliper: Mapped[JsonObject | None]
+    reader_short_caliper: Mapped[JsonObject | None]
     field: Mapped[str | None] = mapped_column(String(8))
     comment: Mapped[str] = mapped_column(Text, default="")
     findings: Mapped[list[JsonObject]] = mapped_column(default=list)
