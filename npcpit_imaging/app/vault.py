@@ -7,17 +7,25 @@ from pathlib import Path
 
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.durable import sync_folder, write_synced
-from npcpit_imaging.errors import InputError
+from npcpit_imaging.errors import InputError, StoreError
 
 KEY_BYTES = 32
 """Length of a study's secret, made when the first object arrives."""
 
 
 def study_key(study: Study) -> bytes:
-    """The study's secret, made at first use; all pseudonyms, UIDs and date shifts come from it."""
+    """The study's secret, made at first use.
+
+    Raises:
+        InputError: The file holds something else.
+        StoreError: The disk refuses.
+    """
     path = study.vault / "key"
     if not path.exists():
-        _make_key(path)
+        try:
+            _make_key(path)
+        except OSError as error:
+            raise StoreError(f"vault: the study's secret cannot be written ({error.strerror})") from error
     try:
         return bytes.fromhex(path.read_text(encoding="ascii"))
     except ValueError as error:
