@@ -1,0 +1,250 @@
+"""The verb ``npcpit sdtm``: measurements to SDTM (XPT v5, Dataset-JSON 1.1) and ADaM-style tables, checked."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from npcpit_imaging.app.sdtm_reads import subject_reads
+from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.errors import InputError, NpcpitError, TableError
+from npcpit_imaging.report.sdtm import tabulate
+from npcpit_imaging.report.sdtm_adam import analysis_tables, write_tables
+from npcpit_imaging.report.sdtm_checking import CheckResult
+from npcpit_imaging.report.sdtm_checks import run_checks
+from npcpit_imaging.report.sdtm_files import write_datasets
+from npcpit_imaging.report.sdtm_records import Evaluator, SubjectRead
+from npcpit_imaging.report.sdtm_terms import EVALUATOR_IDS, EVALUATORS, INDEPENDENT, INVESTIGATOR
+from npcpit_imaging.response.checking import Case
+from npcpit_imaging.response.rows import Fault, Row, Table, read_table
+from npcpit_imaging.response.table import read_measurements, read_subjects, read_treatments
+from npcpit_imaging.study.assessment import Assessment
+from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.finding import Severity
+
+READER = "READER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdtmReport:
+    """What an export wrote and what its checks found.
+
+    Args:
+        files: What was written.
+        records: Number of rows by dataset.
+        checks: What every check found.
+        readers: Which evaluator each reader became.
+        notes: What a person should know.
+        faults: What was refused.
+    """
+
+    files: tuple[Path, ...]
+    records: Mapping[str, int]
+    checks: tuple[CheckResult, ...]
+    readers: Mapping[str, Evaluator]
+    notes: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing was refused and no check of severity error found anything."""
+        return not self.faults and not any(check.hits and check.severity is Severity.ERROR for check in self.checks)
+
+
+def export_sdtm(
+    measurements: Path,
+    out: Path,
+    *,
+    protocol: Protocol,
+    subjects: Path | None = None,
+    treatments: Path | None = None,
+    readers: Path | None = None,
+    study_id: str = "NPC-PIT",
+    now: datetime | None = None,
+) -> SdtmReport:
+    """Write a table of measurements and its responses as SDTM and ADaM-style datasets.
+
+    Args:
+        measurements: CSV as for ``npcpit respond``.
+        out: Folder; made when it is not there.
+        protocol: The study's decisions.
+        subjects: CSV of treatment start, death and other dates; without it there are no study days.
+        treatments: CSV of light treatments by lesion.
+        readers: CSV: reader, eval, evalid; without it names that are CDISC's own words are taken as such.
+        study_id: STUDYID.
+        now: When the files are made; this moment when not given.
+
+    Returns:
+        What was written, what the checks found, and what was refused; other subjects are still exported.
+
+    Raises:
+        InputError: A file cannot be read or written.
+        TableError: A header from which no row can be trusted.
+    """
+    rows, courses, treated = _tables(measurements, subjects, treatments)
+    faults = [*rows.faults, *courses.faults, *treated.faults]
+    refused = {fault.subject for fault in faults}
+    names = {record.reader for records in rows.by_subject.values() for record in records}
+    evaluators, notes = evaluators_of(names, _given_evaluators(readers))
+    reads: list[SubjectRead] = []
+    for subject in sorted(rows.by_subject):
+        if subject in refused or "" in refused:
+            faults.append(Fault(subject=subject, line=None, text="not exported: a row of it was refused"))
+            continue
+        try:
+            reads += subject_reads(_case(subject, rows, courses, treated), protocol=protocol, evaluators=evaluators)
+        except NpcpitError as error:
+            faults.append(Fault(subject=subject, line=None, text=str(error)))
+    return write_export(
+        reads,
+        out,
+        protocol=protocol,
+        study_id=study_id,
+        now=now or datetime.now(UTC),
+        evaluators=evaluators,
+        notes=notes,
+        faults=faults,
+    )
+
+
+def write_export(
+    reads: Sequence[SubjectRead],
+    out: Path,
+    *,
+    protocol: Protocol,
+    study_id: str,
+    now: datetime,
+    evaluators: Mapping[str, Evaluator],
+    notes: Sequence[str] = (),
+    faults: Sequence[Fault] = (),
+) -> SdtmReport:
+    """Write datasets, analysis tables and the checks' findings into a folder.
+
+    Raises:
+        InputError: A file cannot be written, or holds what its form cannot.
+    """
+    if not study_id.strip():
+        raise InputError("study_id: expected a STUDYID, found none")
+    tabulation = tabulate(reads, study_id=study_id, protocol=protocol)
+    checks = run_checks(tabulation)
+    tables = analysis_tables(reads, tabulation, study_id=study_id, protocol=protocol)
+    _make(out)
+    files = write_datasets(tabulation.datasets.values(), out, study_id=study_id, created=now)
+    files += write_tables(tables, out)
+    files.append(_write_checks(checks, out / "checks.csv"))
+    records = {name: len(dataset.rows) for name, dataset in tabulation.datasets.items()}
+    return SdtmReport(
+        files=tuple(files),
+        records={**records, **{name.upper(): len(table) for name, table in tables.items()}},
+        checks=checks,
+        readers=dict(evaluators),
+        notes=tuple(notes),
+        faults=tuple(faults),
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror}") from error
+
+
+def _write_checks(checks: Iterable[CheckResult], path: Path) -> Path:
+    """Write one row per hit, and one per check that found nothing."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["id", "severity", "check", "hits", "dataset", "row", "found"])
+            for check in checks:
+                start = [check.id, check.severity.value, check.text, len(check.hits)]
+                writer.writerows([*start, hit.dataset, hit.row or "", hit.text] for hit in check.hits)
+                if not check.hits:
+                    writer.writerow([*start, "", "", ""])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def evaluators_of(
+    names: Iterable[str], given: Mapping[str, Evaluator] | None = None
+) -> tuple[dict[str, Evaluator], list[str]]:
+    """Give each reader --EVAL and --EVALID.
+
+    A reader whose name is CDISC's own word keeps it (``INVESTIGATOR``, ``RADIOLOGIST 1``); one without a name is the
+    investigator; any other becomes ``READER n`` by alphabet, with a note, because nobody said who it is.
+
+    Args:
+        names: Every reader of the study; an empty name is one reader.
+        given: What the study says of them.
+
+    Example:
+        >>> evaluators_of(["", "RADIOLOGIST 1"])[0]["RADIOLOGIST 1"]
+        Evaluator(role='INDEPENDENT ASSESSOR', identifier='RADIOLOGIST 1')
+    """
+    found: dict[str, Evaluator] = {}
+    notes: list[str] = []
+    for name in sorted(set(names)):
+        upper = " ".join(name.upper().split())
+        if given is not None and name in given:
+            found[name] = given[name]
+        elif not upper:
+            found[name] = Evaluator(role=INVESTIGATOR)
+        elif upper in EVALUATOR_IDS:
+            found[name] = Evaluator(role=INDEPENDENT, identifier=upper)
+        elif upper in EVALUATORS:
+            found[name] = Evaluator(role=upper)
+        else:
+            number = 1 + sum(own.role == READER for own in found.values())
+            found[name] = Evaluator(role=READER, identifier=f"{READER} {number}")
+            notes.append(f"reader {name} is exported as {READER} {number}; a readers table can say who it is")
+    if len(set(found.values())) < len(found):
+        raise InputError("two readers have the same eval and evalid; expected each once")
+    return found, notes
+
+
+def _given_evaluators(path: Path | None) -> dict[str, Evaluator]:
+    """Read the table of readers."""
+    if path is None:
+        return {}
+    lines = _lines(path)
+    if lines:
+        lines[0] = lines[0].replace("reader", "subject", 1)  # the shared table reader names rows by subject
+    table = read_table(lines, ("subject", "eval"), ("evalid",), _evaluator, key=lambda _: ())
+    if table.faults:
+        raise TableError(f"{path.name}: {table.faults[0].text}")
+    return {reader: rows[0] for reader, rows in table.by_subject.items()}
+
+
+def _evaluator(row: Row) -> Evaluator:
+    return Evaluator(role=row.needed("eval").upper(), identifier=row.text("evalid").upper())
+
+
+def _tables(
+    measurements: Path, subjects: Path | None, treatments: Path | None
+) -> tuple[Table[Assessment], Table[Course], Table[Irradiation]]:
+    return (
+        read_measurements(_lines(measurements)),
+        Table[Course](by_subject={}, faults=()) if subjects is None else read_subjects(_lines(subjects)),
+        Table[Irradiation](by_subject={}, faults=()) if treatments is None else read_treatments(_lines(treatments)),
+    )
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            return list(lines)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text") from error
+
+
+def _case(subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation]) -> Case:
+    course = courses.by_subject.get(subject, ())
+    return Case(
+        records=rows.by_subject[subject],
+        course=course[0] if course else None,
+        irradiations=treated.by_subject.get(subject, ()),
+    )

@@ -1,0 +1,372 @@
+"""ADaM-style tables from the same records: ADTR (sizes), ADRS (responses), ADLRS (lesions), ADTTE (times to events)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.report.sdtm import Tabulation
+from npcpit_imaging.report.sdtm_draft import link_id, study_day
+from npcpit_imaging.report.sdtm_records import BestRecord, DurationRecord, LesionRecord, SubjectRead, SumRecord
+from npcpit_imaging.report.sdtm_spec import Cell, Row
+from npcpit_imaging.report.sdtm_terms import RECIST
+from npcpit_imaging.report.sdtm_tr import percent_tenths
+from npcpit_imaging.study.assessment import Assessment, Tenths
+from npcpit_imaging.study.lesion import LesionRole
+from npcpit_imaging.study.response import Response
+
+Sizes: TypeAlias = Mapping[tuple[str, str, str, str], Tenths]
+"""By USUBJID, TRLNKID, VISIT and TRTESTCD, in tenths of mm."""
+
+Sources: TypeAlias = Mapping[tuple[str, str, str, str, str], Cell]
+"""RSSEQ by USUBJID, RSEVAL, RSEVALID, RSLNKID and RSDTC."""
+
+RANK = {"CR": 1, "PR": 2, "SD": 3, "NON-CR/NON-PD": 4, "PD": 5, "NE": 6, "MISSING": 7}
+"""AVAL of a response, as in admiralonco."""
+
+_RESPONDERS = frozenset({"CR", "PR"})
+_BENEFIT = frozenset({"CR", "PR", "SD", "NON-CR/NON-PD"})
+_DURATIONS = {
+    "PFS": "Progression-free Survival (days)",
+    "RSD": "Duration of Response (days)",
+    "CRSD": "Duration of Confirmed Response (days)",
+    "TTLP": "Time to Progression of the Lesion (days)",
+}
+
+
+def analysis_tables(
+    reads: Sequence[SubjectRead], tabulation: Tabulation, *, study_id: str, protocol: Protocol
+) -> dict[str, tuple[Row, ...]]:
+    """Give the analysis tables by name.
+
+    Args:
+        reads: One per subject and reader.
+        tabulation: The SDTM datasets of the same reads: where sizes and source rows come from.
+        study_id: STUDYID.
+        protocol: The increase that is PD.
+    """
+    ordered = sorted(reads, key=lambda read: (read.subject, read.evaluator))
+    limits = (protocol.pd_increase_percent, protocol.pd_increase_mm * 10)
+    sizes, sources = _sizes_by_visit(tabulation), _sources(tabulation)
+    return {
+        "adtr": tuple(row for read in ordered for row in _sizes(read, study_id, sizes, limits)),
+        "adrs": tuple(row for read in ordered for row in _responses(read, study_id)),
+        "adlrs": tuple(row for read in ordered for row in _lesions(read, study_id)),
+        "adtte": tuple(row for read in ordered for row in _times(read, study_id, sources)),
+    }
+
+
+def _sizes_by_visit(tabulation: Tabulation) -> Sizes:
+    """Give each lesion's sizes from TR, in tenths of mm."""
+    return {
+        (str(row["USUBJID"]), str(row.get("TRLNKID")), str(row["VISIT"]), str(row["TRTESTCD"])): round(value * 10)
+        for row in tabulation.datasets["TR"].rows
+        if isinstance(value := row.get("TRSTRESN"), int | float)
+    }
+
+
+def _sources(tabulation: Tabulation) -> Sources:
+    """Give RSSEQ of each overall and lesion response, by subject, reader, lesion and date."""
+    return {
+        (str(row["USUBJID"]), str(row["RSEVAL"]), str(row["RSEVALID"]), str(row["RSLNKID"]), str(row["RSDTC"])): row[
+            "RSSEQ"
+        ]
+        for row in tabulation.datasets["RS"].rows
+        if (row["RSTESTCD"] == "OVRLRESP" and row["RSCAT"] == RECIST) or row["RSTESTCD"] == "LESRESP"
+    }
+
+
+def write_tables(tables: dict[str, tuple[Row, ...]], folder: Path) -> list[Path]:
+    """Write each table as CSV and Parquet.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    written: list[Path] = []
+    try:
+        for name, rows in tables.items():
+            frame = pd.DataFrame(list(rows))
+            frame.to_csv(folder / f"{name}.csv", index=False)
+            frame.to_parquet(folder / f"{name}.parquet", index=False)
+            written += [folder / f"{name}.csv", folder / f"{name}.parquet"]
+    except OSError as error:
+        raise InputError(f"{folder.name}: cannot be written: {error.strerror}") from error
+    return written
+
+
+def _identity(read: SubjectRead, study_id: str) -> dict[str, Cell]:
+    start = read.reference_start
+    return {
+        "STUDYID": study_id,
+        "USUBJID": f"{study_id}-{read.subject}",
+        "EVAL": read.evaluator.role,
+        "EVALID": read.evaluator.identifier,
+        "TRTSDT": "" if start is None else start.isoformat(),
+    }
+
+
+def _sizes(read: SubjectRead, study_id: str, sizes: Sizes, limits: tuple[int, int]) -> Iterator[Row]:
+    """ADTR: each target lesion's size, and their sum, with change from baseline and from nadir."""
+    targets = sorted({r.lesion for r in read.assessments if r.role is LesionRole.TARGET})
+    for index, lesion in enumerate(targets, start=1):
+        rows = sorted((r for r in read.assessments if r.lesion == lesion), key=lambda r: (r.date, r.timepoint))
+        name = f"{'N' if rows[0].nodal else ''}LDIAM{index}"
+        own = {
+            "PARAMCD": name,
+            "PARAM": f"Target Lesion {index} Analysis Diameter (mm)",
+            "LNKID": link_id(read.evaluator, lesion),
+            "LESION": lesion,
+            "IRRADFL": "Y" if any(r.irradiated for r in rows) or _treated(read, lesion) else "N",
+        }
+        series = [(r.timepoint, r.date.isoformat(), _size(read, r, study_id, sizes), r.state.value) for r in rows]
+        yield from _changes(read, study_id, own, series, limits)
+    sums = {record.timepoint: record for record in read.sums}
+    own = {
+        "PARAMCD": "SDIAM",
+        "PARAM": "Target Lesions Sum of Diameters (mm)",
+        "LNKID": "",
+        "LESION": "",
+        "IRRADFL": "",
+    }
+    series = [(s.timepoint, s.date.isoformat(), s.total, "") for s in read.sums]
+    for row in _changes(read, study_id, own, series, limits):
+        yield {**row, **_counts(sums[str(row["AVISIT"])])}
+
+
+def _treated(read: SubjectRead, lesion: str) -> bool:
+    return any(treated.lesion == lesion for treated in read.irradiations)
+
+
+def _size(read: SubjectRead, record: Assessment, study_id: str, sizes: Sizes) -> Tenths | None:
+    subject, link = f"{study_id}-{read.subject}", link_id(read.evaluator, record.lesion)
+    return sizes.get((subject, link, record.timepoint, "LPERP" if record.nodal else "LDIAM"))
+
+
+def _counts(record: SumRecord) -> dict[str, Cell]:
+    complete = record.total is not None
+    return {"LSEXP": record.expected, "LSASS": record.assessed, "ANL01FL": "Y" if complete else ""}
+
+
+def _changes(
+    read: SubjectRead,
+    study_id: str,
+    own: dict[str, Cell] | dict[str, str],
+    series: Iterable[tuple[str, str, Tenths | None, str]],
+    limits: tuple[int, int],
+) -> Iterator[Row]:
+    baseline: Tenths | None = None
+    nadir: Tenths | None = None
+    for visit, day, value, state in series:
+        at_baseline = visit == read.baseline
+        baseline = value if at_baseline else baseline
+        yield {
+            **_identity(read, study_id),
+            **own,
+            "AVISIT": visit,
+            "ADT": day,
+            "STATE": state,
+            "AVAL": _mm(value),
+            "BASE": _mm(baseline),
+            "CHG": None if at_baseline else _mm(_minus(value, baseline)),
+            "PCHG": None if at_baseline else _percent(value, baseline),
+            "NADIR": _mm(nadir),
+            "CHGNAD": _mm(_minus(value, nadir)),
+            "PCHGNAD": _percent(value, nadir),
+            "ABLFL": "Y" if at_baseline else "",
+            "CRIT1": f">= {limits[0]} % and >= {limits[1] // 10} mm above nadir",
+            "CRIT1FL": _criterion(value, nadir, limits),
+            "ANL01FL": "Y" if value is not None else "",
+            "ANL02FL": "Y" if value is not None and _until_pd(read, day) else "",
+        }
+        if value is not None:
+            nadir = value if nadir is None else min(nadir, value)
+
+
+def _until_pd(read: SubjectRead, day: str) -> bool:
+    return read.pd_date is None or day <= read.pd_date.isoformat()
+
+
+def _criterion(value: Tenths | None, nadir: Tenths | None, limits: tuple[int, int]) -> str:
+    """Say whether the increase criterion is met, in exact integers."""
+    if value is None or nadir is None:
+        return ""
+    percent, least = limits
+    return "Y" if value - nadir >= least and 100 * value >= (100 + percent) * nadir else "N"
+
+
+def _minus(value: Tenths | None, before: Tenths | None) -> Tenths | None:
+    return None if value is None or before is None else value - before
+
+
+def _mm(value: Tenths | None) -> float | None:
+    return None if value is None else value / 10
+
+
+def _percent(value: Tenths | None, before: Tenths | None) -> float | None:
+    return None if value is None or not before else percent_tenths(value, before) / 10
+
+
+def _responses(read: SubjectRead, study_id: str) -> Iterator[Row]:
+    """ADRS: overall response by visit, best responses, responder and benefit flags, PD, death, last assessment."""
+    for tp in read.timepoints:
+        counted = "" if tp.excluded else "Y"
+        answer = _answer("OVR", "Overall Response", tp.overall.value, tp.date.isoformat(), tp.rule, counted=counted)
+        yield {**_identity(read, study_id), **answer, "AVISIT": tp.timepoint}
+    for best in read.bests:
+        if not best.lesion and isinstance(best.response, Response):
+            for answer in _best_answers(best):
+                yield {**_identity(read, study_id), **answer}
+    for answer in _facts(read):
+        yield {**_identity(read, study_id), **answer}
+
+
+def _best_answers(best: BestRecord) -> Iterator[dict[str, Cell]]:
+    prefix, words = ("C", "Confirmed ") if best.confirmed else ("", "")
+    day = "" if best.date is None else best.date.isoformat()
+    value = best.response.value
+    yield _answer(
+        f"{prefix}BOR",
+        f"Best Overall Response, {'Confirmed' if best.confirmed else 'Not Confirmed'}",
+        value,
+        day,
+        best.rule,
+    )
+    for code, param, good in (
+        ("RSP", "Response", _RESPONDERS),
+        ("CB", "Clinical Benefit", _BENEFIT),
+    ):
+        met = value in good
+        yield _flag(f"{prefix}{code}", f"{words}{param}", met, day if met else "", best.rule)
+
+
+def _facts(read: SubjectRead) -> Iterator[dict[str, Cell]]:
+    pd_day = "" if read.pd_date is None else read.pd_date.isoformat()
+    yield _flag("PD", "Disease Progression", read.pd_date is not None, pd_day, "first PD")
+    targets = any(r.role is LesionRole.TARGET and r.timepoint == read.baseline for r in read.assessments)
+    yield _flag("MDIS", "Measurable Disease at Baseline", targets, "", "target lesions at baseline")
+    last = max((tp for tp in read.timepoints), key=lambda tp: tp.date, default=None)
+    if last is not None:
+        yield _answer("LSTA", "Last Disease Assessment", last.overall.value, last.date.isoformat(), last.rule)
+    died = None if read.course is None else read.course.death_date
+    if read.course is not None:
+        yield _flag("DEATH", "Death", died is not None, "" if died is None else died.isoformat(), "subjects table")
+
+
+def _answer(code: str, param: str, value: str, day: str, rule: str, *, counted: str = "Y") -> dict[str, Cell]:
+    return {
+        "PARAMCD": code,
+        "PARAM": param,
+        "AVISIT": "",
+        "AVALC": value,
+        "AVAL": RANK.get(value),
+        "ADT": day,
+        "ANL01FL": counted,
+        "PARCAT1": "RECIST 1.1",
+        "RULE": rule,
+    }
+
+
+def _flag(code: str, param: str, met: bool, day: str, rule: str) -> dict[str, Cell]:
+    return {**_answer(code, param, "Y" if met else "N", day, rule), "AVAL": int(met)}
+
+
+def _lesions(read: SubjectRead, study_id: str) -> Iterator[Row]:
+    """ADLRS: each lesion's response by visit, and its best; IRRADFL says which belong to the endpoint."""
+    for record in read.lesions:
+        yield {
+            **_identity(read, study_id),
+            **_lesion_key(read, record),
+            **_answer("LOVR", "Lesion Response", record.response.value, record.date.isoformat(), record.rule),
+            "AVISIT": record.timepoint,
+            "SIZE": _mm(record.value),
+            "BASE": _mm(record.baseline),
+            "PCHG": _percent(record.value, record.baseline),
+            "NADIR": _mm(record.nadir),
+            "PCHGNAD": _percent(record.value, record.nadir),
+            "ANL01FL": "" if record.after_stop else "Y",
+            "SOURCE": "ENDOSCOPY" if record.by_endoscopy else "IMAGING",
+        }
+    for best in read.bests:
+        if best.lesion:
+            code, words = ("LCBOR", "Confirmed") if best.confirmed else ("LBOR", "Not Confirmed")
+            day = "" if best.date is None else best.date.isoformat()
+            yield {
+                **_identity(read, study_id),
+                **_lesion_key(read, best),
+                **_answer(code, f"Best Lesion Response, {words}", best.response.value, day, best.rule),
+            }
+
+
+def _lesion_key(read: SubjectRead, record: LesionRecord | BestRecord) -> dict[str, Cell]:
+    days = [t.date for t in read.irradiations if (t.lesion, t.cycle) == (record.lesion, record.cycle)]
+    return {
+        "LNKID": link_id(read.evaluator, record.lesion),
+        "LESION": record.lesion,
+        "IRRADFL": "Y" if record.irradiated else "N",
+        "CYCLE": record.cycle,
+        "IRRADDT": min(days).isoformat() if days else "",
+    }
+
+
+def _times(read: SubjectRead, study_id: str, sources: Sources) -> Iterator[Row]:
+    """ADTTE: PFS, durations of response, progression of each lesion, overall survival; CNSR 0 is the event."""
+    for record in read.durations:
+        if record.duration.days is not None:
+            yield {**_identity(read, study_id), **_time(read, record, study_id, sources)}
+    survival = _survival(read)
+    if survival is not None:
+        yield {**_identity(read, study_id), **survival}
+
+
+def _time(read: SubjectRead, record: DurationRecord, study_id: str, sources: Sources) -> dict[str, Cell]:
+    duration = record.duration
+    end = "" if duration.end is None else duration.end.isoformat()
+    link = link_id(read.evaluator, record.lesion) if record.lesion else ""
+    who = (f"{study_id}-{read.subject}", read.evaluator.role, read.evaluator.identifier)
+    source = None if duration.reason == "death" else sources.get((*who, link, end))
+    return {
+        "PARAMCD": record.code,
+        "PARAM": _DURATIONS[record.code],
+        "LNKID": link,
+        "STARTDT": "" if duration.start is None else duration.start.isoformat(),
+        "ADT": end,
+        "AVAL": duration.days,
+        "CNSR": 0 if duration.event else 1,
+        "EVNTDESC": duration.reason if duration.event else "",
+        "CNSDTDSC": "" if duration.event else duration.reason,
+        "SRCDOM": "" if source is None else "RS",
+        "SRCVAR": "" if source is None else "RSDTC",
+        "SRCSEQ": source,
+    }
+
+
+def _survival(read: SubjectRead) -> dict[str, Cell] | None:
+    """Overall survival: from the first treatment to death, else to the last contact, neither after the cut-off."""
+    course, start = read.course, read.reference_start
+    if course is None or start is None:
+        return None
+    cutoff = course.cutoff
+    died = course.death_date is not None and (cutoff is None or course.death_date <= cutoff)
+    end = course.death_date if died else course.last_contact
+    if not died and end is None:
+        return None
+    assert end is not None
+    if cutoff is not None and end > cutoff:
+        end = cutoff
+    return {
+        "PARAMCD": "OS",
+        "PARAM": "Overall Survival (days)",
+        "LNKID": "",
+        "STARTDT": start.isoformat(),
+        "ADT": end.isoformat(),
+        "AVAL": study_day(end, start),
+        "CNSR": 0 if died else 1,
+        "EVNTDESC": "death" if died else "",
+        "CNSDTDSC": "" if died else "last contact",
+        "SRCDOM": "",
+        "SRCVAR": "",
+        "SRCSEQ": None,
+    }

@@ -1,0 +1,208 @@
+"""What every SDTM row shares: identifiers, evaluator, visit, study day; and rows before they are numbered."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.report.sdtm_records import Evaluator, SubjectRead
+from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT, Cell, Row
+from npcpit_imaging.study.assessment import Assessment, Tenths
+from npcpit_imaging.study.lesion import LesionRole
+
+QUALIFIERS = {
+    "IRRADFL": "Irradiated Flag",
+    "IRRADDTC": "Date of First Irradiation",
+    "PRIORRT": "In Previously Irradiated Area",
+    "PROGDOC": "Progression Since Prior RT Documented",
+    "BIOPSY": "Biopsy Proven Since Prior RT",
+    "INFIELD": "Position Relative to Irradiated Field",
+    "NODALFL": "Lymph Node Flag",
+    "TRACKUID": "DICOM Tracking UID",
+    "PARENTID": "Lesion It Split From",
+    "MERGINTO": "Lesion It Merged Into",
+    "ORGAN": "Organ as Recorded",
+    "SLICTHK": "Slice Thickness (mm)",
+    "RULE": "Rule That Fired",
+    "REASNE": "Reason Not Evaluable",
+    "EXCLUDED": "Reason Not Counted",
+    "TOOEARLY": "Too Early After Treatment",
+    "RETRODAT": "Retro-dated by Visit",
+    "CYCLE": "Treatment Cycle",
+}
+"""Supplemental qualifiers: QNAM and QLABEL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What every subject shares.
+
+    Args:
+        study_id: STUDYID.
+        visits: VISITNUM by visit name.
+    """
+
+    study_id: str
+    visits: Mapping[str, int]
+
+    def usubjid(self, subject: str) -> str:
+        """USUBJID of a subject code."""
+        return f"{self.study_id}-{subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A row without its --SEQ, and its supplemental qualifiers.
+
+    Args:
+        values: By variable.
+        qualifiers: By QNAM; empty ones are left out.
+        order: Sorts the rows of a subject.
+    """
+
+    values: dict[str, Cell]
+    qualifiers: Mapping[str, str]
+    order: tuple[str | int, ...]
+
+    def with_values(self, **changed: Cell) -> "Draft":
+        """Give a copy with other values."""
+        return replace(self, values={**self.values, **changed})
+
+
+def draft(
+    domain: str,
+    read: SubjectRead,
+    study: Study,
+    *,
+    timepoint: str,
+    day: date | None,
+    values: Mapping[str, Cell],
+    qualifiers: Mapping[str, str | None] | None = None,
+    order: Sequence[str | int] = (),
+) -> Draft:
+    """Make a row: what is given, and what every row of the domain has.
+
+    Args:
+        domain: TU, TR or RS.
+        read: Whose.
+        study: What subjects share.
+        timepoint: The visit; empty for a row of no visit.
+        day: Date of the finding; None for a row without one.
+        values: Values by variable name without the domain's prefix.
+        qualifiers: Supplemental qualifiers; None and empty ones are left out.
+        order: Sorts rows of one visit and reader.
+    """
+    shared: dict[str, Cell] = {
+        "STUDYID": study.study_id,
+        "DOMAIN": domain,
+        "USUBJID": study.usubjid(read.subject),
+        f"{domain}EVAL": read.evaluator.role,
+        f"{domain}EVALID": read.evaluator.identifier,
+        "VISITNUM": study.visits[timepoint] if timepoint else None,
+        "VISIT": timepoint,
+        f"{domain}DTC": "" if day is None else day.isoformat(),
+        f"{domain}DY": study_day(day, read.reference_start),
+    }
+    number = study.visits[timepoint] if timepoint else len(study.visits) + 1
+    return Draft(
+        values={**shared, **{f"{domain}{name}": value for name, value in values.items()}},
+        qualifiers={name: value for name, value in (qualifiers or {}).items() if value},
+        order=(read.subject, read.evaluator.code, number, *order),
+    )
+
+
+def study_day(day: date | None, start: date | None) -> int | None:
+    """Give --DY: the start is day 1, the day before it day -1; there is no day 0 (SDTMIG 3.4, 4.4.4).
+
+    Example:
+        >>> study_day(date(2026, 1, 12), date(2026, 1, 12)), study_day(date(2026, 1, 5), date(2026, 1, 12))
+        (1, -7)
+    """
+    if day is None or start is None:
+        return None
+    days = (day - start).days
+    return days + 1 if days >= 0 else days
+
+
+def link_id(evaluator: Evaluator, lesion: str) -> str:
+    """Give --LNKID: a lesion of one reader; two readers' lesions of one name are not the same record."""
+    return f"{evaluator.code}-{lesion}"
+
+
+def link_group(evaluator: Evaluator, visit_number: int) -> str:
+    """Give --LNKGRP: everything one reader assessed at one visit."""
+    return f"{evaluator.code}-A{visit_number}"
+
+
+def is_before_treatment(row: Row, domain: str, read: SubjectRead) -> bool:
+    """Say whether a row precedes the first treatment; where that is not known, whether it is of the baseline visit."""
+    if read.reference_start is None:
+        return row["VISIT"] == read.baseline
+    return str(row[f"{domain}DTC"]) <= read.reference_start.isoformat()
+
+
+def group_of(record: Assessment) -> str:
+    """Give --GRPID and TUSTRESC of a lesion."""
+    return LesionRole(record.role).value
+
+
+def number_text(value: Tenths) -> str:
+    """Write tenths as the shortest decimal.
+
+    Example:
+        >>> number_text(320), number_text(263), number_text(-5)
+        ('32', '26.3', '-0.5')
+    """
+    sign, whole, part = "-" if value < 0 else "", abs(value) // 10, abs(value) % 10
+    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+
+
+def sequenced(drafts: Iterable[Draft], domain: str) -> list[Draft]:
+    """Sort rows and number them within their subject, from 1."""
+    counts: dict[Cell, int] = {}
+    numbered: list[Draft] = []
+    for row in sorted(drafts, key=lambda each: each.order):
+        subject = row.values["USUBJID"]
+        counts[subject] = counts.get(subject, 0) + 1
+        numbered.append(row.with_values(**{f"{domain}SEQ": counts[subject]}))
+    return numbered
+
+
+def qualifier_rows(drafts: Iterable[Draft], domain: str) -> tuple[Row, ...]:
+    """Give SUPP-- rows of numbered rows; text over 200 bytes goes on in NAME1, NAME2 (SDTMIG 3.4, 4.5.3.2)."""
+    return tuple(
+        {
+            "STUDYID": row.values["STUDYID"],
+            "RDOMAIN": domain,
+            "USUBJID": row.values["USUBJID"],
+            "IDVAR": f"{domain}SEQ",
+            "IDVARVAL": str(row.values[f"{domain}SEQ"]),
+            "QNAM": name,
+            "QLABEL": label,
+            "QVAL": part,
+            "QORIG": "Derived" if qualifier in _DERIVED else "Collected",
+            "QEVAL": row.values[f"{domain}EVAL"],
+        }
+        for row in drafts
+        for qualifier, text in row.qualifiers.items()
+        for name, label, part in _parts(qualifier, text)
+    )
+
+
+_DERIVED = frozenset({"RULE", "REASNE", "EXCLUDED", "TOOEARLY", "RETRODAT", "TRACKUID", "CYCLE"})
+
+
+def _parts(name: str, text: str) -> list[tuple[str, str, str]]:
+    """Cut text at spaces into parts that fit, each with its own name."""
+    parts, rest = [], " ".join(text.split())
+    while len(rest.encode()) > LONGEST_TEXT:
+        cut = rest.encode()[: LONGEST_TEXT + 1].decode(errors="ignore").rfind(" ")
+        if cut < 1:
+            raise InputError(f"qualifier {name}: expected words of at most {LONGEST_TEXT} bytes")
+        parts.append(rest[:cut])
+        rest = rest[cut + 1 :]
+    label = QUALIFIERS[name]
+    return [
+        (f"{name}{index or ''}", f"{label} {index}" if index else label, part)
+        for index, part in enumerate([*parts, rest])
+    ]
