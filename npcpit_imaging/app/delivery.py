@@ -28,9 +28,6 @@ from npcpit_imaging.store.results import features, put_delivery, responses_of
 from npcpit_imaging.store.schema import FeatureRow
 from npcpit_imaging.study.measurement import Measurement, Uptake
 
-EXPORTED = ("deliver", "derived")
-"""Folders that may leave the site: no DICOM pixels, no vault."""
-
 
 def results_inputs(study: Study, subject: str) -> tuple[str, ...]:
     """What a subject's files are built from: the keys of its responses and of its masks; empty before a response."""
@@ -242,7 +239,9 @@ def _sha256(path: Path) -> str:
 
 
 def export(study: Study, output: Path) -> int:
-    """Copy reports, SEG, SR, tables, masks and transforms, with checksums; never pixels, never the vault.
+    """Copy reports, SEG, SR, tables, transforms and the masks that readers accepted, with checksums.
+
+    Never pixels, never the vault, and no mask that is only a proposal.
 
     Raises:
         InputError: Nothing was delivered yet, or the output folder holds something.
@@ -251,8 +250,12 @@ def export(study: Study, output: Path) -> int:
         raise InputError("nothing to export yet: run the pipelines up to deliver first")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output}: expected no folder or an empty one, found something in it")
-    for name in EXPORTED:
-        shutil.copytree(study.folder / name, output / name)
+    shutil.copytree(study.deliver, output / "deliver")
+    masks = [study.folder / each.mask_path for each in accepted_masks(study).values()]
+    for source in (*masks, *study.derived.rglob("*.tfm")):
+        target = output / source.relative_to(study.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
     files = sorted(path for path in output.rglob("*") if path.is_file())
     lines = [f"{_sha256(path)}  {path.relative_to(output).as_posix()}\n" for path in files]
     (output / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
