@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.response.answers import (
     Answer,
     Cell,
+    benefit_word,
     finding_answers,
     flat_lesions,
     lesion_answers,
@@ -20,7 +22,7 @@ from npcpit_imaging.response.answers import (
     timepoint_answers,
 )
 from npcpit_imaging.response.best_response import best_response as unconfirmed
-from npcpit_imaging.response.best_response import confirmed_best_response, cr_then_pr_at
+from npcpit_imaging.response.best_response import clinical_benefit, confirmed_best_response, cr_then_pr_at
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.rows import Fault, Table
 from npcpit_imaging.response.table import (
@@ -174,7 +176,12 @@ def _case(subject: str, rows: Table[Assessment], courses: Table[Course], treated
 
 
 def _add(report: Mapping[str, list[Answer]], case: Case, protocol: Protocol) -> None:
-    for answer in respond_case(case, protocol=protocol):
+    answers = respond_case(case, protocol=protocol)
+    if len(answers) > 1 and sum(bool(answer.for_analysis) for answer in answers) != 1:
+        wanted = protocol.reader_for_analysis
+        text = f"{len(answers)} readers; expected one whose evaluator is {wanted} (reader_for_analysis)"
+        report["findings"].append(_finding(answers[0].subject, "reader-for-analysis", "warning", text))
+    for answer in answers:
         report["timepoints"] += timepoint_answers(answer)
         report["lesions"] += lesion_answers(answer)
         report["subjects"].append(subject_answer(answer))
@@ -201,14 +208,27 @@ def _add_unread(
         report["subjects"].append(
             {"subject": subject, "reader": "", "bor": best, "confirmed_bor": best, "bor_rule": text}
         )
-        report["findings"].append(
-            {"subject": subject, "reader": "", "code": "subject-without-read", "severity": "warning", "text": text}
-        )
+        report["findings"].append(_finding(subject, "subject-without-read", "warning", text))
     for column in rows.ignored:
         text = f"the column {column} of the measurements means nothing here and was not used"
-        report["findings"].append(
-            {"subject": "", "reader": "", "code": "column-ignored", "severity": "info", "text": text}
-        )
+        report["findings"].append(_finding("", "column-ignored", "info", text))
+    if not read:
+        report["findings"].append(_finding("", "table-empty", "warning", "the measurements have no row"))
+    for names in _alike(read):
+        text = f"the subjects {' and '.join(names)} differ only in case or in how a letter is written: one or two?"
+        report["findings"].append(_finding(names[0], "subjects-alike", "warning", text))
+
+
+def _finding(subject: str, code: str, severity: str, text: str) -> Answer:
+    return {"subject": subject, "reader": "", "code": code, "severity": severity, "text": text}
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Group the names that look the same."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(unicodedata.normalize("NFKC", name).casefold(), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def best_response(responses: Path, *, protocol: Protocol) -> BestResponseReport:
@@ -245,6 +265,7 @@ def _best_answer(subject: str, rows: Sequence[ResponseRow], protocol: Protocol) 
         pd_date = min((record.date for record in records if record.response is Response.PD), default=None)
     best = unconfirmed(records, protocol=protocol, reference=reference, pd_date=pd_date)
     confirmed = confirmed_best_response(records, protocol=protocol, reference=reference, pd_date=pd_date)
+    benefit = clinical_benefit(records, protocol=protocol, reference=reference, pd_date=pd_date)
     query = cr_then_pr_at(records, pd_date=pd_date)
     return {
         "subject": subject,
@@ -252,6 +273,8 @@ def _best_answer(subject: str, rows: Sequence[ResponseRow], protocol: Protocol) 
         "bor_date": None if best.date is None else best.date.isoformat(),
         "confirmed_bor": confirmed.response.value,
         "confirmed_bor_date": None if confirmed.date is None else confirmed.date.isoformat(),
+        "clinical_benefit": benefit_word(benefit),
+        "clinical_benefit_date": None if benefit.date is None else benefit.date.isoformat(),
         "bor_rule": best.rule.text,
         "confirmed_bor_rule": confirmed.rule.text,
         "query": None if query is None else f"PR on {query} after CR: was the CR real? (table 3, footnote a)",

@@ -94,7 +94,7 @@ class OrganGrouping(_Choice):
 
 
 class AfterPd(_Choice):
-    """What becomes of time points after the first PD; none ever counts for BOR, DoR or PFS."""
+    """Are time points after the first PD part of the spider plot? None ever counts for BOR, DoR or PFS."""
 
     EXCLUDED_STORED = "excluded_stored"
     INCLUDE_FOR_SPIDER = "include_for_spider"
@@ -107,6 +107,13 @@ class TpDateRule(_Choice):
     ALL_EARLIEST = "all_earliest"
 
 
+class TumourMarkerPolicy(_Choice):
+    """Does CR need a normal serum marker (EBV DNA, where the study collects it as a RECIST marker)?"""
+
+    NOT_USED = "not_used"
+    NORMAL_FOR_CR = "normal_for_CR"
+
+
 class NewTherapyRule(_Choice):
     """Does a new anticancer therapy end the window of the best response?"""
 
@@ -115,7 +122,7 @@ class NewTherapyRule(_Choice):
 
 
 class ReaderForAnalysis(_Choice):
-    """Whose reads the analysis takes; results of every reader are reported."""
+    """Whose reads the analysis takes (``for_analysis``); results of every reader are reported."""
 
     INVESTIGATOR = "investigator"
     BICR = "bicr"
@@ -130,7 +137,7 @@ class BaselineEpisode(_Choice):
 
 
 class CavityPolicy(_Choice):
-    """Is a cavity or necrosis part of the diameter? An instruction to readers, stored with the results."""
+    """Is a cavity or necrosis part of the diameter? An instruction to readers: the engine never sees the cavity."""
 
     WHOLE = "whole"
     SUBTRACT_CAVITY = "subtract_cavity"
@@ -218,6 +225,7 @@ class Protocol(Config):
     missing_bound: bool = False
     nadir_zero_rule: NadirZeroRule = NadirZeroRule.ABS5
     nt_partial_policy: NtPartialPolicy = NtPartialPolicy.NE
+    tumour_marker_policy: TumourMarkerPolicy = TumourMarkerPolicy.NOT_USED
     nt_ne_with_t_cr: NtNeWithTargetCr = Field(
         default=NtNeWithTargetCr.PR, validation_alias=AliasChoices("nt_ne_with_t_cr", "nt_NE_with_T_CR")
     )

@@ -8,7 +8,7 @@ from npcpit_imaging.response.result import LesionResponse, LesionTimepoint, Subj
 from npcpit_imaging.response.sums import change_permille
 from npcpit_imaging.study.assessment import Tenths
 from npcpit_imaging.study.lesion import FieldPosition
-from npcpit_imaging.study.response import Duration, Response, RuleFired
+from npcpit_imaging.study.response import ClinicalBenefit, Duration, Response, RuleFired
 
 Cell: TypeAlias = "str | int | float | bool | list[Cell] | dict[str, Cell] | None"
 Answer: TypeAlias = dict[str, Cell]
@@ -36,6 +36,9 @@ def subject_answer(subject: SubjectResponse) -> Answer:
         "confirmed_bor": subject.confirmed_bor.response.value,
         "confirmed_bor_date": _day(subject.confirmed_bor.date),
         "confirmed_bor_rule": subject.confirmed_bor.rule.text,
+        "clinical_benefit": benefit_word(subject.benefit),
+        "clinical_benefit_date": _day(subject.benefit.date),
+        "clinical_benefit_rule": subject.benefit.rule.text,
         "pd_date": _day(subject.pd_date),
         **_duration("dor", subject.dor),
         **_duration("confirmed_dor", subject.confirmed_dor),
@@ -43,7 +46,15 @@ def subject_answer(subject: SubjectResponse) -> Answer:
         "new_out_of_field_date": _day(subject.new_out_of_field_date),
         "irecist_bor": None if immune is None else immune.value,
         "irecist_pd_date": _day(subject.immune_pd_date),
+        "for_analysis": subject.for_analysis,
     }
+
+
+def benefit_word(found: ClinicalBenefit) -> str:
+    """Write a clinical benefit as Y, N or NA."""
+    if found.benefit is None:
+        return "NA"
+    return "Y" if found.benefit else "N"
 
 
 def finding_answers(subject: SubjectResponse) -> list[Answer]:
@@ -108,6 +119,7 @@ def _timepoint(subject: SubjectResponse, tp: TimepointResponse) -> Answer:
         "after_pd": tp.after_pd,
         "excluded": tp.excluded,
         "too_early": tp.too_early,
+        "in_spider": tp.in_spider,
         "irecist": None if tp.immune is None else tp.immune.response.value,
         "irecist_rule": None if tp.immune is None else tp.immune.rule.text,
     }

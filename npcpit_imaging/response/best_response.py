@@ -6,16 +6,18 @@ from datetime import date
 from typing import Protocol as Shape
 
 from npcpit_imaging.config.protocol import CrThenPr, Protocol, ShortSdRule
-from npcpit_imaging.study.response import BestResponse, Response, RuleFired
+from npcpit_imaging.study.response import BestResponse, ClinicalBenefit, Response, RuleFired
 
 _CR, _PR, _SD, _PD, _NE = Response.CR, Response.PR, Response.SD, Response.PD, Response.NE
 _NON = Response.NON_CR_NON_PD
 
 RANK: dict[Response, int] = {
     response: rank
-    for rank, response in enumerate((_CR, _PR, _SD, _NON, _PD, _NE, Response.NED, Response.ND, Response.MISSING))
-}
-"""Best first (Eisenhauer 2009, 4.5)."""
+    for rank, response in enumerate(
+        (_CR, _PR, _SD, _NON, _PD, _NE, Response.NOT_ALL_EVALUATED, Response.NED, Response.ND, Response.MISSING)
+    )
+} | {Response.NA: len(Response)}
+"""Best first (Eisenhauer 2009, 4.5); NA, which is no response, last."""
 
 CLAUSE = "Eisenhauer 2009, 4.5"
 CLAUSE_CONFIRMED = "Eisenhauer 2009, table 3"
@@ -100,6 +102,43 @@ def first_confirmed(
 def first_response(responses: Iterable[DatedResponse], *, pd_date: date | None = None) -> date | None:
     """Day of the first CR or PR, confirmed or not; None when there is none."""
     return next((r.date for r in _window(responses, pd_date) if r.response in (_CR, _PR)), None)
+
+
+def clinical_benefit(
+    responses: Iterable[DatedResponse],
+    *,
+    protocol: Protocol,
+    reference: date | None,
+    pd_date: date | None = None,
+    stable: Sequence[Response] = (_SD, _NON),
+) -> ClinicalBenefit:
+    """Say whether there was a CR or PR at any time, or disease still stable after the minimum duration of SD.
+
+    Args:
+        responses: Time-point responses in any order.
+        protocol: ``min_sd_days``.
+        reference: Day from which it runs; None when not known.
+        pd_date: Records after it are ignored, those of the same day are kept; None keeps all.
+        stable: What counts as stable disease.
+    """
+    records = _window(responses, pd_date)
+    answered = next((r.date for r in records if r.response in (_CR, _PR)), None)
+    held = [r.date for r in records if r.response in stable]
+    if reference is not None:
+        held = [day for day in held if (day - reference).days >= protocol.min_sd_days]
+        return _benefit(min([*held[:1], *([answered] if answered else [])], default=None))
+    if answered is None and held:
+        text = "NA: SD; the day its minimum duration is counted from (treatment start) is not known"
+        rule = RuleFired(rule="benefit-na", clause=CLAUSE, text=text)
+        return ClinicalBenefit(benefit=None, date=None, rule=rule)
+    first = _benefit(answered)
+    return first if answered is None or not held or held[0] >= answered else replace(first, date=None)
+
+
+def _benefit(first: date | None) -> ClinicalBenefit:
+    text = "N: no response, nor SD after its minimum duration" if first is None else f"Y: first on {first}"
+    rule = RuleFired(rule="benefit-n" if first is None else "benefit-y", clause=CLAUSE, text=text)
+    return ClinicalBenefit(benefit=first is not None, date=first, rule=rule)
 
 
 def cr_then_pr_at(responses: Iterable[DatedResponse], *, pd_date: date | None = None) -> date | None:

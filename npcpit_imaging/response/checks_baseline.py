@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from npcpit_imaging.config.protocol import OrganGrouping
-from npcpit_imaging.response.checking import Check, Read, error, warning
+from npcpit_imaging.response.checking import Check, Read, error, info, warning
 from npcpit_imaging.response.measurability import may_be_target, measurability
-from npcpit_imaging.response.sums import value_of
+from npcpit_imaging.response.sums import sum_of_diameters, value_of
 from npcpit_imaging.study.assessment import Assessment, mm_text
 from npcpit_imaging.study.lesion import LesionState
+from npcpit_imaging.study.timepoint import BASELINE
 
 
 def _too_many_targets(read: Read) -> Iterator[str]:
@@ -75,6 +76,31 @@ def _number_beside_state(read: Read) -> Iterator[str]:
             yield f"{row.lesion} at {visit.name}: {mm_text(row.size)} mm is not used, because its state is {row.state}"
 
 
+def _sum_inconsistent(read: Read) -> Iterator[str]:
+    for visit in read.chart.visits:
+        stated = sorted({row.stated_sum for row in visit.by_lesion.values() if row.stated_sum is not None})
+        now = sum_of_diameters(read.chart, visit, read.chart.targets, read.protocol)
+        for length in stated:
+            if length != now.total:
+                partly = "" if now.complete else f" without {', '.join(now.missing)}"
+                yield (
+                    f"{visit.name}: sum_mm says {mm_text(length)} mm, but the targets add up to "
+                    f"{mm_text(now.total)} mm{partly}"
+                )
+
+
+def _node_not_marked(read: Read) -> Iterator[str]:
+    for row in read.chart.baseline.by_lesion.values():
+        if not row.nodal and any(word in ("node", "nodes", "nodal", "lymph") for word in row.organ.lower().split()):
+            yield f"{row.lesion}: its organ is {row.organ}, but nodal says no: its longest diameter is used"
+
+
+def _baseline_by_date(read: Read) -> Iterator[str]:
+    if read.chart.baseline.name.upper() != BASELINE:
+        name, day = read.chart.baseline.name, read.chart.baseline.first_date
+        yield f"no time point is named {BASELINE}; {name} of {day}, the earliest, was taken as it"
+
+
 def _baseline_old(read: Read) -> Iterator[str]:
     start, most = read.case.treatment_start, read.protocol.baseline_window_days
     if start is not None and (start - read.chart.baseline.first_date).days > most:
@@ -95,6 +121,9 @@ BASELINE_CHECKS: tuple[Check, ...] = (
     error("target-not-measurable", _not_measurable),
     error("target-prior-rt", _prior_rt),
     error("target-unmeasured-at-baseline", _unmeasured),
+    error("sum-inconsistent", _sum_inconsistent),
+    warning("node-not-marked", _node_not_marked),
+    info("baseline-by-date", _baseline_by_date),
     error("short-axis-exceeds-longest-diameter", _short_exceeds_long),
     warning("number-beside-state", _number_beside_state),
     warning("baseline-too-old", _baseline_old),

@@ -19,8 +19,14 @@ def _after_pd(read: Read) -> Iterator[str]:
 
 def _after_therapy(read: Read) -> Iterator[str]:
     for tp in read.answer.timepoints:
-        if tp.excluded and not tp.after_pd:
+        if tp.excluded.startswith("after the start"):
             yield f"{tp.timepoint} is {tp.excluded}: not counted for the best response"
+
+
+def _before_treatment(read: Read) -> Iterator[str]:
+    for tp in read.answer.timepoints:
+        if tp.excluded.startswith("before"):
+            yield f"{tp.timepoint} is {tp.excluded}: not counted; is it the baseline?"
 
 
 def _too_early(read: Read) -> Iterator[str]:
@@ -91,6 +97,11 @@ def _cr_then_pr(read: Read) -> Iterator[str]:
 def _marks_differ(read: Read) -> Iterator[str]:
     marked = {row.lesion for _, row in read.rows() if row.irradiated}
     treated = {treatment.lesion for treatment in read.case.irradiations}
+    for lesion in sorted(marked):
+        rows = [(visit, row) for visit, row in read.rows() if row.lesion == lesion]
+        for (_, before), (visit, after) in pairwise(rows):
+            if before.irradiated and not after.irradiated:
+                yield f"{lesion} is marked irradiated, but not at {visit.name}"
     for lesion in sorted(treated - marked):
         yield f"{lesion} was treated, but no row says that it is irradiated"
     for lesion in sorted(marked - treated if treated else ()):
@@ -127,6 +138,7 @@ def _late_confirmation(read: Read) -> Iterator[str]:
 COURSE_CHECKS: tuple[Check, ...] = (
     info("after-pd", _after_pd),
     info("after-new-therapy", _after_therapy),
+    error("follow-up-before-treatment", _before_treatment),
     warning("too-early", _too_early),
     warning("visit-window", _window),
     info("visit-unplanned", _unplanned),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from npcpit_imaging.response.checking import Check, Read, error, info, warning
-from npcpit_imaging.response.new_lesion import in_blackout, is_pet
+from npcpit_imaging.response.new_lesion import field_by_distance, in_blackout, is_pet
 from npcpit_imaging.study.assessment import mm_text
 from npcpit_imaging.study.lesion import EndoscopyState, LesionRole, LesionState
 from npcpit_imaging.study.response import NewLesion
@@ -29,6 +29,13 @@ def _target_state(read: Read) -> Iterator[str]:
     for visit, row in read.rows():
         if row.role is LesionRole.TARGET and row.state in _NOT_FOR_TARGETS:
             yield f"{row.lesion} at {visit.name}: expected a size, too small, absent or not assessed, found {row.state}"
+
+
+def _non_target_state(read: Read) -> Iterator[str]:
+    for visit, row in read.rows():
+        if row.role is LesionRole.NON_TARGET and row.state in (LesionState.EQUIVOCAL, LesionState.DISPROVED):
+            expected = "present, increased, absent or unequivocal_pd"
+            yield f"{row.lesion} at {visit.name}: expected {expected}, found {row.state}"
 
 
 def _removed(read: Read) -> Iterator[str]:
@@ -86,6 +93,13 @@ def _new_without_field(read: Read) -> Iterator[str]:
         for sighting in tp.new.certain:
             if sighting.field is None and read.case.irradiations:
                 yield f"new lesion {sighting.lesion} at {tp.timepoint}: in, at the margin of, or outside the field?"
+
+
+def _field_differs(read: Read) -> Iterator[str]:
+    for visit, row in read.rows():
+        derived = field_by_distance(row, read.protocol)
+        if row.field is not None and derived is not None and derived is not row.field:
+            yield f"{row.lesion} at {visit.name}: field says {row.field}, its distance from the field says {derived}"
 
 
 def _small_new_node(read: Read) -> Iterator[str]:
@@ -153,6 +167,7 @@ def _merged_alone(read: Read) -> Iterator[str]:
 FOLLOW_UP_CHECKS: tuple[Check, ...] = (
     warning("lesion-missing", _missing),
     error("target-state", _target_state),
+    error("non-target-state", _non_target_state),
     warning("lesion-removed", _removed),
     warning("method-changed", _method_changed),
     info("slices-thicker", _thicker),
@@ -160,6 +175,7 @@ FOLLOW_UP_CHECKS: tuple[Check, ...] = (
     error("pd-without-comment", _pd_without_comment),
     warning("new-lesion-without-words", _new_without_words),
     warning("new-lesion-without-field", _new_without_field),
+    warning("field-differs", _field_differs),
     warning("new-node-normal", _small_new_node),
     warning("new-lesion-equivocal", _equivocal_open),
     info("retro-dated", _retro_dated),

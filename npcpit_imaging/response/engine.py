@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from npcpit_imaging.config.protocol import NewTherapyRule, Protocol, SdWindowRef
+from npcpit_imaging.config.protocol import AfterPd, NewTherapyRule, Protocol, SdWindowRef
 from npcpit_imaging.errors import ResponseError
 from npcpit_imaging.response.best_response import (
     DatedResponse,
     best_response,
+    clinical_benefit,
     confirmed_best_response,
     first_confirmed,
     first_response,
@@ -22,7 +23,7 @@ from npcpit_imaging.response.lesion_response import lesion_responses
 from npcpit_imaging.response.reading import read_timepoints
 from npcpit_imaging.response.result import SubjectResponse, TimepointResponse
 from npcpit_imaging.study.assessment import Assessment
-from npcpit_imaging.study.lesion import FieldPosition
+from npcpit_imaging.study.lesion import Evaluator, FieldPosition
 from npcpit_imaging.study.response import ImmuneResponse, Response
 
 __all__ = ["Case", "respond_case", "sd_reference"]
@@ -44,7 +45,17 @@ def respond_case(case: Case, *, protocol: Protocol) -> tuple[SubjectResponse, ..
     by_reader: dict[str, list[Assessment]] = {}
     for record in _before_cutoff(case):
         by_reader.setdefault(record.reader, []).append(record)
-    return tuple(_respond_reader(draw_chart(by_reader[reader]), case, protocol) for reader in sorted(by_reader))
+    charts = [draw_chart(by_reader[reader]) for reader in sorted(by_reader)]
+    _check_one_baseline(charts)
+    return tuple(_respond_reader(chart, case, protocol) for chart in charts)
+
+
+def _check_one_baseline(charts: Sequence[Chart]) -> None:
+    """Refuse readers of different baselines: a reader's first follow-up must not pass for one."""
+    names = {chart.baseline.name: chart.reader for chart in charts}
+    if len(names) > 1:
+        found = ", ".join(f"{name} of reader {reader or '(empty)'}" for name, reader in sorted(names.items()))
+        raise ResponseError(f"expected every reader to begin at the same time point, found {found}")
 
 
 def _before_cutoff(case: Case) -> Iterable[Assessment]:
@@ -57,7 +68,8 @@ def _before_cutoff(case: Case) -> Iterable[Assessment]:
 
 def _respond_reader(chart: Chart, case: Case, protocol: Protocol) -> SubjectResponse:
     timepoints = read_timepoints(chart, protocol=protocol, irradiations=case.irradiations, treated_on=case.treated_on)
-    pd_date = next((tp.date for tp in timepoints if tp.overall_raw is Response.PD), None)
+    on_study = (tp for tp in timepoints if not _before_treatment(tp, case))
+    pd_date = next((tp.date for tp in on_study if tp.overall_raw is Response.PD), None)
     timepoints = tuple(_placed(tp, case, protocol, pd_date) for tp in timepoints)
     if protocol.irecist:
         immune = immune_responses(chart, timepoints, protocol=protocol)
@@ -65,14 +77,32 @@ def _respond_reader(chart: Chart, case: Case, protocol: Protocol) -> SubjectResp
     return _summary(chart, timepoints, case, protocol, pd_date)
 
 
+def _for_analysis(chart: Chart, protocol: Protocol) -> bool | None:
+    """Say whether the analysis takes this reader; None when no row says whose read it is."""
+    found = {row.evaluator for visit in chart.visits for row in visit.by_lesion.values()} - {None}
+    if len(found) > 1:
+        raise ResponseError(
+            f"reader {chart.reader}: expected one evaluator, found {', '.join(sorted(map(str, found)))}"
+        )
+    return found.pop() == Evaluator(protocol.reader_for_analysis) if found else None
+
+
 def _placed(tp: TimepointResponse, case: Case, protocol: Protocol, pd_date: date | None) -> TimepointResponse:
-    """Mark a time point that lies after the first PD or after the start of another therapy."""
+    """Mark a time point before treatment, after the first PD or after the start of another therapy."""
+    if _before_treatment(tp, case):
+        return replace(tp, excluded=f"before treatment began on {case.treatment_start}")
     after_pd = pd_date is not None and tp.date > pd_date
     if after_pd:
-        return replace(tp, after_pd=True, excluded=f"after the first PD on {pd_date}")
+        in_spider = protocol.after_pd is AfterPd.INCLUDE_FOR_SPIDER
+        return replace(tp, after_pd=True, excluded=f"after the first PD on {pd_date}", in_spider=in_spider)
     if _after_therapy(tp, case, protocol):
         return replace(tp, excluded="after the start of another anticancer therapy")
     return tp
+
+
+def _before_treatment(tp: TimepointResponse, case: Case) -> bool:
+    start = case.treatment_start
+    return start is not None and tp.date < start
 
 
 def _after_therapy(tp: TimepointResponse, case: Case, protocol: Protocol) -> bool:
@@ -119,6 +149,8 @@ def _summary(
         immune_bor=_immune_bor(timepoints, case, protocol) if protocol.irecist else None,
         immune_pd_date=immune_pd_date(timepoints) if protocol.irecist else None,
         findings=(),
+        benefit=clinical_benefit(counted, protocol=protocol, reference=reference),
+        for_analysis=_for_analysis(chart, protocol),
     )
     return replace(answer, findings=edit_checks(chart, answer, case, protocol=protocol))
 
@@ -143,5 +175,5 @@ def _out_of_field(timepoints: Sequence[TimepointResponse]) -> date | None:
 
 def _immune_bor(timepoints: Sequence[TimepointResponse], case: Case, protocol: Protocol) -> ImmuneResponse:
     """Best iRECIST response; RECIST's first PD does not end its window."""
-    counted = (tp for tp in timepoints if not _after_therapy(tp, case, protocol))
+    counted = (tp for tp in timepoints if not (_before_treatment(tp, case) or _after_therapy(tp, case, protocol)))
     return immune_best_response([tp.immune.response for tp in counted if tp.immune is not None])

@@ -42,6 +42,10 @@ class Episode:
         """Whether light reached the lesion: only then it belongs to the endpoint."""
         return self.cycle is not None
 
+    def counts(self, day: date) -> bool:
+        """Say whether a scan is not before the treatment."""
+        return self.day is None or day >= self.day
+
 
 def lesion_responses(
     chart: Chart,
@@ -220,8 +224,8 @@ def _timepoints(
     answers: Sequence[_Seen], episode: Episode, stop: date | None, protocol: Protocol
 ) -> tuple[LesionTimepoint, ...]:
     """Mark what lies after the end of the lesion's follow-up, and what lies too early after treatment."""
-    ends = [seen.day for seen in answers if seen.answer.response is Response.PD] + ([] if stop is None else [stop])
-    last = min(ends, default=None)
+    progressed = (seen.day for seen in answers if seen.answer.response is Response.PD and episode.counts(seen.day))
+    last = min([*progressed, *([] if stop is None else [stop])], default=None)
     return tuple(
         LesionTimepoint(
             timepoint=seen.visit,
@@ -247,10 +251,9 @@ def _summarised(
     chart: Chart, episode: Episode, baseline: Visit, timepoints: tuple[LesionTimepoint, ...], protocol: Protocol
 ) -> LesionResponse:
     start = lesion_start(chart, baseline, episode.lesion, protocol, irradiated=episode.irradiated)
-    counted = [
-        DatedResponse(date=tp.date, response=tp.response, early=tp.too_early) for tp in timepoints if not tp.after_stop
-    ]
-    progressed = next((tp.date for tp in timepoints if tp.response is Response.PD), None)
+    on_study = [tp for tp in timepoints if not tp.after_stop and episode.counts(tp.date)]
+    counted = [DatedResponse(date=tp.date, response=tp.response, early=tp.too_early) for tp in on_study]
+    progressed = next((tp.date for tp in on_study if tp.response is Response.PD), None)
     merged = next((r.parent_lesion for r in _rows(chart, episode.lesion) if r.state is LesionState.MERGED), "")
     return LesionResponse(
         lesion=episode.lesion,

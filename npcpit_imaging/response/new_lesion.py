@@ -85,7 +85,7 @@ def new_lesions(chart: Chart, *, protocol: Protocol, irradiated_on: Sequence[dat
     for lesion in chart.new:
         records = [visit.by_lesion.get(lesion) for visit in chart.follow_ups]
         judged = [_judge(record, protocol, pet_at_baseline, irradiated_on) for record in records]
-        _collect(judged, records, [visit.name for visit in chart.follow_ups], by_visit)
+        _collect(judged, records, [visit.name for visit in chart.follow_ups], by_visit, protocol)
     return tuple(_result(sightings) if sightings else NONE_SEEN for sightings in by_visit)
 
 
@@ -131,6 +131,7 @@ def _collect(
     records: Sequence[Assessment | None],
     names: Sequence[str],
     by_visit: Sequence[list[Sighting]],
+    protocol: Protocol,
 ) -> None:
     """Add one lesion's sightings to the visits that saw it."""
     for index, (answer, record) in enumerate(zip(judged, records, strict=True)):
@@ -143,8 +144,8 @@ def _collect(
                 date=record.date,
                 certain=answer is NewLesion.YES or proof is not None,
                 proved_at="" if proof is None else names[proof],
-                field=record.field,
-                words=_words(record),
+                field=field_of(record, protocol),
+                words=_words(record, protocol),
             )
         )
 
@@ -166,9 +167,26 @@ def _repeats(first: Assessment | None, again: Assessment | None) -> bool:
     return all(r is not None and r.nodal and r.state is LesionState.MEASURED for r in (first, again))
 
 
-def _words(record: Assessment) -> str:
+def field_of(record: Assessment, protocol: Protocol) -> FieldPosition | None:
+    """Say where a lesion lies: the reader's word, else its distance from the field against ``field_margin_mm``."""
+    return record.field or field_by_distance(record, protocol)
+
+
+def field_by_distance(record: Assessment, protocol: Protocol) -> FieldPosition | None:
+    """Classify the distance from the field's edge; None without a distance, or outside while no margin is decided."""
+    if record.field_distance is None:
+        return None
+    if record.field_distance == 0:
+        return FieldPosition.IN
+    if protocol.field_margin_mm is None:
+        return None
+    return FieldPosition.MARGIN if record.field_distance <= protocol.field_margin_mm * 10 else FieldPosition.OUT
+
+
+def _words(record: Assessment, protocol: Protocol) -> str:
     size = "" if record.size is None else f", {mm_text(record.size)} mm"
-    where = "" if record.field is None else f", {_FIELD_WORDS[record.field]}"
+    position = field_of(record, protocol)
+    where = "" if position is None else f", {_FIELD_WORDS[position]}"
     return f"{record.state}{size}{where}"
 
 

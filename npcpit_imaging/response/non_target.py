@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from npcpit_imaging.config.protocol import NtPartialPolicy, Protocol
+from npcpit_imaging.config.protocol import NtPartialPolicy, Protocol, TumourMarkerPolicy
+from npcpit_imaging.errors import ResponseError
 from npcpit_imaging.response.chart import Chart, Visit
 from npcpit_imaging.response.endoscopy import answers_for_imaging, residual_seen
 from npcpit_imaging.response.sums import is_cleared
 from npcpit_imaging.study.assessment import Assessment
-from npcpit_imaging.study.lesion import EndoscopyState, LesionState
+from npcpit_imaging.study.lesion import EndoscopyState, LesionState, TumourMarker
 from npcpit_imaging.study.response import Response, RuleFired
 
 CLAUSE = "Eisenhauer 2009, 4.3.3"
@@ -73,10 +74,33 @@ def non_target_response(chart: Chart, visit: Visit, protocol: Protocol) -> tuple
         The response and the rule that fired.
     """
     found = {lesion: lesion_presence(chart, visit, lesion, protocol) for lesion in chart.non_targets}
-    if not found:
-        return _fired(Response.NA, "non-target-na", "no non-target lesion at baseline")
     by_kind = {kind: [name for name, own in found.items() if own is kind] for kind in Presence}
-    return _classify(by_kind, protocol, _comments(visit, by_kind[Presence.PD]))
+    answer = _classify(by_kind, protocol, _comments(visit, by_kind[Presence.PD])) if found else _NO_NON_TARGET
+    disease = bool(found or chart.targets)
+    asked = protocol.tumour_marker_policy is TumourMarkerPolicy.NORMAL_FOR_CR and disease
+    return (_by_marker(chart, visit) or answer) if asked and answer[0] in (Response.CR, Response.NA) else answer
+
+
+def _by_marker(chart: Chart, visit: Visit) -> tuple[Response, RuleFired] | None:
+    """Give what a serum marker makes of a CR: an elevated one takes it away, an unknown one leaves it open."""
+    now = marker_of(visit)
+    if now is TumourMarker.ELEVATED:
+        return _fired(Response.NON_CR_NON_PD, "tumour-marker", "the tumour marker is above its upper limit of normal")
+    if now is not TumourMarker.NORMAL and marker_of(chart.baseline) is TumourMarker.ELEVATED:
+        return _fired(Response.NE, "tumour-marker", "the tumour marker was elevated at baseline and is not known now")
+    return None
+
+
+def marker_of(visit: Visit) -> TumourMarker | None:
+    """Give the serum marker of a time point; None when it was not collected.
+
+    Raises:
+        ResponseError: Rows of one time point that say different things.
+    """
+    found = {row.tumour_marker for row in visit.by_lesion.values()} - {None}
+    if len(found) > 1:
+        raise ResponseError(f"{visit.name}: the rows give {len(found)} different tumour_marker, expected one")
+    return next(iter(found), None)
 
 
 def _classify(by_kind: dict[Presence, list[str]], protocol: Protocol, comments: str) -> tuple[Response, RuleFired]:
@@ -102,3 +126,6 @@ def _comments(visit: Visit, lesions: Sequence[str]) -> str:
 def _fired(response: Response, rule: str, text: str, lesions: Sequence[str] = ()) -> tuple[Response, RuleFired]:
     numbers = (("lesions", " ".join(lesions)),) if lesions else ()
     return response, RuleFired(rule=rule, clause=CLAUSE, text=f"{response}: {text}", numbers=numbers)
+
+
+_NO_NON_TARGET = _fired(Response.NA, "non-target-na", "no non-target lesion at baseline")

@@ -7,7 +7,7 @@ from npcpit_imaging.config.protocol import ConfirmRequired, Protocol, TpDateRule
 from npcpit_imaging.response.best_response import DatedResponse, first_confirmed
 from npcpit_imaging.response.chart import Chart, Visit
 from npcpit_imaging.response.endoscopy import residual_seen
-from npcpit_imaging.response.new_lesion import NewLesionResult, new_lesions
+from npcpit_imaging.response.new_lesion import NONE_SEEN, NewLesionResult, new_lesions
 from npcpit_imaging.response.non_target import Presence, lesion_presence, non_target_response
 from npcpit_imaging.response.result import PartialSum, TimepointResponse
 from npcpit_imaging.response.sums import Nadir, SumOfDiameters, is_cleared, piece_values, sum_of_diameters
@@ -117,7 +117,8 @@ class _Reader:
         if back and overall is not Response.PD:
             overall = overall_raw = Response.PD
             rule = _reappearance_rule(back)
-        day = _date(visit, overall, new, self._protocol)
+        by_new_lesion = Response.PD not in (target.raw, non_target) and not back
+        day = _date(visit, overall, new if by_new_lesion else NONE_SEEN, self._protocol)
         too_early = any(0 < (day - treated).days < self._protocol.too_early_days for treated in self._treated_on)
         self._overall_cr = self._overall_cr or (overall is Response.CR and not too_early)
         return TimepointResponse(
@@ -209,7 +210,7 @@ def _merged(fired: Sequence[RuleFired]) -> tuple[tuple[str, Number], ...]:
 
 
 def _date(visit: Visit, overall: Response, new: NewLesionResult, protocol: Protocol) -> date:
-    """Date the time point: PD by the scan that shows it, anything else by the last scan."""
+    """Date the time point: PD by new lesions alone by their scan, other PD by the first scan, else by the last."""
     if protocol.tp_date_rule is TpDateRule.ALL_EARLIEST:
         return visit.first_date
     if overall is not Response.PD:

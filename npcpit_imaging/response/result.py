@@ -7,7 +7,7 @@ from npcpit_imaging.response.new_lesion import NewLesionResult
 from npcpit_imaging.response.sums import Nadir
 from npcpit_imaging.study.assessment import Tenths
 from npcpit_imaging.study.finding import Finding
-from npcpit_imaging.study.response import BestResponse, Duration, ImmuneResponse, Response, RuleFired
+from npcpit_imaging.study.response import BestResponse, ClinicalBenefit, Duration, ImmuneResponse, Response, RuleFired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,7 @@ class TimepointResponse:
         too_early: Within ``too_early_days`` of treatment.
         retro_dated_by: The later time point that proved the new lesion; empty when none did.
         immune: iRECIST response; None when the protocol does not ask for it.
+        in_spider: Part of the spider plot (``after_pd``).
     """
 
     timepoint: str
@@ -89,6 +90,7 @@ class TimepointResponse:
     too_early: bool
     retro_dated_by: str
     immune: ImmuneResult | None
+    in_spider: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,8 @@ class SubjectResponse:
         immune_bor: Best iRECIST response; None when the protocol does not ask for it.
         immune_pd_date: Date of iRECIST progression; None when there is none.
         findings: What a person should know, edit checks included.
+        benefit: Clinical benefit.
+        for_analysis: Whether the protocol's analysis takes this reader; None when the rows do not say whose it is.
     """
 
     subject: str
@@ -190,3 +194,5 @@ class SubjectResponse:
     immune_bor: ImmuneResponse | None
     immune_pd_date: date | None
     findings: tuple[Finding, ...]
+    benefit: ClinicalBenefit
+    for_analysis: bool | None

@@ -99,8 +99,6 @@ def read_table(
     first_line: dict[tuple[str, ...], int] = {}
     faults: list[Fault] = []
     for line, cells in numbered:
-        if not cells:
-            continue
         subject = _subject(columns, cells)
         try:
             if len(cells) != len(header):
@@ -123,6 +121,9 @@ def _header(
     """Give the position of each known column, and the columns that mean nothing here."""
     found = [name.strip().lower().removeprefix("\ufeff") for name in names]
     missing = [name for name in required if name not in found]
+    for sign, called in ((";", "semicolons"), ("\t", "tabs")):
+        if missing and len(names) == 1 and sign in names[0]:
+            raise TableError(f"expected commas between columns and a point as decimal mark, found {called}", line=1)
     if missing:
         raise TableError(f"expected the column {missing[0]}, found {', '.join(found) or 'nothing'}", line=1)
     twice = [name for name in found if name and found.count(name) > 1]
@@ -143,9 +144,10 @@ def _subject(columns: Mapping[str, int], cells: Sequence[str]) -> str:
 
 
 def _lines(table: Iterator[list[str]], line_of: Callable[[], int]) -> Iterator[tuple[int, list[str]]]:
-    """Number the rows, the header being line 1."""
+    """Number the rows as the file's lines, and leave out those without any text."""
     try:
         for cells in table:
-            yield line_of(), cells
+            if any(cell.strip() for cell in cells):  # spreadsheets write rows of nothing but commas
+                yield line_of(), cells
     except csv.Error as error:
         raise TableError(f"not a table from here on: {error}", line=line_of()) from error

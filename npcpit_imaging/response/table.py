@@ -1,5 +1,6 @@
 """Tables people write: measurements, subjects, treatments, responses (docs/respond.md); one bad row hides no other."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,7 @@ from npcpit_imaging.response.endoscopy import read_endoscopy
 from npcpit_imaging.response.rows import Row, Table, read_table
 from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
-from npcpit_imaging.study.lesion import FieldPosition, LesionRole, LesionState
+from npcpit_imaging.study.lesion import Evaluator, FieldPosition, LesionRole, LesionState, TumourMarker
 from npcpit_imaging.study.response import Response
 
 MEASUREMENTS = (
@@ -26,6 +27,7 @@ MEASUREMENTS = (
 MEASUREMENTS_OPTIONAL = (
     *("organ", "irradiated", "field", "endoscopy", "comment", "method", "slice_thickness_mm", "parent_lesion"),
     *("prior_rt", "prior_rt_progression", "biopsy_proven"),
+    *("field_distance_mm", "evaluator", "sum_mm", "tumour_marker"),
 )
 """Columns it may have."""
 
@@ -62,10 +64,11 @@ def read_date(text: str) -> date:
     Raises:
         ValueError: Not a full date such as 2026-03-01.
     """
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"expected a full date such as 2026-03-01, found '{text}'") from error
+    with contextlib.suppress(ValueError):
+        day = date.fromisoformat(text)
+        if day.isoformat() == text:  # not 20260301, nor a day of a week
+            return day
+    raise ValueError(f"expected a full date such as 2026-03-01, found '{text}'")
 
 
 @lru_cache(maxsize=65536)
@@ -97,6 +100,7 @@ def _word(kind: type[E]) -> Callable[[str], E]:
 
 
 _role, _state, _field = _word(LesionRole), _word(LesionState), _word(FieldPosition)
+_evaluator, _marker = _word(Evaluator), _word(TumourMarker)
 
 
 def read_measurements(lines: Iterable[str]) -> Table[Assessment]:
@@ -126,7 +130,7 @@ def _assessment(row: Row) -> Assessment:
             role=row.read("role", _role),
             state=row.read("state", _state),
             organ=intern(row.text("organ")),
-            nodal=row.maybe("nodal", _flag) or False,
+            nodal=_nodal(row),
             irradiated=row.maybe("irradiated", _flag) or False,
             longest_diameter=row.maybe("longest_diameter_mm", _tenths),
             short_axis=row.maybe("short_axis_mm", _tenths),
@@ -139,9 +143,20 @@ def _assessment(row: Row) -> Assessment:
             prior_rt=row.maybe("prior_rt", _flag) or False,
             prior_rt_progression=row.maybe("prior_rt_progression", _flag),
             biopsy_proven=row.maybe("biopsy_proven", _flag),
+            field_distance=row.maybe("field_distance_mm", _tenths),
+            evaluator=row.maybe("evaluator", _evaluator),
+            stated_sum=row.maybe("sum_mm", _tenths),
+            tumour_marker=row.maybe("tumour_marker", _marker),
         )
     except ValueError as error:
         raise TableError(str(error), line=row.line) from error
+
+
+def _nodal(row: Row) -> bool:
+    """Read whether it is a node; empty is no, but not beside a short axis, which would then be left out silently."""
+    if row.text("short_axis_mm") and not row.text("nodal"):
+        raise TableError("nodal: expected yes or no beside a short axis, found none", line=row.line)
+    return row.maybe("nodal", _flag) or False
 
 
 def read_subjects(lines: Iterable[str]) -> Table[Course]:
@@ -210,4 +225,4 @@ def _timepoint_response(text: str) -> Response:
     response = _word(Response)(text)
     if response not in _TIMEPOINT_RESPONSES:
         raise ValueError(f"expected a response of a time point, found '{text}'; leave the row out where there is none")
-    return response
+    return Response.NE if response is Response.NOT_ALL_EVALUATED else response  # Eisenhauer 2009, table 1

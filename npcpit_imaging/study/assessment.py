@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, LesionRole, LesionState
+from npcpit_imaging.study.lesion import (
+    EndoscopyState,
+    Evaluator,
+    FieldPosition,
+    LesionRole,
+    LesionState,
+    TumourMarker,
+)
 
 Tenths = int
 """A length in tenths of a millimetre: classes come from exact integers, never from floats."""
@@ -30,6 +37,8 @@ def tenths_from_mm(text: str) -> Tenths:
         value = Decimal(text)
     except InvalidOperation as error:
         raise ValueError(f"expected a length in mm such as 12.3, found '{text}'") from error
+    if "_" in text or not text.isascii():  # Decimal reads both
+        raise ValueError(f"expected a length in mm such as 12.3, found '{text}'")
     if not value.is_finite() or not 0 <= value <= LONGEST_PLAUSIBLE_MM:
         raise ValueError(f"expected a length from 0 to {LONGEST_PLAUSIBLE_MM} mm, found '{text}'")
     return int((value * 10).quantize(Decimal(1), rounding=ROUND_HALF_UP))
@@ -72,6 +81,10 @@ class Assessment:
         prior_rt: True when it lies in a previously irradiated area.
         prior_rt_progression: Whether progression since that radiotherapy is on record; None when unknown.
         biopsy_proven: Whether a biopsy since that radiotherapy showed tumour; None when unknown.
+        field_distance: From the edge of the irradiated field, in tenths of mm, 0 within it; None when not given.
+        evaluator: Whose read it is; None when not given.
+        stated_sum: The sum of diameters the reader wrote for this time point, in tenths of mm; None when not given.
+        tumour_marker: The serum marker at this time point; None when not collected.
     """
 
     subject: str
@@ -95,14 +108,20 @@ class Assessment:
     prior_rt: bool = False
     prior_rt_progression: bool | None = None
     biopsy_proven: bool | None = None
+    field_distance: Tenths | None = None
+    evaluator: Evaluator | None = None
+    stated_sum: Tenths | None = None
+    tumour_marker: TumourMarker | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a measured target without the diameter that is its size, and a merger without its partner."""
+        """Refuse a measured lesion without its size, a merger without its partner, and words that could mean PD."""
         if self.state is LesionState.MEASURED and self.size is None:
             wanted = "short_axis_mm" if self.nodal else "longest_diameter_mm"
             raise ValueError(f"lesion {self.lesion}: state is measured, expected {wanted}, found none")
         if self.state is LesionState.MERGED and not self.parent_lesion:
             raise ValueError(f"lesion {self.lesion}: state is merged, expected parent_lesion, found none")
+        if self.role is LesionRole.NON_TARGET and self.state is LesionState.UNEQUIVOCAL:
+            raise ValueError(f"lesion {self.lesion}: a non-target is present or unequivocal_pd, found unequivocal")
         if self.parent_lesion == self.lesion:
             raise ValueError(f"lesion {self.lesion}: parent_lesion is the lesion itself")
 

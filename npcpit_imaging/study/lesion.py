@@ -38,6 +38,22 @@ class FieldPosition(StrEnum):
     OUT = "out"
 
 
+class Evaluator(StrEnum):
+    """Whose read it is (CDISC TREVAL and TREVALID, in the words of ``reader_for_analysis``)."""
+
+    INVESTIGATOR = "investigator"
+    BICR = "bicr"
+    ADJUDICATED = "adjudicated"
+
+
+class TumourMarker(StrEnum):
+    """A serum marker at a time point, against its upper limit of normal."""
+
+    NORMAL = "normal"
+    ELEVATED = "elevated"
+    NOT_DONE = "not_done"
+
+
 class EndoscopyState(StrEnum):
     """What endoscopy says of a lesion; it qualifies and never measures."""
 

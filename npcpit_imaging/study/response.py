@@ -88,6 +88,21 @@ class BestResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClinicalBenefit:
+    """Whether a subject had a response, or was stable for long enough.
+
+    Args:
+        benefit: None when it cannot be told without a date that was not given.
+        date: Day it was first met; None when it was not, or when that day depends on a date that was not given.
+        rule: Why.
+    """
+
+    benefit: bool | None
+    date: date | None
+    rule: RuleFired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Duration:
     """A time to an event.
 

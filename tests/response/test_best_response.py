@@ -9,6 +9,7 @@ from npcpit_imaging.config.protocol import CrThenPr, Protocol, ShortSdRule
 from npcpit_imaging.response.best_response import (
     DatedResponse,
     best_response,
+    clinical_benefit,
     confirmed_best_response,
     cr_then_pr_at,
     first_confirmed,
@@ -71,7 +72,7 @@ def test_admiralonco_confirmed_response_and_response_dates(shared_data):
     """CRSP and RSP (is there a confirmed, or any, response, and when does it begin) agree with admiralonco."""
     with (shared_data / "recist" / "admiralonco_unit_test_cases.csv").open() as lines:
         rows = [row for row in csv.DictReader(lines) if row["param"] in ("CRSP", "RSP")]
-    assert len(rows) == 35
+    assert len(rows) == 35  # with 67 best responses and 14 clinical benefits: all 116
     for row in rows:
         records = list(admiral_records(row))
         if row["param"] == "CRSP":
@@ -79,6 +80,46 @@ def test_admiralonco_confirmed_response_and_response_dates(shared_data):
         else:
             found = first_response(records, pd_date=day(row["pd_date"]))
         assert ("N" if found is None else "Y", found) == (row["expected"], day(row["expected_date"])), row
+
+
+def test_admiralonco_clinical_benefit_with_dates(shared_data):
+    """CBR (a response, or stable disease for long enough, before PD) agrees with admiralonco in answer and date.
+
+    The file does not hold two arguments of the R tests: its first test lets only CR, PR and SD count, as its name says.
+    A time point without a response (``None``) is no record.
+    """
+    with (shared_data / "recist" / "admiralonco_unit_test_cases.csv").open() as lines:
+        rows = [row for row in csv.DictReader(lines) if row["param"] == "CBR"]
+    assert len(rows) == 14
+    for row in rows:
+        strict = "ignore NON-CR/NON-PD" in row["test"]
+        row["timepoints"] = ";".join(cell for cell in row["timepoints"].split(";") if not cell.endswith("=None"))
+        found = clinical_benefit(
+            admiral_records(row),
+            protocol=admiral_protocol(row),
+            reference=day(row["ref_date"]),
+            pd_date=day(row["pd_date"]),
+            stable=[Response.SD] if strict else [Response.SD, Response.NON_CR_NON_PD],
+        )
+        assert ("Y" if found.benefit else "N", found.date) == (row["expected"], day(row["expected_date"])), row
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [("SD", (None, None)), ("PR SD", (True, 28)), ("SD PR", (True, None)), ("NE PD", (False, None))],
+)
+def test_clinical_benefit_without_a_treatment_start(text, answer):
+    """A response is a benefit at any rate; its day is known only where no earlier SD could be one."""
+    found = clinical_benefit(sequence(text), protocol=Protocol(), reference=None)
+    assert (found.benefit, None if found.date is None else (found.date - START).days) == answer
+
+
+def test_clinical_benefit_dates_from_the_earlier_of_response_and_long_sd():
+    """SD on day 28 is too short for 42 days, so the PR on day 56 is the first; on day 56 SD itself would do."""
+    benefit = clinical_benefit(sequence("SD PR"), protocol=Protocol(), reference=START)
+    assert (benefit.benefit, benefit.date) == (True, START + timedelta(days=56))
+    short = clinical_benefit(sequence("SD PD"), protocol=Protocol(), reference=START)
+    assert (short.benefit, short.rule.text) == (False, "N: no response, nor SD after its minimum duration")
 
 
 def test_table_3(shared_data):

@@ -9,7 +9,7 @@ from npcpit_imaging.config.protocol import Protocol, VisitWindow
 from npcpit_imaging.response.edit_checks import CHECKS
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.study.course import Course, Irradiation
-from npcpit_imaging.study.lesion import EndoscopyState, LesionState
+from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, LesionState
 
 TREATED = (Irradiation(subject="S1", lesion="T1", cycle=1, date=date(2026, 1, 12)),)
 COURSE = Course(subject="S1", treatment_start=date(2026, 1, 12))
@@ -22,7 +22,7 @@ def codes(rows, *, course=COURSE, treated=(), **protocol):
     return {finding.code for finding in answer.findings}
 
 
-def at(rows, lesion, timepoint, **change):
+def at(rows, lesion, timepoint, /, **change):
     """The same rows with one of them changed."""
     return [replace(r, **change) if (r.lesion, r.timepoint) == (lesion, timepoint) else r for r in rows]
 
@@ -33,6 +33,12 @@ MERGED = {"parent_lesion": "T2", "state": LesionState.MERGED, "longest_diameter"
 TWO_VISITS = (VisitWindow(name="FU1", day=60), VisitWindow(name="FU2", day=77))
 
 FIRED = {
+    "sum-inconsistent": {"found": CLEAN, "row": ("T1", "FU1", {"stated_sum": 199})},
+    "node-not-marked": {"found": CLEAN, "row": ("T1", "BASELINE", {"organ": "lymph node"})},
+    "baseline-by-date": {"found": CLEAN, "row": ("T1", "BASELINE", {"timepoint": "SCREENING"})},
+    "non-target-state": {"found": {"T1": "20 20", "O1": "present equivocal"}},
+    "field-differs": {"found": CLEAN, "row": ("T1", "FU1", {"field": FieldPosition.OUT, "field_distance": 0})},
+    "follow-up-before-treatment": {"found": CLEAN, "course": Course(subject="S1", treatment_start=date(2026, 3, 1))},
     "too-many-targets": {"found": {f"T{n}": "20 20" for n in range(6)}, "organs": "abcdef"},
     "too-many-targets-per-organ": {"found": {f"T{n}": "20 20" for n in range(3)}},
     "organ-missing": {"found": {"T1": "20 20"}, "row": ("T1", "BASELINE", {"organ": ""})},
@@ -137,6 +143,23 @@ def test_texts_name_lesion_and_visit(records):
     rows = at(records(CLEAN, organ="nasopharynx"), "T1", "FU1", short_axis=201)
     (answer,) = respond_case(Case(records=tuple(rows), course=COURSE), protocol=Protocol())
     assert [f.text for f in answer.findings] == ["T1 at FU1: short axis 20.1 mm exceeds longest diameter 20.0 mm"]
+
+
+def test_a_stated_sum_is_compared_with_the_sum_of_the_targets(records):
+    """The text gives both sums and what is missing; the right sum says nothing."""
+    rows = at(records({"T1": "20 20", "T2": "20 -"}, organ="nasopharynx"), "T1", "FU1", stated_sum=400)
+    right = at(rows, "T1", "BASELINE", stated_sum=400)
+    (answer,) = respond_case(Case(records=tuple(right), course=COURSE), protocol=Protocol())
+    texts = [f.text for f in answer.findings if f.code == "sum-inconsistent"]
+    assert texts == ["FU1: sum_mm says 40.0 mm, but the targets add up to 20.0 mm without T2"]
+
+
+def test_a_lesion_that_stops_being_irradiated(records):
+    """Light that reached a lesion once has reached it; from no to yes is a later cycle."""
+    rows = [replace(r, irradiated=r.timepoint == "FU1") for r in records({"T1": "20 20 20"}, organ="nasopharynx")]
+    (answer,) = respond_case(Case(records=tuple(rows), course=COURSE), protocol=Protocol())
+    texts = [f.text for f in answer.findings if f.code == "irradiated-mark-differs"]
+    assert texts == ["T1 is marked irradiated, but not at FU2"]
 
 
 def test_lesions_of_a_pair_are_one_organ(records):

@@ -6,9 +6,10 @@ from datetime import date
 import pytest
 
 from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.errors import ResponseError
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.study.course import Course
-from npcpit_imaging.study.lesion import LesionState
+from npcpit_imaging.study.lesion import Evaluator, FieldPosition, LesionState, TumourMarker
 
 
 def test_another_therapy_ends_the_window_of_the_best_response(read):
@@ -190,3 +191,120 @@ def test_only_a_baseline(read):
     """With no follow-up there is nothing to answer: MISSING."""
     answer = read({"T1": "20"})
     assert (answer.timepoints, answer.bor.response) == ((), "MISSING")
+
+
+def test_a_follow_up_before_treatment_is_not_counted(read):
+    """A second scan before treatment is neither a response nor progression, but it is a nadir."""
+    course = Course(subject="S1", treatment_start=date(2026, 3, 1))
+    answer = read({"T1": "20 40 20 30"}, course=course)
+    assert [(tp.overall, tp.excluded) for tp in answer.timepoints] == [
+        ("PD", "before treatment began on 2026-03-01"),
+        ("SD", ""),
+        ("PD", ""),
+    ]
+    assert (answer.pd_date, answer.bor.response) == (date(2026, 5, 11), "PD")
+    assert [tp.response for tp in answer.lesions[0].timepoints] == ["PD", "SD", "PD"]
+    assert answer.lesions[0].to_progression.end == date(2026, 5, 11)
+
+
+def test_a_reader_without_the_baseline_is_refused(records):
+    """The first follow-up of a reader who has no baseline must not pass for one: R1 and r1 are two readers."""
+    rows = records({"T1": "20 10"})
+    mixed = (rows[0], replace(rows[1], reader="r1"))
+    with pytest.raises(ResponseError, match="same time point, found BASELINE of reader R1, FU1 of reader r1"):
+        respond_case(Case(records=mixed), protocol=Protocol())
+
+
+def test_whose_read_the_analysis_takes(records):
+    """reader_for_analysis names an evaluator; a reader who does not say is not known; two words are refused."""
+    rows = [
+        replace(r, reader=reader, evaluator=evaluator)
+        for reader, evaluator in (("R1", Evaluator.INVESTIGATOR), ("R2", Evaluator.BICR), ("R3", None))
+        for r in records({"T1": "20 10"})
+    ]
+    answers = respond_case(Case(records=tuple(rows)), protocol=Protocol(reader_for_analysis="bicr"))
+    assert [answer.for_analysis for answer in answers] == [False, True, None]
+    rows[0] = replace(rows[0], evaluator=Evaluator.ADJUDICATED)
+    with pytest.raises(ResponseError, match="expected one evaluator, found adjudicated, investigator"):
+        respond_case(Case(records=tuple(rows)), protocol=Protocol())
+
+
+def test_time_points_after_pd_are_in_the_spider_plot_only_where_the_protocol_says_so(read):
+    """after_pd decides what the plot shows; nothing after PD ever counts."""
+    found = {"T1": "20 40 10"}
+    assert [tp.in_spider for tp in read(found).timepoints] == [True, False]
+    shown = read(found, protocol=Protocol(after_pd="include_for_spider"))
+    assert [tp.in_spider for tp in shown.timepoints] == [True, True]
+    assert shown.bor.response == "PD"
+
+
+@pytest.mark.parametrize(
+    ("distance", "margin", "field"),
+    [(0, None, "in"), (40, None, None), (40, 5, "margin"), (50, 5, "margin"), (51, 5, "out")],
+)
+def test_distance_from_the_field_against_the_margin(records, distance, margin, field):
+    """field_margin_mm turns a distance into in, margin or out; without it only what touches the field is known."""
+    rows = [
+        replace(r, field_distance=distance if r.lesion == "N1" else None)
+        for r in records({"T1": "20 20", "N1": "- unequivocal"})
+    ]
+    (answer,) = respond_case(Case(records=tuple(rows)), protocol=Protocol(field_margin_mm=margin))
+    assert answer.timepoints[0].new.certain[0].field == field
+    assert (answer.new_out_of_field_date is not None) == (field == "out")
+
+
+def test_the_readers_word_on_the_field_goes_before_the_distance(records):
+    """A stated field is what the reader saw."""
+    rows = [
+        replace(r, field=FieldPosition.OUT, field_distance=0) for r in records({"T1": "20 20", "N1": "- unequivocal"})
+    ]
+    (answer,) = respond_case(Case(records=tuple(rows)), protocol=Protocol())
+    assert answer.timepoints[0].new.certain[0].field == "out"
+
+
+def test_pd_of_targets_and_a_new_lesion_is_dated_by_the_first_scan(records):
+    """Only PD by new lesions alone waits for the scan that shows them."""
+    for size, day in (("20", date(2026, 2, 25)), ("40", date(2026, 2, 16))):
+        rows = [
+            replace(r, date=date(2026, 2, 25)) if r.lesion == "N1" else r
+            for r in records({"T1": f"20 {size}", "N1": "- unequivocal"})
+        ]
+        (answer,) = respond_case(Case(records=tuple(rows)), protocol=Protocol())
+        assert answer.pd_date == day
+
+
+@pytest.mark.parametrize(
+    ("markers", "found", "expected"),
+    [
+        ("elevated normal", {"T1": "20 0"}, "CR"),
+        ("elevated elevated", {"T1": "20 0"}, "PR"),
+        ("elevated not_done", {"T1": "20 0"}, "PR"),
+        ("elevated -", {"T1": "20 0"}, "PR"),
+        ("normal not_done", {"T1": "20 0"}, "CR"),
+        ("normal elevated", {"T1": "20 0"}, "PR"),
+        ("elevated elevated", {"T1": "20 20"}, "SD"),
+        ("elevated elevated", {"O1": "present absent"}, "NON-CR/NON-PD"),
+        ("elevated -", {"O1": "present absent"}, "NE"),
+        ("elevated elevated", {"T1": "20 20", "O1": "present unequivocal_pd"}, "PD"),
+    ],
+)
+def test_a_tumour_marker_can_only_take_a_cr_away(records, markers, found, expected):
+    """Eisenhauer 2009, 4.3.3: CR needs a normal marker, where the study collects it; it is never progression."""
+    by_visit = dict(zip(("BASELINE", "FU1"), markers.split(), strict=True))
+    rows = tuple(
+        replace(r, tumour_marker=None if by_visit[r.timepoint] == "-" else TumourMarker(by_visit[r.timepoint]))
+        for r in records(found)
+    )
+    (answer,) = respond_case(Case(records=rows), protocol=Protocol(tumour_marker_policy="normal_for_CR"))
+    assert answer.timepoints[0].overall == expected
+    (unused,) = respond_case(Case(records=rows), protocol=Protocol())
+    (without,) = respond_case(Case(records=records(found)), protocol=Protocol())
+    assert unused.timepoints == without.timepoints
+
+
+def test_two_markers_at_one_time_point_are_refused(records):
+    """Rows of one visit that contradict each other."""
+    rows = list(records({"T1": "20 0", "T2": "20 0"}))
+    rows = [replace(r, tumour_marker=TumourMarker.NORMAL if r.lesion == "T1" else TumourMarker.ELEVATED) for r in rows]
+    with pytest.raises(ResponseError, match="2 different tumour_marker"):
+        respond_case(Case(records=tuple(rows)), protocol=Protocol(tumour_marker_policy="normal_for_CR"))

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import ResponseError, TableError
+from npcpit_imaging.response.best_response import best_response
 from npcpit_imaging.response.endoscopy import FORM, read_endoscopy
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.table import read_measurements, read_responses, read_subjects, read_treatments
 from npcpit_imaging.study.lesion import EndoscopyState, LesionState
+from npcpit_imaging.study.response import Response
 
 HEADER = "subject,timepoint,date,reader,lesion,role,nodal,state,longest_diameter_mm,short_axis_mm"
 WORDS = (
@@ -56,6 +59,13 @@ def test_optional_columns():
         ("S2,FU1,2026-01-05,R1,T1,target,no,seen,12,", "state: expected one of measured, too_small"),
         ("S2,FU1,2026-01-05,R1,T1,target,no,measured,12 mm,", "expected a length in mm such as 12.3, found '12 mm'"),
         ("S2,FU1,2026-01-05,R1,T1,target,no,measured,\"12,5\",", "expected a length in mm such as 12.3, found '12,5'"),
+        ("S2,FU1,20260105,R1,T1,target,no,measured,12,", "expected a full date such as 2026-03-01, found '20260105'"),
+        ("S2,FU1,2026-W02-1,R1,T1,target,no,measured,12,", "expected a full date such as 2026-03-01, found '2026-W02"),
+        ("S2,FU1,05/01/2026,R1,T1,target,no,measured,12,", "expected a full date such as 2026-03-01, found '05/01/2"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,1_2,", "expected a length in mm such as 12.3, found '1_2'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,no,measured,１２,", "expected a length in mm such as 12.3, found '１２'"),
+        ("S2,FU1,2026-01-05,R1,T1,target,,measured,30,18", "nodal: expected yes or no beside a short axis, found none"),
+        ("S2,FU1,2026-01-05,R1,O1,non-target,no,unequivocal,,", "a non-target is present or unequivocal_pd"),
         ("S2,FU1,2026-01-05,R1,T1,target,no,measured,-1,", "expected a length from 0 to 1000 mm, found '-1'"),
         ("S2,FU1,2026-01-05,R1,T1,target,no,measured,NaN,", "expected a length from 0 to 1000 mm, found 'NaN'"),
         ("S2,FU1,2026-01-05,R1,T1,target,no,measured,,", "expected longest_diameter_mm, found none"),
@@ -74,6 +84,28 @@ def test_a_bad_row_is_refused_with_its_line(row, text):
     assert len(found.by_subject["S1"]) == 1
 
 
+def test_rows_without_any_text_are_no_rows():
+    """A spreadsheet's rows of commas, and empty lines before the header, are left out; line numbers stay the file's."""
+    found = read_measurements(["", HEADER, " , ,,,,,,,,", GOOD, ",,,,,,,,,", GOOD])
+    assert len(found.by_subject["S1"]) == 1
+    assert [(fault.line, fault.text[:14]) for fault in found.faults] == [(6, "the same as li")]
+
+
+def test_an_empty_nodal_cell_is_no():
+    """Beside a longest diameter alone, an empty cell leaves nothing out."""
+    (row,) = read_measurements(table(GOOD.replace(",no,", ",,"))).by_subject["S1"]
+    assert not row.nodal
+
+
+def test_columns_about_the_time_point():
+    """Whose read it is, the reader's own sum, the marker, and the distance from the field."""
+    more = ",field_distance_mm,evaluator,sum_mm,tumour_marker"
+    (row,) = read_measurements(table(f"{GOOD},3.5,BICR,40.1,elevated", more=more)).by_subject["S1"]
+    assert (row.field_distance, row.evaluator, row.stated_sum, row.tumour_marker) == (35, "bicr", 401, "elevated")
+    (fault,) = read_measurements(table(f"{GOOD},,nobody,,", more=more)).faults
+    assert fault.text == "evaluator: expected one of investigator, bicr, adjudicated; found 'nobody'"
+
+
 def test_a_lesion_that_is_its_own_parent():
     """parent_lesion names another lesion."""
     found = read_measurements(table(f"{GOOD},T1", more=",parent_lesion"))
@@ -89,7 +121,12 @@ def test_a_row_twice():
 @pytest.mark.parametrize(
     ("header", "text"),
     [
-        ("", "line 1: expected the column subject, found nothing"),
+        ("", "line 1: expected the column subject, found s1, baseline"),
+        (
+            HEADER.replace(",", ";"),
+            "line 1: expected commas between columns and a point as decimal mark, found semicol",
+        ),
+        (HEADER.replace(",", "\t"), "line 1: expected commas between columns and a point as decimal mark, found tabs"),
         (HEADER.replace("nodal", "node"), "line 1: expected the column nodal, found"),
         (HEADER + ",slice_thicknes_mm", "line 1: unknown column slice_thicknes_mm; did you mean slice_thickness_mm?"),
         (HEADER + ",nodal", "line 1: the column nodal stands twice"),
@@ -145,6 +182,16 @@ def test_responses():
     assert [fault.line for fault in found.faults] == [4, 5, 6, 7]
 
 
+def test_every_word_a_table_of_responses_may_hold():
+    """Each gives a best response; "not all evaluated" is table 1's NE."""
+    words = [word for word in Response if word not in (Response.NA, Response.MISSING)]
+    for word in words:
+        (row,) = read_responses(["subject,date,response", f"S1,2026-03-01,{word}"]).by_subject["S1"]
+        wanted = "NE" if word in (Response.NOT_ALL_EVALUATED, Response.SD, Response.NON_CR_NON_PD) else word
+        best = best_response([row.dated], protocol=Protocol(), reference=date(2026, 2, 28))
+        assert best.response == wanted
+
+
 def test_the_endoscopy_form():
     """Every finding with every biopsy, and the states themselves."""
     assert [read_endoscopy(state) for state in EndoscopyState] == list(EndoscopyState)
@@ -164,7 +211,9 @@ def test_whatever_stands_in_a_table_becomes_rows_or_faults(rows):
     text = io.StringIO()
     csv.writer(text).writerows([HEADER.split(","), *rows])
     found = read_measurements(io.StringIO(text.getvalue(), newline=""))
-    assert sum(map(len, found.by_subject.values())) + len(found.faults) == sum(any(row) or len(row) > 1 for row in rows)
+    assert sum(map(len, found.by_subject.values())) + len(found.faults) == sum(
+        any(cell.strip() for cell in row) for row in rows
+    )
     for subject, records in found.by_subject.items():
         with contextlib.suppress(ResponseError):
             assert respond_case(Case(records=records), protocol=Protocol(irecist=True))[0].subject == subject
