@@ -23,6 +23,7 @@ from npcpit_imaging.response.answers import (
 )
 from npcpit_imaging.response.best_response import best_response as unconfirmed
 from npcpit_imaging.response.best_response import clinical_benefit, confirmed_best_response, cr_then_pr_at
+from npcpit_imaging.response.columns import FINDING_COLUMNS, LESION_COLUMNS, SUBJECT_COLUMNS, TIMEPOINT_COLUMNS
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.rows import Fault, Table
 from npcpit_imaging.response.table import (
@@ -81,10 +82,10 @@ class RespondReport:
     def tables(self) -> dict[str, str]:
         """Give the CSV files by name: timepoints, lesions, subjects, findings."""
         return {
-            "timepoints.csv": to_csv(self.timepoints),
-            "lesions.csv": to_csv(flat_lesions(self.lesions)),
-            "subjects.csv": to_csv(self.subjects),
-            "findings.csv": to_csv(self.findings),
+            "timepoints.csv": to_csv(self.timepoints, TIMEPOINT_COLUMNS),
+            "lesions.csv": to_csv(flat_lesions(self.lesions), LESION_COLUMNS),
+            "subjects.csv": to_csv(self.subjects, SUBJECT_COLUMNS),
+            "findings.csv": to_csv(self.findings, FINDING_COLUMNS),
         }
 
     def write_csv(self, folder: Path) -> tuple[Path, ...]:
@@ -206,7 +207,7 @@ def _add_unread(
         best = (Response.NE if protocol.missing_as_ne else Response.MISSING).value
         text = "no measurement of this subject"
         report["subjects"].append(
-            {"subject": subject, "reader": "", "bor": best, "confirmed_bor": best, "bor_rule": text}
+            {"subject": subject, "reader": "", "bor": best, "bor_rule": text, "confirmed_bor": best}
         )
         report["findings"].append(_finding(subject, "subject-without-read", "warning", text))
     for column in rows.ignored:
@@ -305,10 +306,15 @@ def _fault_answers(faults: Iterable[Fault]) -> list[Cell]:
     return [{"subject": fault.subject, "line": fault.line, "text": fault.text} for fault in faults]
 
 
-def to_csv(rows: Iterable[Answer]) -> str:
-    """Write rows as CSV: the columns of all rows in order of appearance, empty for None, JSON for lists."""
+def to_csv(rows: Iterable[Answer], columns: Sequence[str] = ()) -> str:
+    """Write rows as CSV: empty for None, JSON for lists.
+
+    Args:
+        rows: The rows.
+        columns: The first columns, there also without any row; other columns follow in order of appearance.
+    """
     table = list(rows)
-    columns = list(dict.fromkeys(name for row in table for name in row))
+    columns = list(dict.fromkeys([*columns, *(name for row in table for name in row)]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -97,6 +97,52 @@ def test_json_and_csv(write, tmp_path):
     assert (row["new_lesions"], row["sum_mm"], row["after_pd"], row["retro_dated_by"]) == ("N1", "20.0", "false", "")
 
 
+def test_csv_files_have_their_columns_with_and_without_rows(write, tmp_path):
+    """The columns are those of the answers, in their order, also where there is no row at all."""
+    report = respond(write("m.csv", MEASUREMENTS), protocol=Protocol(irecist=True))
+    empty = respond(write("e.csv", MEASUREMENTS.splitlines()[0]), protocol=Protocol())
+    headers = {name: text.splitlines()[0] for name, text in empty.tables().items()}
+    assert {name: text.splitlines()[0] for name, text in report.tables().items()} == headers
+    assert headers["timepoints.csv"] == ",".join(report.timepoints[0])
+    assert headers["subjects.csv"] == ",".join(report.subjects[0])
+    assert [row["code"] for row in empty.findings] == ["table-empty"]
+
+
+def test_subjects_that_look_alike_are_asked_about(write):
+    """S1 and s1 would be two subjects, each with half of the visits."""
+    first, second = MEASUREMENTS.splitlines()[1:3]
+    text = "\n".join([MEASUREMENTS.splitlines()[0], first, second.replace("S1", "s1")])
+    report = respond(write("m.csv", text), protocol=Protocol())
+    assert [row["subject"] for row in report.findings if row["code"] == "subjects-alike"] == ["S1"]
+
+
+def test_several_readers_and_whose_read_it_is(write):
+    """With two readers the analysis needs to know which one it takes."""
+    header, first, second = MEASUREMENTS.splitlines()[:3]
+    rows = [
+        row.replace("R1", reader) + word for reader, word in (("R1", ",bicr"), ("R2", ",")) for row in (first, second)
+    ]
+    path = write("m.csv", "\n".join([header + ",evaluator", *rows]))
+    asked = respond(path, protocol=Protocol())
+    assert "reader-for-analysis" in {row["code"] for row in asked.findings}
+    assert [row["for_analysis"] for row in asked.subjects] == [False, None]
+    told = respond(path, protocol=Protocol(reader_for_analysis="bicr"))
+    assert "reader-for-analysis" not in {row["code"] for row in told.findings}
+
+
+def test_clinical_benefit_is_yes_no_or_na(write):
+    """NA where the treatment start decides and is not known."""
+    rows = MEASUREMENTS.splitlines()[:3]
+    stable = [rows[0], rows[1], rows[2].replace(",20,", ",40,")]
+    bare = respond(write("m.csv", "\n".join(stable)), protocol=Protocol())
+    assert (bare.subjects[0]["clinical_benefit"], bare.subjects[0]["bor"]) == ("NA", "NA")
+    dates = write("s.csv", "subject,treatment_start\nS1,2026-01-06\n")
+    told = respond(write("m.csv", "\n".join(stable)), protocol=Protocol(), subjects=dates)
+    assert (told.subjects[0]["clinical_benefit"], told.subjects[0]["clinical_benefit_date"]) == ("Y", "2026-02-23")
+    late = respond(write("m.csv", "\n".join(stable)), protocol=Protocol(min_sd_days=56), subjects=dates)
+    assert (late.subjects[0]["clinical_benefit"], late.subjects[0]["bor"]) == ("N", "NE")
+
+
 def test_csv_into_a_place_that_cannot_be_written(write, tmp_path):
     """A file where the folder should be is an error a person can act on."""
     report = respond(write("m.csv", MEASUREMENTS), protocol=Protocol())
