@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 import npcpit_imaging
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.errors import FlowError, InputError
+from npcpit_imaging.errors import FlowError, InputError, NpcpitError
 from npcpit_imaging.flow.run import ALREADY_DONE, Case, Outcome, Status, run_cases
 from npcpit_imaging.store.runs import is_done, put_run
 from npcpit_imaging.store.schema import RunRow
@@ -41,12 +42,12 @@ def run_pipeline(
 
     Raises:
         InputError: There is no such pipeline.
-        FlowError: The pipeline file cannot be loaded.
+        FlowError: The pipeline file cannot be loaded, or gives no cases.
     """
     path = _pipeline_file(study, name)
     module = _load(path)
     digest = _digest(study, path)
-    cases: list[Case] = module.cases(study)
+    cases = _cases(study, module, path)
     on_start(len(cases))
     started = {"at": study.now()}
 
@@ -83,6 +84,19 @@ def _load(path: Path) -> ModuleType:
         if not callable(getattr(module, needed, None)):
             raise FlowError(f"{path.name}: expected a function {needed}(study, ...), found none")
     return module
+
+
+def _cases(study: Study, module: ModuleType, path: Path) -> list[Case]:
+    try:
+        found = list(module.cases(study))
+    except NpcpitError:
+        raise
+    except Exception as error:  # a site may edit its pipelines, so anything can happen here
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise FlowError(f"{path.name}: cases failed ({type(error).__name__} in {place.name})") from error
+    if not all(isinstance(case, Case) for case in found):
+        raise FlowError(f"{path.name}: expected cases to return values of Case, found something else")
+    return found
 
 
 def _digest(study: Study, path: Path) -> str:

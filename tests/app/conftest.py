@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from npcpit_imaging.app.importing import ArrivalReport, Tick, import_folder
+from npcpit_imaging.app.importing import ArrivalReport, ProgressBar, Tick, import_folder
 from npcpit_imaging.app.study import Study, init_study, open_study
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -78,6 +78,11 @@ def write_series(tmp_path: Path) -> WriteSeries:
         return target
 
     return write
+
+
+@pytest.fixture
+def quiet() -> ProgressBar:
+    return quietly
 
 
 @pytest.fixture
