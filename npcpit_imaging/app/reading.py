@@ -92,7 +92,7 @@ def _confirmed(row: Row, lesion: Lesion, proposal: StoredProposal | None) -> Con
     state = _word(row, "state", LesionState)
     field = _word(row, "field", FieldPosition) if row.values["field"] else None
     if state is not LesionState.MEASURED:
-        if row.values["accept"] or row.values["caliper_mm"]:
+        if row.values["accept"] or row.values["caliper_mm"] or row.values["short_caliper_mm"]:
             raise TableError(f"state {state}: expected no accept and no caliper, found one", line=row.line)
         return ConfirmedLesion(lesion=lesion, state=state, field=field, comment=row.values["comment"])
     caliper, short = _caliper(row, "caliper_mm"), _caliper(row, "short_caliper_mm")

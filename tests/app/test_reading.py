@@ -1,0 +1,179 @@
+"""Readers' tables become signed reads: both numbers kept, faults with their line, superseded only with a reason."""
+
+from pathlib import Path
+
+import pytest
+
+from npcpit_imaging.app.reading import record_reads
+from npcpit_imaging.errors import StoreError, TableError
+from npcpit_imaging.store.images import series_of
+from npcpit_imaging.store.lesions import StoredProposal, put_lesion, put_proposal
+from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.study.caliper import Caliper
+from npcpit_imaging.study.lesion import Lesion, LesionRole
+from npcpit_imaging.study.measurement import Measurement
+
+SUBJECT = "NPC-0001"
+HEADER = "subject,timepoint,reader,lesion,state,accept,caliper_mm,short_caliper_mm,field,label,comment\n"
+
+
+def lesion(name: str, *, nodal: bool = False) -> Lesion:
+    number = sum(name.encode())
+    return Lesion(
+        lesion_id=name, tracking_uid=f"2.25.{number}", role=LesionRole.TARGET, organ="X", location="X", nodal=nodal
+    )
+
+
+@pytest.fixture
+def read_study(study, arrive, write_series):
+    """A study with a baseline, a target T01 with a proposal of 30 x 20 mm, and a node N01 without one."""
+    arrive(write_series("20240105", "1"))
+    measured = Measurement(
+        longest_diameter=Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(30.0, 0.0, 0.0)),
+        short_axis=Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(0.0, 20.0, 0.0)),
+        volume_ml=9.4,
+        slice_index_k=1,
+        slice_position_mm=2.5,
+        components=1,
+        convention="test",
+    )
+    with study.database.session() as session:
+        for each in (lesion("T01"), lesion("N01", nodal=True)):
+            put_lesion(session, SUBJECT, each)
+        proposal = StoredProposal(
+            lesion=lesion("T01"),
+            subject=SUBJECT,
+            timepoint="BASELINE",
+            series_uid=_series_uid(session),
+            mask_path="derived/mask.nii.gz",
+            mask_sha256="m",
+            prompt={},
+            segmenter={"name": "test"},
+            measurement=measured,
+            uptake=None,
+            key="k",
+        )
+        put_proposal(session, proposal, now=study.now())
+    return study
+
+
+def _series_uid(session) -> str:
+    return series_of(session)[0].uid
+
+
+def table(study, *lines: str) -> Path:
+    path = study.tables / "reads.csv"
+    path.write_text(HEADER + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def sign(study, *lines: str, reason: str = "") -> list[str]:
+    return list(record_reads(study, table(study, *lines), reason=reason))
+
+
+def signed(study):
+    with study.database.session() as session:
+        return newest_reads(session, SUBJECT)
+
+
+ACCEPTED = f"{SUBJECT},BASELINE,R1,T01,measured,proposal,,,in,,"
+
+
+def test_an_accepted_proposal_is_signed_with_the_mask_s_sizes(read_study):
+    (line,) = sign(read_study, ACCEPTED)
+    (read,) = signed(read_study)
+    (row,) = read.lesions
+    assert line == f"{SUBJECT} BASELINE: 1 lesions signed by R1 (version 1)"
+    assert (row.longest_diameter_mm, row.short_axis_mm, row.field) == (30.0, 20.0, "in")
+    assert row.proposal_id is not None
+    assert row.findings == []
+
+
+def test_a_caliper_that_differs_from_the_mask_is_kept_beside_it_and_reported(read_study):
+    """30 mm by the mask and 34 mm by the reader differ by more than 2 mm; the accepted number is the mask's."""
+    sign(read_study, f'{SUBJECT},BASELINE,R1,T01,measured,proposal,"0,0,0:34,0,0",,,,')
+    ((row,),) = [read.lesions for read in signed(read_study)]
+    assert row.longest_diameter_mm == 30.0
+    assert row.reader_caliper["end_mm"] == [34.0, 0.0, 0.0]
+    assert len(row.findings) == 1
+
+
+def test_a_reader_s_own_line_is_the_size_where_the_reader_says_so(read_study):
+    """3, 4, 12 mm along the axes are 13 mm."""
+    sign(read_study, f'{SUBJECT},BASELINE,R1,T01,measured,caliper,"1,1,1:4,5,13",,,,')
+    ((row,),) = [read.lesions for read in signed(read_study)]
+    assert row.longest_diameter_mm == pytest.approx(13.0)
+    assert row.short_axis_mm is None
+
+
+def test_a_node_measured_by_hand_needs_its_short_axis(read_study):
+    with pytest.raises(TableError, match=r"line 2: accept caliper: expected caliper_mm and short_caliper_mm"):
+        sign(read_study, f'{SUBJECT},BASELINE,R1,N01,measured,caliper,"0,0,0:20,0,0",,,,')
+    sign(read_study, f'{SUBJECT},BASELINE,R1,N01,measured,caliper,"0,0,0:20,0,0","0,0,0:0,16,0",,,')
+    ((row,),) = [read.lesions for read in signed(read_study)]
+    assert row.short_axis_mm == 16.0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (",BASELINE,R1,T01,absent,,,,,,", "subject: expected a value"),
+        (f"{SUBJECT},BASELINE,R1,T01,gone,,,,,,", "state: expected measured, .*found 'gone'"),
+        (f"{SUBJECT},BASELINE,R1,T01,measured,yes,,,,,", "accept: expected proposal or caliper, found 'yes'"),
+        (f"{SUBJECT},BASELINE,R1,T01,measured,,,,,,", "accept: expected a value"),
+        (f"{SUBJECT},BASELINE,R1,N01,measured,proposal,,,,,", "accept proposal: lesion N01 has no proposal"),
+        (f"{SUBJECT},BASELINE,R1,T01,absent,proposal,,,,,", "state absent: expected no accept and no caliper"),
+        (f'{SUBJECT},BASELINE,R1,T01,absent,,"0,0,0:1,0,0",,,,', "state absent: expected no accept and no caliper"),
+        (f'{SUBJECT},BASELINE,R1,T01,absent,,,"0,0,0:1,0,0",,,', "state absent: expected no accept and no caliper"),
+        (f'{SUBJECT},BASELINE,R1,T01,measured,caliper,"0,0,0",,,,', "caliper_mm: "),
+        (f"{SUBJECT},BASELINE,R1,T01,measured,proposal,,,inside,,", "field: expected .*found 'inside'"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_refused_with_its_number_and_nothing_is_signed(line, words, read_study):
+    good = f"{SUBJECT},BASELINE,R1,N01,absent,,,,,,"
+    with pytest.raises(TableError, match=f"line 3: {words}"):
+        sign(read_study, good, line)
+    assert signed(read_study) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"{SUBJECT},BASELINE,R1,T09,absent,,,,,,", r"no lesion T09, found \['N01', 'T01'\]"),
+        (f"{SUBJECT},FU7,R1,T01,absent,,,,,,", r"no time point FU7, found \['BASELINE'\]"),
+        ("NPC-0002,BASELINE,R1,T01,absent,,,,,,", "no lesion T01"),
+    ],
+)
+def test_a_subject_visit_or_lesion_that_is_not_there_is_refused_with_those_that_are(line, words, read_study):
+    with pytest.raises((StoreError, TableError), match=words):
+        sign(read_study, line)
+    assert signed(read_study) == []
+
+
+def test_the_same_lesion_twice_in_one_read_is_refused(read_study):
+    with pytest.raises(StoreError, match="twice"):
+        sign(read_study, ACCEPTED, f"{SUBJECT},BASELINE,R1,T01,absent,,,,,,")
+    assert signed(read_study) == []
+
+
+def test_a_signed_read_is_superseded_only_with_a_reason_and_the_first_version_stays(read_study):
+    sign(read_study, ACCEPTED)
+    absent = f"{SUBJECT},BASELINE,R1,T01,absent,,,,,,"
+    with pytest.raises(StoreError, match="superseded with a reason, never edited"):
+        sign(read_study, absent)
+    assert signed(read_study)[0].lesions[0].state == "measured"
+    (line,) = sign(read_study, absent, reason="wrong lesion")
+    assert line.endswith("(version 2)")
+    assert [(read.version, read.lesions[0].state) for read in signed(read_study)] == [(2, "absent")]
+
+
+def test_two_readers_of_one_visit_are_two_reads(read_study):
+    lines = sign(read_study, ACCEPTED, ACCEPTED.replace(",R1,", ",R2,"))
+    assert len(lines) == 2
+    assert [read.reader for read in signed(read_study)] == ["R1", "R2"]
+
+
+def test_two_labels_in_one_read_are_refused(read_study):
+    with pytest.raises(TableError, match="label: expected one in a read"):
+        sign(read_study, ACCEPTED, f"{SUBJECT},BASELINE,R1,N01,absent,,,,,scripted,")
+    assert signed(read_study) == []
