@@ -222,7 +222,8 @@ def _response_row(row: Row) -> ResponseRow:
 
 
 def _timepoint_response(text: str) -> Response:
-    response = _word(Response)(text)
-    if response not in _TIMEPOINT_RESPONSES:
-        raise ValueError(f"expected a response of a time point, found '{text}'; leave the row out where there is none")
+    response = next((word for word in _TIMEPOINT_RESPONSES if word.value.lower() == text.lower()), None)
+    if response is None:
+        words = ", ".join(_TIMEPOINT_RESPONSES)
+        raise ValueError(f"expected one of {words}; found '{text}'; leave the row out where there is none")
     return Response.NE if response is Response.NOT_ALL_EVALUATED else response  # Eisenhauer 2009, table 1
