@@ -103,9 +103,18 @@ def export_sdtm(
         study_id=study_id,
         now=now or datetime.now(UTC),
         evaluators=evaluators,
-        notes=notes,
+        notes=[*notes, *_never_read(reads)],
         faults=faults,
     )
+
+
+def _never_read(reads: Iterable[SubjectRead]) -> list[str]:
+    """Name the lesions that were treated and never read: they are in the analysis, and in no SDTM row."""
+    return [
+        f"subject {read.subject}, {read.evaluator.code}: lesion {lesion} was treated but never read"
+        for read in reads
+        for lesion in sorted({t.lesion for t in read.irradiations} - {r.lesion for r in read.assessments})
+    ]
 
 
 def write_export(
@@ -224,11 +233,13 @@ def _evaluator(row: Row) -> Evaluator:
 def _tables(
     measurements: Path, subjects: Path | None, treatments: Path | None
 ) -> tuple[Table[Assessment], Table[Course], Table[Irradiation]]:
-    return (
-        read_measurements(_lines(measurements)),
-        Table[Course](by_subject={}, faults=()) if subjects is None else read_subjects(_lines(subjects)),
-        Table[Irradiation](by_subject={}, faults=()) if treatments is None else read_treatments(_lines(treatments)),
-    )
+    courses: Table[Course] = Table(by_subject={}, faults=())
+    treated: Table[Irradiation] = Table(by_subject={}, faults=())
+    if subjects is not None:
+        courses = read_subjects(_lines(subjects))
+    if treatments is not None:
+        treated = read_treatments(_lines(treatments))
+    return read_measurements(_lines(measurements)), courses, treated
 
 
 def _lines(path: Path) -> list[str]:

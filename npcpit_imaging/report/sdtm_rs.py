@@ -35,11 +35,15 @@ _ENDOSCOPY = {
 
 
 def response_rows(read: SubjectRead, study: Study) -> list[Draft]:
-    """Give the RS rows of one reader and subject."""
+    """Give the RS rows of one reader and subject.
+
+    A lesion that was treated and never read has no row: TU does not identify it (ADLRS keeps it, as not evaluable).
+    """
+    known = {record.lesion for record in read.assessments} | {""}
     rows = [row for record in read.timepoints for row in _timepoint(read, study, record)]
-    rows += [_lesion(read, study, record) for record in read.lesions]
+    rows += [_lesion(read, study, record) for record in read.lesions if record.lesion in known]
     rows += [_endoscopy(read, study, record) for record in read.assessments if record.endoscopy is not None]
-    return rows + [_best(read, study, record) for record in read.bests]
+    return rows + [_best(read, study, record) for record in read.bests if record.lesion in known]
 
 
 def _timepoint(read: SubjectRead, study: Study, tp: TimepointRecord) -> list[Draft]:

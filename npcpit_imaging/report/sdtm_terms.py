@@ -183,7 +183,7 @@ def location(organ: str, *, nodal: bool) -> tuple[str, str]:
 def _site(site: str, *, nodal: bool) -> str:
     site = site.replace("LYMPH NODES", "LYMPH NODE").replace("NODES", "NODE")
     if nodal and site.startswith("LEVEL "):
-        site = f"CERVICAL LYMPH NODE {site}"
+        return f"CERVICAL LYMPH NODE {site.removesuffix('LYMPH NODE').removesuffix('NODE')}".strip()
     if nodal and site == "NECK":
         site = "NECK LYMPH NODE"
     if site.endswith(" NODE") and not site.endswith("LYMPH NODE"):
