@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,8 +22,13 @@ from npcpit_imaging.response.answers import (
     subject_answer,
     timepoint_answers,
 )
+from npcpit_imaging.response.best_response import (
+    DatedResponse,
+    clinical_benefit,
+    confirmed_best_response,
+    cr_then_pr_at,
+)
 from npcpit_imaging.response.best_response import best_response as unconfirmed
-from npcpit_imaging.response.best_response import clinical_benefit, confirmed_best_response, cr_then_pr_at
 from npcpit_imaging.response.columns import FINDING_COLUMNS, LESION_COLUMNS, SUBJECT_COLUMNS, TIMEPOINT_COLUMNS
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.rows import Fault, Table
@@ -239,7 +245,7 @@ def best_response(responses: Path, *, protocol: Protocol) -> BestResponseReport:
         responses: CSV: subject, date, response and, where known, reference_date and pd_date.
         protocol: ``min_sd_days``, ``ref_confirm``, ``max_nr_ne``, ``accept_sd``, ``missing_as_ne``, ``short_sd_rule``,
             ``cr_then_pr``. Under ``short_sd_rule = admiral`` only a given pd_date ends the window, as in admiralonco;
-            under ``table3`` the first PD in the table does where no pd_date is given.
+            under ``table3`` the first PD in the table does too, and a response before the reference date is refused.
 
     Raises:
         InputError: The file cannot be read.
@@ -262,8 +268,10 @@ def _best_answer(subject: str, rows: Sequence[ResponseRow], protocol: Protocol) 
     records = [row.dated for row in rows if row.dated is not None]
     reference = _only("reference_date", [row.reference for row in rows])
     pd_date = _only("pd_date", [row.pd_date for row in rows])
-    if pd_date is None and protocol.short_sd_rule is ShortSdRule.TABLE3:
-        pd_date = min((record.date for record in records if record.response is Response.PD), default=None)
+    if protocol.short_sd_rule is ShortSdRule.TABLE3:  # admiralonco takes dates as they are stated
+        _refuse_before(reference, records)
+        first_pd = (record.date for record in records if record.response is Response.PD)
+        pd_date = min([*first_pd, *([] if pd_date is None else [pd_date])], default=None)
     best = unconfirmed(records, protocol=protocol, reference=reference, pd_date=pd_date)
     confirmed = confirmed_best_response(records, protocol=protocol, reference=reference, pd_date=pd_date)
     benefit = clinical_benefit(records, protocol=protocol, reference=reference, pd_date=pd_date)
@@ -280,6 +288,12 @@ def _best_answer(subject: str, rows: Sequence[ResponseRow], protocol: Protocol) 
         "confirmed_bor_rule": confirmed.rule.text,
         "query": None if query is None else f"PR on {query} after CR: was the CR real? (table 3, footnote a)",
     }
+
+
+def _refuse_before(reference: date | None, records: Iterable[DatedResponse]) -> None:
+    for record in records:
+        if reference is not None and record.date < reference:
+            raise ResponseError(f"{record.response} on {record.date} is before the reference_date {reference}")
 
 
 def _only(column: str, values: Iterable[T | None]) -> T | None:

@@ -97,14 +97,15 @@ def _cr_then_pr(read: Read) -> Iterator[str]:
 def _marks_differ(read: Read) -> Iterator[str]:
     marked = {row.lesion for _, row in read.rows() if row.irradiated}
     treated = {treatment.lesion for treatment in read.case.irradiations}
-    for lesion in sorted(marked):
+    fragments = {name for names in read.chart.fragments.values() for name in names}
+    for lesion in sorted(marked - fragments):
         rows = [(visit, row) for visit, row in read.rows() if row.lesion == lesion]
         for (_, before), (visit, after) in pairwise(rows):
             if before.irradiated and not after.irradiated:
                 yield f"{lesion} is marked irradiated, but not at {visit.name}"
     for lesion in sorted(treated - marked):
         yield f"{lesion} was treated, but no row says that it is irradiated"
-    for lesion in sorted(marked - treated if treated else ()):
+    for lesion in sorted(marked - treated - fragments if treated else ()):
         yield f"{lesion} is marked irradiated, but has no treatment row"
 
 
@@ -116,6 +117,15 @@ def _cycles(read: Read) -> Iterator[str]:
         if (after - before).days < read.protocol.min_cycle_interval_days:
             least = read.protocol.min_cycle_interval_days
             yield f"cycles on {before} and {after}: {(after - before).days} days apart, expected at least {least}"
+
+
+def _cycle_order(read: Read) -> Iterator[str]:
+    for before, after in pairwise(sorted(read.case.irradiations, key=lambda light: (light.lesion, light.cycle))):
+        if before.lesion == after.lesion and after.date <= before.date:
+            yield (
+                f"{after.lesion}: cycle {after.cycle} on {after.date}, expected after cycle {before.cycle} "
+                f"on {before.date}"
+            )
 
 
 def _no_lesion_baseline(read: Read) -> Iterator[str]:
@@ -149,6 +159,7 @@ COURSE_CHECKS: tuple[Check, ...] = (
     warning("cr-then-pr", _cr_then_pr),
     warning("irradiated-mark-differs", _marks_differ),
     warning("cycles", _cycles),
+    error("cycle-order", _cycle_order),
     warning("lesion-without-baseline", _no_lesion_baseline),
     warning("irecist-late", _late_confirmation),
 )

@@ -82,6 +82,8 @@ def _until(
     if course is None and pd_date is None:
         return _none("no progression, and whether the subject died is not known without a subjects file")
     event = _first_event(pd_date, course)
+    if event is not None and event.date < start:
+        return _none(f"{event.what} on {event.date} is before the start on {start}")
     new_therapy = course.new_therapy_date if course is not None and protocol.censor_at_new_therapy else None
     if new_therapy is not None and (event is None or new_therapy < event.date):
         return _censored(start, _last_adequate(responses, start, new_therapy), f"new therapy on {new_therapy}")

@@ -93,6 +93,8 @@ def _split(chart: Chart, visit: Visit, lesion: str, protocol: Protocol) -> tuple
     if not parts:
         value = _alone(pieces[0], visit, protocol) if pieces else None
         return None if value is None else (value,)
+    if _part_missing(chart, visit, lesion):
+        return None
     own = tuple(
         value_of(piece, protocol) or 0 for piece in pieces if piece.lesion == lesion and piece.state in _MEASURED_STATES
     )
@@ -105,6 +107,27 @@ def _split(chart: Chart, visit: Visit, lesion: str, protocol: Protocol) -> tuple
             "expected the fragments alone, or the part that kept the name"
         )
     return (*own, *fragments)
+
+
+def _part_missing(chart: Chart, visit: Visit, lesion: str) -> bool:
+    """Say whether a part that an earlier visit showed has neither a row now nor, since then, parts of its own."""
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    parents: dict[str, str] = {}
+    for index, at in enumerate(chart.visits[: chart.visits.index(visit) + 1]):
+        pieces = chart.pieces(at, lesion)
+        split = any(piece.lesion != lesion for piece in pieces)
+        for piece in pieces:
+            first.setdefault(piece.lesion, index)
+            parents[piece.lesion] = piece.parent_lesion
+            if split and (piece.lesion != lesion or piece.state in _MEASURED_STATES):
+                last[piece.lesion] = index
+    now = {piece.lesion for piece in chart.pieces(visit, lesion)}
+    return any(
+        not any(parents[part] == name and first[part] > seen for part in first)
+        for name, seen in last.items()
+        if name not in now
+    )
 
 
 _MEASURED_STATES = (LesionState.MEASURED, LesionState.TOO_SMALL)

@@ -199,6 +199,17 @@ def test_best_response(write):
     assert json.dumps(report.to_json())
 
 
+def test_best_response_of_dates_that_contradict_each_other(write):
+    """A PD before the stated pd_date ends the window; a response before the reference date is refused."""
+    text = (
+        "subject,date,response,reference_date,pd_date\n"
+        "S1,2026-03-01,PD,2026-01-01,2026-06-01\nS1,2026-04-01,CR,2026-01-01,2026-06-01\nS2,2025-03-01,CR,2026-01-01,\n"
+    )
+    report = best_response(write("r.csv", text), protocol=Protocol())
+    assert [(row["subject"], row["bor"]) for row in report.subjects] == [("S1", "PD")]
+    assert [fault.text for fault in report.faults] == ["CR on 2025-03-01 is before the reference_date 2026-01-01"]
+
+
 def test_best_response_as_admiralonco_takes_only_a_stated_pd_date(write):
     """Under short_sd_rule = admiral a PD in the table alone does not end the window; a stated pd_date does."""
     admiral = Protocol(short_sd_rule="admiral")

@@ -115,3 +115,11 @@ def test_time_to_progression_of_a_lesion():
     assert time_to_progression(responses, start=START, pd_date=None).days == 29
     assert time_to_progression([], start=START, pd_date=None).reason == "censored: no assessment after irradiation"
     assert time_to_progression(responses, start=None, pd_date=None).days is None
+
+
+def test_an_event_before_the_start_gives_no_negative_time(read):
+    """A death date before the treatment start is a slip: NA with the reason, and no duration of response."""
+    course = Course(subject="S1", treatment_start=date(2026, 1, 12), death_date=date(2026, 1, 2))
+    answer = read({"T1": "20 8"}, course=course)
+    assert (answer.pfs.days, answer.pfs.reason) == (None, "NA: death on 2026-01-02 is before the start on 2026-01-12")
+    assert answer.dor.days is None

@@ -33,6 +33,7 @@ MERGED = {"parent_lesion": "T2", "state": LesionState.MERGED, "longest_diameter"
 TWO_VISITS = (VisitWindow(name="FU1", day=60), VisitWindow(name="FU2", day=77))
 
 FIRED = {
+    "cycle-order": {"found": CLEAN, "treated": (*TREATED, replace(TREATED[0], cycle=2, date=date(2026, 1, 6)))},
     "sum-inconsistent": {"found": CLEAN, "row": ("T1", "FU1", {"stated_sum": 199})},
     "node-not-marked": {"found": CLEAN, "row": ("T1", "BASELINE", {"organ": "lymph node"})},
     "baseline-by-date": {"found": CLEAN, "row": ("T1", "BASELINE", {"timepoint": "SCREENING"})},

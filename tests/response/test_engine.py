@@ -308,3 +308,19 @@ def test_two_markers_at_one_time_point_are_refused(records):
     rows = [replace(r, tumour_marker=TumourMarker.NORMAL if r.lesion == "T1" else TumourMarker.ELEVATED) for r in rows]
     with pytest.raises(ResponseError, match="2 different tumour_marker"):
         respond_case(Case(records=tuple(rows)), protocol=Protocol(tumour_marker_policy="normal_for_CR"))
+
+
+def test_a_part_without_a_row_is_missing_and_not_gone(records):
+    """T1 splits into T3 and T4; where only one of them is read the sum is not a smaller sum (recist.md 1.3)."""
+    rows = records({"T1": "20 - - -", "T3": "- 8 8 8", "T4": "- 5 - absent"})
+    rows = tuple(r if r.lesion == "T1" else replace(r, parent_lesion="T1") for r in rows)
+    (answer,) = respond_case(Case(records=rows), protocol=Protocol())
+    assert [(tp.overall, tp.total) for tp in answer.timepoints] == [("PR", 130), ("NE", 0), ("PR", 80)]
+
+
+def test_the_part_that_kept_the_name_is_missed_too(records):
+    """T1 keeps its name beside T3; without a row of T1 the lesion has no value, with T1 alone it is one again."""
+    rows = records({"T1": "20 9 - 12", "T3": "- 5 5 -"})
+    rows = tuple(r if r.lesion == "T1" else replace(r, parent_lesion="T1") for r in rows)
+    (answer,) = respond_case(Case(records=rows), protocol=Protocol())
+    assert [(tp.overall, tp.total) for tp in answer.timepoints] == [("PR", 140), ("NE", 0), ("PR", 120)]
