@@ -1,9 +1,9 @@
-"""Tumour response from lesion measurements: RECIST 1.1, iRECIST, PERCIST, and per irradiated lesion.
+"""Tumour response from lesion measurements: RECIST 1.1, iRECIST, PERCIST, and per lesion.
 
 The surface:
 
 - `engine.Case(records=..., course=..., irradiations=...)` and `engine.respond_case(case, protocol=...)`: one subject's
-  records to one `result.SubjectResponse` per reader (time points, irradiated lesions, best responses, durations,
+  records to one `result.SubjectResponse` per reader (time points, lesions, best responses, durations,
   edit checks), each answer with the `RuleFired` that made it;
 - `timepoint.overall_response(target, non_target, new, protocol=...)`: tables 1 and 2 of Eisenhauer 2009;
 - `best_response.best_response` and `best_response.confirmed_best_response`: table 3, from dated responses;
