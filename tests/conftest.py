@@ -60,3 +60,9 @@ def orthanc_program() -> str:
     if not ORTHANC_DICOMWEB.exists():
         _absent(ORTHANC_DICOMWEB.name, "orthanc-dicomweb")
     return find_program("Orthanc", "orthanc")
+
+
+@pytest.fixture(scope="session")
+def getscu() -> str:
+    """DCMTK's getscu."""
+    return find_program("getscu", "dcmtk")

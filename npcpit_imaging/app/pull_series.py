@@ -80,7 +80,7 @@ class SeriesPull:
                 return
             if not course.fault and not any(each.sop_instance_uid in course.listed for each in missing):
                 return  # gone from the PACS
-            if len(course.expected) - len(missing) > course.settled:
+            if self._settled(course) > course.settled:
                 self._patience.succeeded()
                 tries = 0
             if not self._patience.wait(tries):
@@ -90,14 +90,17 @@ class SeriesPull:
     def _round(self, course: Course) -> None:
         """List, ask for what is missing, and take what came into the study, also when the PACS was lost midway."""
         broken, course.fault = bool(course.fault), ""
+        course.settled = self._settled(
+            course
+        )  # also where the listing itself fails: else an outage looks like progress
         try:
             self._list(course)
-            missing = self._missing(course)
-            course.settled = len(course.expected) - len(missing)
-            if missing:
+            course.settled = self._settled(course)
+            wanted = [each for each in self._missing(course) if each.sop_instance_uid in course.listed]
+            if wanted:
                 first = broken or course.rounds == 0
                 course.rounds += 1
-                self._archive.retrieve(course.series, missing, whole=first and course.settled == 0)
+                self._archive.retrieve(course.series, wanted, whole=first and course.settled == 0)
         except PeerLostError as error:
             course.fault = str(error)
         finally:
@@ -121,6 +124,9 @@ class SeriesPull:
         """What the study does not hold, without what waits in the spool: asking for that again helps nobody."""
         held = self._intake.held(course.expected)
         return [each for uid, each in course.expected.items() if uid not in held and uid not in self._intake.waiting]
+
+    def _settled(self, course: Course) -> int:
+        return len(course.expected) - len(self._missing(course))
 
     def _verdict(self, course: Course) -> PulledSeries:
         missing, count = self._missing(course), course.series.count or 0

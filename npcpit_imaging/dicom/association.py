@@ -101,16 +101,19 @@ def _associate(
         # Nagle's algorithm costs 40 ms a message against a delayed acknowledgement.
         event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    association = entity.associate(
-        pacs.host,
-        pacs.port,
-        contexts=list(contexts),
-        ae_title=pacs.ae_title,
-        max_pdu=MAX_PDU_BYTES,
-        ext_neg=[build_role(role, scp_role=True) for role in roles],
-        evt_handlers=[(evt.EVT_CONN_OPEN, opened), *handlers],
-        tls_args=(tls, pacs.host) if tls else None,
-    )
+    try:
+        association = entity.associate(
+            pacs.host,
+            pacs.port,
+            contexts=list(contexts),
+            ae_title=pacs.ae_title,
+            max_pdu=MAX_PDU_BYTES,
+            ext_neg=[build_role(role, scp_role=True) for role in roles],
+            evt_handlers=[(evt.EVT_CONN_OPEN, opened), *handlers],
+            tls_args=(tls, pacs.host) if tls else None,
+        )
+    except OSError as error:  # the name has no address
+        raise PeerLostError(f"{pacs.host}: no connection ({error.strerror})") from error
     if association.is_established:
         return association
     raise _failure(association, pacs, connected=bool(connected))
