@@ -6,24 +6,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from npcpit_imaging.app.sdtm_readers import evaluators_of, read_readers
 from npcpit_imaging.app.sdtm_reads import subject_reads
 from npcpit_imaging.config.protocol import Protocol
-from npcpit_imaging.errors import InputError, NpcpitError, TableError
+from npcpit_imaging.errors import InputError, NpcpitError
 from npcpit_imaging.report.sdtm import tabulate
 from npcpit_imaging.report.sdtm_adam import analysis_tables, write_tables
 from npcpit_imaging.report.sdtm_checking import CheckResult
 from npcpit_imaging.report.sdtm_checks import run_checks
+from npcpit_imaging.report.sdtm_checks_structure import text_length
 from npcpit_imaging.report.sdtm_files import write_datasets
 from npcpit_imaging.report.sdtm_records import Evaluator, SubjectRead
-from npcpit_imaging.report.sdtm_terms import EVALUATOR_IDS, EVALUATORS, INDEPENDENT, INVESTIGATOR
+from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT
 from npcpit_imaging.response.checking import Case
-from npcpit_imaging.response.rows import Fault, Row, Table, read_table
+from npcpit_imaging.response.rows import Fault, Table
 from npcpit_imaging.response.table import read_measurements, read_subjects, read_treatments
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.finding import Severity
-
-READER = "READER"
+from npcpit_imaging.study.lesion import Lesion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,27 +86,76 @@ def export_sdtm(
     rows, courses, treated = _tables(measurements, subjects, treatments)
     faults = [*rows.faults, *courses.faults, *treated.faults]
     refused = {fault.subject for fault in faults}
-    names = {record.reader for records in rows.by_subject.values() for record in records}
-    evaluators, notes = evaluators_of(names, _given_evaluators(readers))
-    reads: list[SubjectRead] = []
-    for subject in sorted(rows.by_subject):
-        if subject in refused or "" in refused:
-            faults.append(Fault(subject=subject, line=None, text="not exported: a row of it was refused"))
-            continue
-        try:
-            reads += subject_reads(_case(subject, rows, courses, treated), protocol=protocol, evaluators=evaluators)
-        except NpcpitError as error:
-            faults.append(Fault(subject=subject, line=None, text=str(error)))
-    return write_export(
-        reads,
+    stopped = sorted(set(rows.by_subject) if "" in refused else refused & set(rows.by_subject))
+    faults += [Fault(subject=name, line=None, text="not exported: a row was refused") for name in stopped]
+    return export_cases(
+        [_case(name, rows, courses, treated) for name in sorted(set(rows.by_subject) - set(stopped))],
         out,
         protocol=protocol,
         study_id=study_id,
         now=now or datetime.now(UTC),
-        evaluators=evaluators,
-        notes=[*notes, *_never_read(reads)],
+        readers=read_readers(readers),
         faults=faults,
     )
+
+
+def export_cases(
+    cases: Sequence[Case],
+    out: Path,
+    *,
+    protocol: Protocol,
+    study_id: str,
+    now: datetime,
+    readers: Mapping[str, Evaluator] | None = None,
+    lesions: Mapping[str, Mapping[str, Lesion]] | None = None,
+    faults: Sequence[Fault] = (),
+) -> SdtmReport:
+    """Write subjects' records and their responses; a subject that cannot be exported is a fault, the others are.
+
+    Args:
+        cases: One per subject.
+        out: Folder; made when it is not there.
+        protocol: The study's decisions.
+        study_id: STUDYID.
+        now: When the files are made.
+        readers: Who the readers are, where the study says so.
+        lesions: By subject and name, where a store knows tracking UID and location.
+        faults: What was refused before.
+
+    Raises:
+        InputError: The folder cannot be written, or two readers are one evaluator.
+    """
+    if not study_id.strip():
+        raise InputError("study_id: expected a STUDYID, found none")
+    evaluators, notes = evaluators_of({r.reader for case in cases for r in case.records}, readers)
+    reads: list[SubjectRead] = []
+    found = list(faults)
+    for case in cases:
+        subject = case.records[0].subject
+        try:
+            own = subject_reads(case, protocol=protocol, evaluators=evaluators, lesions=(lesions or {}).get(subject))
+            _refuse_what_does_not_fit(own, protocol, study_id)
+        except NpcpitError as error:
+            found.append(Fault(subject=subject, line=None, text=str(error)))
+            continue
+        reads += own
+    return _write(
+        reads,
+        out,
+        protocol=protocol,
+        study_id=study_id,
+        now=now,
+        evaluators=evaluators,
+        notes=[*notes, *_never_read(reads)],
+        faults=found,
+    )
+
+
+def _refuse_what_does_not_fit(reads: Sequence[SubjectRead], protocol: Protocol, study_id: str) -> None:
+    """Refuse a subject whose text a transport file cannot hold, so that it does not stop the others."""
+    hit = next(text_length(tabulate(reads, study_id=study_id, protocol=protocol)), None)
+    if hit is not None:
+        raise InputError(f"{hit.dataset}.{hit.text}, expected at most {LONGEST_TEXT}")
 
 
 def _never_read(reads: Iterable[SubjectRead]) -> list[str]:
@@ -117,7 +167,7 @@ def _never_read(reads: Iterable[SubjectRead]) -> list[str]:
     ]
 
 
-def write_export(
+def _write(
     reads: Sequence[SubjectRead],
     out: Path,
     *,
@@ -125,16 +175,14 @@ def write_export(
     study_id: str,
     now: datetime,
     evaluators: Mapping[str, Evaluator],
-    notes: Sequence[str] = (),
-    faults: Sequence[Fault] = (),
+    notes: Sequence[str],
+    faults: Sequence[Fault],
 ) -> SdtmReport:
     """Write datasets, analysis tables and the checks' findings into a folder.
 
     Raises:
         InputError: A file cannot be written, or holds what its form cannot.
     """
-    if not study_id.strip():
-        raise InputError("study_id: expected a STUDYID, found none")
     tabulation = tabulate(reads, study_id=study_id, protocol=protocol)
     checks = run_checks(tabulation)
     tables = analysis_tables(reads, tabulation, study_id=study_id, protocol=protocol)
@@ -174,60 +222,6 @@ def _write_checks(checks: Iterable[CheckResult], path: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return path
-
-
-def evaluators_of(
-    names: Iterable[str], given: Mapping[str, Evaluator] | None = None
-) -> tuple[dict[str, Evaluator], list[str]]:
-    """Give each reader --EVAL and --EVALID.
-
-    A reader whose name is CDISC's own word keeps it (``INVESTIGATOR``, ``RADIOLOGIST 1``); one without a name is the
-    investigator; any other becomes ``READER n`` by alphabet, with a note, because nobody said who it is.
-
-    Args:
-        names: Every reader of the study; an empty name is one reader.
-        given: What the study says of them.
-
-    Example:
-        >>> evaluators_of(["", "RADIOLOGIST 1"])[0]["RADIOLOGIST 1"]
-        Evaluator(role='INDEPENDENT ASSESSOR', identifier='RADIOLOGIST 1')
-    """
-    found: dict[str, Evaluator] = {}
-    notes: list[str] = []
-    for name in sorted(set(names)):
-        upper = " ".join(name.upper().split())
-        if given is not None and name in given:
-            found[name] = given[name]
-        elif not upper:
-            found[name] = Evaluator(role=INVESTIGATOR)
-        elif upper in EVALUATOR_IDS:
-            found[name] = Evaluator(role=INDEPENDENT, identifier=upper)
-        elif upper in EVALUATORS:
-            found[name] = Evaluator(role=upper)
-        else:
-            number = 1 + sum(own.role == READER for own in found.values())
-            found[name] = Evaluator(role=READER, identifier=f"{READER} {number}")
-            notes.append(f"reader {name} is exported as {READER} {number}; a readers table can say who it is")
-    if len(set(found.values())) < len(found):
-        raise InputError("two readers have the same eval and evalid; expected each once")
-    return found, notes
-
-
-def _given_evaluators(path: Path | None) -> dict[str, Evaluator]:
-    """Read the table of readers."""
-    if path is None:
-        return {}
-    lines = _lines(path)
-    if lines:
-        lines[0] = lines[0].replace("reader", "subject", 1)  # the shared table reader names rows by subject
-    table = read_table(lines, ("subject", "eval"), ("evalid",), _evaluator, key=lambda _: ())
-    if table.faults:
-        raise TableError(f"{path.name}: {table.faults[0].text}")
-    return {reader: rows[0] for reader, rows in table.by_subject.items()}
-
-
-def _evaluator(row: Row) -> Evaluator:
-    return Evaluator(role=row.needed("eval").upper(), identifier=row.text("evalid").upper())
 
 
 def _tables(

@@ -117,7 +117,7 @@ def _sizes(read: SubjectRead, study_id: str, sizes: Sizes, limits: tuple[int, in
         own = {
             "PARAMCD": name,
             "PARAM": f"Target Lesion {index} Analysis Diameter (mm)",
-            "LNKID": link_id(read.evaluator, lesion),
+            "LNKID": link_id(read, lesion),
             "LESION": lesion,
             "IRRADFL": "Y" if any(r.irradiated for r in rows) or _treated(read, lesion) else "N",
         }
@@ -141,7 +141,7 @@ def _treated(read: SubjectRead, lesion: str) -> bool:
 
 
 def _size(read: SubjectRead, record: Assessment, study_id: str, sizes: Sizes) -> Tenths | None:
-    subject, link = f"{study_id}-{read.subject}", link_id(read.evaluator, record.lesion)
+    subject, link = f"{study_id}-{read.subject}", link_id(read, record.lesion)
     return sizes.get((subject, link, record.timepoint, "LPERP" if record.nodal else "LDIAM"))
 
 
@@ -303,7 +303,7 @@ def _lesions(read: SubjectRead, study_id: str) -> Iterator[Row]:
 def _lesion_key(read: SubjectRead, record: LesionRecord | BestRecord) -> dict[str, Cell]:
     days = [t.date for t in read.irradiations if (t.lesion, t.cycle) == (record.lesion, record.cycle)]
     return {
-        "LNKID": link_id(read.evaluator, record.lesion),
+        "LNKID": link_id(read, record.lesion),
         "LESION": record.lesion,
         "IRRADFL": "Y" if record.irradiated else "N",
         "CYCLE": record.cycle,
@@ -324,7 +324,7 @@ def _times(read: SubjectRead, study_id: str, sources: Sources) -> Iterator[Row]:
 def _time(read: SubjectRead, record: DurationRecord, study_id: str, sources: Sources) -> dict[str, Cell]:
     duration = record.duration
     end = "" if duration.end is None else duration.end.isoformat()
-    link = link_id(read.evaluator, record.lesion) if record.lesion else ""
+    link = link_id(read, record.lesion) if record.lesion else ""
     who = (f"{study_id}-{read.subject}", read.evaluator.role, read.evaluator.identifier)
     source = None if duration.reason == "death" else sources.get((*who, link, end))
     return {

@@ -47,7 +47,7 @@ _ROWS = (
     (
         "NP-38",
         "error",
-        "overall PD where target, non-target or new lesions are, and only there",
+        "overall PD where target, non-target or new lesions are, or after CR",
         content.overall_response,
     ),
     ("NP-39", "error", "a supplemental qualifier has its row", content.supplemental_parents),

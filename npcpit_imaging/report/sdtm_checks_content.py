@@ -15,7 +15,7 @@ from npcpit_imaging.report.sdtm_checking import (
     text_of,
 )
 from npcpit_imaging.report.sdtm_spec import Cell, Row
-from npcpit_imaging.report.sdtm_terms import NOT_DONE, TOO_SMALL
+from npcpit_imaging.report.sdtm_terms import NOT_DONE, RECIST, TOO_SMALL
 
 _SIZES = frozenset({"LDIAM", "LPERP", "SUMDIAM"})
 
@@ -227,12 +227,14 @@ def _nodes_and_targets(
     nodal: set[tuple[Cell, str]] = set()
     targets: dict[tuple[Cell, ...], set[str]] = {}
     split: set[str] = set()
+    identified = [row for row in tabulation.datasets["TU"].rows if row.get("TUTESTCD") != "TUMERGE"]
+    links = {(*reader_of(row, "TU"), text_of(row, "TUSPID")): text_of(row, "TULNKID") for row in identified}
     for row in tabulation.datasets["TU"].rows:
         key, link = (row.get("USUBJID"), text_of(row, "TUSEQ")), text_of(row, "TULNKID")
         if key in node_flags:
             nodal.add((row.get("USUBJID"), link))
         if key in parents:
-            split.add(link.removesuffix(text_of(row, "TUSPID")) + parents[key])
+            split.add(links.get((*reader_of(row, "TU"), parents[key]), ""))
         if row.get("TUTESTCD") == "TUMIDENT" and row.get("TUSTRESC") == "TARGET":
             targets.setdefault(reader_of(row, "TU"), set()).add(link)
     return nodal, targets, split
@@ -243,18 +245,26 @@ def _size_test(row: Row, nodal: set[tuple[Cell, str]]) -> str:
 
 
 def overall_response(tabulation: Tabulation) -> Iterator[Hit]:
-    """Find an overall response that is not PD though target, non-target or new lesions are."""
-    groups = by_key(tabulation.datasets["RS"], lambda row: (*reader_of(row, "RS"), row.get("VISITNUM")))
-    for rows in groups.values():
-        answers = {
-            text_of(row, "RSTESTCD"): (number, text_of(row, "RSSTRESC"))
-            for number, row in rows
-            if row.get("RSCAT") == "RECIST 1.1" and row.get("VISITNUM") is not None
-        }
+    """Find an overall response that is not PD though target, non-target or new lesions are, and PD without any of them.
+
+    After an overall CR disease that comes back is PD by itself (EORTC RECIST FAQ).
+    """
+    rows = ((number, row) for number, row in numbered(tabulation.datasets["RS"]) if row.get("RSCAT") == RECIST)
+    visits: dict[tuple[Cell, ...], dict[str, tuple[int, str]]] = {}
+    for number, row in rows:
+        if row.get("VISITNUM") is not None and not text_of(row, "RSLNKID"):
+            at_visit = visits.setdefault((*reader_of(row, "RS"), row["VISITNUM"]), {})
+            at_visit[text_of(row, "RSTESTCD")] = (number, text_of(row, "RSSTRESC"))
+    cleared: set[tuple[Cell, ...]] = set()
+    for key, answers in sorted(visits.items(), key=lambda each: float(str(each[0][-1]))):
         of = {test: answer for test, (_, answer) in answers.items()}
         progressed = "PD" in {of.get("TRGRESP"), of.get("NTRGRESP")} or of.get("NEWLIND") == "Y"
-        if "OVRLRESP" in answers and progressed != (of["OVRLRESP"] == "PD"):
+        overall = of.get("OVRLRESP")
+        came_back = overall == "PD" and key[:-1] in cleared
+        if overall is not None and progressed != (overall == "PD") and not came_back:
             yield Hit(dataset="RS", row=answers["OVRLRESP"][0], text=f"{of}")
+        if overall == "CR":
+            cleared.add(key[:-1])
 
 
 def supplemental_parents(tabulation: Tabulation) -> Iterator[Hit]:

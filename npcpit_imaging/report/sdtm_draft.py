@@ -124,9 +124,12 @@ def study_day(day: date | None, start: date | None) -> int | None:
     return days + 1 if days >= 0 else days
 
 
-def link_id(evaluator: Evaluator, lesion: str) -> str:
-    """Give --LNKID: a lesion of one reader; two readers' lesions of one name are not the same record."""
-    return f"{evaluator.code}-{lesion}"
+def link_id(read: SubjectRead, lesion: str) -> str:
+    """Give --LNKID: the reader, then the lesion's DICOM Tracking UID, or its name where there is none.
+
+    The reader stands in it because two readers' records of one lesion are two records.
+    """
+    return f"{read.evaluator.code}-{read.tracking_uids.get(lesion, lesion)}"
 
 
 def link_group(evaluator: Evaluator, visit_number: int) -> str:

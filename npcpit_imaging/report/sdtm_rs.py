@@ -169,7 +169,7 @@ def _row(
         timepoint=timepoint,
         day=day,
         values={
-            "LNKID": link_id(read.evaluator, lesion) if lesion else "",
+            "LNKID": link_id(read, lesion) if lesion else "",
             "LNKGRP": link_group(read.evaluator, study.visits[timepoint]) if timepoint else "",
             "TESTCD": test,
             "TEST": _TESTS[test],

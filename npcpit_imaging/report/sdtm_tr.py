@@ -65,7 +65,7 @@ def _lesion(read: SubjectRead, study: Study, record: Assessment, test: str, valu
         day=record.date,
         values={
             "GRPID": group_of(record),
-            "LNKID": link_id(read.evaluator, record.lesion),
+            "LNKID": link_id(read, record.lesion),
             "LNKGRP": link_group(read.evaluator, study.visits[record.timepoint]),
             "TESTCD": test,
             "TEST": TR_TESTS[test],

@@ -21,7 +21,7 @@ def _identified(read: SubjectRead, study: Study, records: list[Assessment]) -> D
     """Identify a lesion at its first visit; one that split from another is identified as a split."""
     first = records[0]
     split = bool(first.parent_lesion) and first.state is not LesionState.MERGED
-    row = _row(read, study, first, test="TUSPLIT" if split else "TUMIDENT", link=link_id(read.evaluator, first.lesion))
+    row = _row(read, study, first, test="TUSPLIT" if split else "TUMIDENT", link=link_id(read, first.lesion))
     if split or not is_before_treatment(row.values, "TU", read):
         return row
     return row.with_values(TULOBXFL="Y")
@@ -32,7 +32,8 @@ def _merged(read: SubjectRead, study: Study, records: list[Assessment]) -> list[
     first = next((record for record in records if record.state is LesionState.MERGED), None)
     if first is None:
         return []
-    link = link_id(read.evaluator, f"{first.parent_lesion}/{first.lesion}")
+    partner = read.tracking_uids.get(first.lesion, first.lesion)
+    link = f"{link_id(read, first.parent_lesion)}/{partner}"
     return [_row(read, study, first, test="TUMERGE", link=link)]
 
 

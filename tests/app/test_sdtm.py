@@ -2,18 +2,25 @@
 
 import csv
 import json
-from datetime import UTC, datetime
+import random
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pyreadstat
 import pytest
 
-from npcpit_imaging.app.sdtm import SdtmReport, evaluators_of, export_sdtm
+from npcpit_imaging.app.sdtm import SdtmReport, export_cases, export_sdtm
+from npcpit_imaging.app.sdtm_readers import evaluators_of, read_readers
 from npcpit_imaging.config.protocol import EndoPolicy, Protocol, PrPersistence
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.report.sdtm_records import Evaluator
 from npcpit_imaging.report.sdtm_spec import SPECS
+from npcpit_imaging.response.checking import Case
+from npcpit_imaging.response.table import read_measurements
+from npcpit_imaging.study.assessment import Assessment
+from npcpit_imaging.study.course import Course
+from npcpit_imaging.study.lesion import Lesion, LesionRole, LesionState
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HEADER = (
@@ -375,6 +382,35 @@ def test_a_bad_row_stops_its_subject_only(tmp_path: Path) -> None:
     assert set(read_xpt(tmp_path, "tu")["USUBJID"]) == {"NPC-PIT-S1"}
 
 
+def test_text_that_does_not_fit_stops_its_subject_only(tmp_path: Path) -> None:
+    report = export(tmp_path, SUBJECT + SPLIT.replace("S1,", "S3,").replace(",CT,", f",{'x' * 201},"))
+    assert [(fault.subject, fault.text) for fault in report.faults] == [
+        ("S3", "TU.TUMETHOD: 201 bytes, expected at most 200")
+    ]
+    assert set(read_xpt(tmp_path, "tu")["USUBJID"]) == {"NPC-PIT-S1"}
+
+
+def test_stored_lesions_bring_their_tracking_uid_and_location(tmp_path: Path) -> None:
+    records = read_measurements((HEADER + SPLIT).splitlines(keepends=True)).by_subject["S1"]
+    stored = Lesion(
+        lesion_id="T01", tracking_uid="2.25.7", role=LesionRole.TARGET, organ="nasopharynx", location="CLIVUS"
+    )
+    report = export_cases(
+        [Case(records=records)],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        study_id="NPC-PIT",
+        now=NOW,
+        lesions={"S1": {"T01": stored}},
+    )
+    assert report.ok
+    assert read_xpt(tmp_path, "tu")["TULNKID"].tolist()[0] == "INVESTIGATOR-2.25.7"
+    assert "INVESTIGATOR-2.25.7" in set(read_xpt(tmp_path, "tr")["TRLNKID"])
+    assert read_xpt(tmp_path, "tu")["TULOC"].tolist() == ["CLIVUS", "NASOPHARYNX", "NASOPHARYNX"]
+    supp = read_xpt(tmp_path, "supptu")
+    assert supp[supp["QNAM"] == "TRACKUID"]["QVAL"].tolist() == ["2.25.7"]
+
+
 def test_records_that_contradict_each_other_are_a_fault(tmp_path: Path) -> None:
     report = export(
         tmp_path, SUBJECT + SPLIT.replace("S1,", "S3,") + "S3,FU2,2026-02-23,,T01,target,,no,,absent" + "," * 9
@@ -435,8 +471,14 @@ def test_a_readers_table_says_who_they_are(tmp_path: Path) -> None:
     assert report.notes == ()
     assert set(read_xpt(tmp_path, "tu")["TULNKID"].str.split("-").str[0]) == {"RADIOLOGIST2"}
     (tmp_path / "r.csv").write_text("reader,eval,evalid\nkim,,RADIOLOGIST 2\n")
-    with pytest.raises(TableError, match="eval"):
+    with pytest.raises(TableError, match="line 2: eval: expected a value"):
         export_sdtm(tmp_path / "m.csv", tmp_path / "out", protocol=PROTOCOL, readers=tmp_path / "r.csv", now=NOW)
+
+
+def test_a_reader_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("reader,eval\nkim,READER\nkim,RADIOLOGIST\n")
+    with pytest.raises(TableError, match="line 3: reader kim stands twice"):
+        read_readers(tmp_path / "r.csv")
 
 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
@@ -480,3 +522,69 @@ def test_pharmaverse_reads_export_cleanly_with_the_expected_overall_responses(
     }
     assert found == wanted
     assert len(found) == 39
+
+
+def test_irecist_and_death_are_exported(tmp_path: Path) -> None:
+    """T01 goes from 40.0 to 60.0 mm: PD, and the first PD of iRECIST is unconfirmed; then the subject dies, day 141."""
+    grown = SPLIT.splitlines()[0] + "\nS1,FU1,2026-02-23,,T01,target,nasopharynx,no,yes,measured,60" + "," * 8 + "\n"
+    (tmp_path / "m.csv").write_text(HEADER + grown)
+    (tmp_path / "s.csv").write_text("subject,treatment_start,death_date\nS1,2026-01-12,2026-06-01\n")
+    protocol = Protocol(irecist=True)
+    export_sdtm(tmp_path / "m.csv", tmp_path / "out", protocol=protocol, subjects=tmp_path / "s.csv", now=NOW)
+    rs = read_xpt(tmp_path, "rs")
+    assert texts(rs[rs["RSTESTCD"].isin(["OVRLRESP", "BESTRESP"])], ["RSTESTCD", "RSCAT", "RSSCAT", "RSSTRESC"]) == [
+        ["OVRLRESP", "RECIST 1.1", "", "PD"],
+        ["OVRLRESP", "iRECIST", "", "iUPD"],
+        ["BESTRESP", "RECIST 1.1", "CONFIRMED", "PD"],
+        ["BESTRESP", "RECIST 1.1", "UNCONFIRMED", "PD"],
+        ["BESTRESP", "iRECIST", "UNCONFIRMED", "iUPD"],
+    ]
+    adtte = pd.read_csv(tmp_path / "out" / "adtte.csv", keep_default_na=False).set_index("PARAMCD")
+    assert adtte.loc["OS", ["AVAL", "CNSR", "EVNTDESC"]].tolist() == [141, 0, "death"]
+    assert adtte.loc["PFS", ["AVAL", "CNSR"]].tolist() == [43, 0]
+
+
+def _random_case(rng: random.Random, subject: str) -> Case:
+    """One subject with lesions that grow, go, merge, split or are not assessed."""
+    targets, day = [f"T{index}" for index in range(rng.randint(1, 4))], date(2026, 1, 5)
+    nodal = {lesion: rng.random() < 0.3 for lesion in targets}
+    records: list[Assessment] = []
+    for visit in range(rng.randint(1, 5)):
+        for lesion in targets:
+            record = {"lesion": lesion, "state": LesionState.MEASURED, "parent_lesion": ""}
+            chance = rng.random() if visit else 1.0
+            if chance < 0.1 and lesion != "T0" and nodal[lesion] == nodal["T0"]:
+                record |= {"state": LesionState.MERGED, "parent_lesion": "T0"}
+            elif chance < 0.2:
+                record |= {"lesion": f"{lesion}a", "parent_lesion": lesion}
+            elif chance < 0.5:
+                record["state"] = rng.choice([state for state in LesionState if state is not LesionState.MERGED][1:5])
+            measured = record["state"] is LesionState.MEASURED
+            records.append(
+                Assessment(
+                    subject=subject,
+                    timepoint=f"FU{visit}" if visit else "BASELINE",
+                    date=day + timedelta(days=rng.randint(0, 2)),
+                    reader="",
+                    role=LesionRole.TARGET,
+                    organ="nasopharynx",
+                    nodal=nodal[lesion],
+                    irradiated=lesion == "T0",
+                    longest_diameter=rng.randint(0, 400) if measured else None,
+                    short_axis=rng.randint(0, 300) if measured else None,
+                    method="CT",
+                    **record,
+                )
+            )
+        day += timedelta(days=rng.randint(10, 60))
+    return Case(records=tuple(records), course=Course(subject=subject, treatment_start=date(2026, 1, 12)))
+
+
+def test_every_random_subject_that_is_exported_passes_every_check(tmp_path: Path) -> None:
+    """The engine sums lesions, the export writes them, the checks add them up again: three roads, one number."""
+    rng = random.Random(65)
+    cases = [_random_case(rng, f"S{index}") for index in range(60)]
+    report = export_cases(cases, tmp_path / "out", protocol=PROTOCOL, study_id="NPC-PIT", now=NOW)
+    assert [(check.id, check.hits) for check in report.checks if check.hits] == []
+    assert report.faults == ()
+    assert report.records["TR"] > 500

@@ -188,6 +188,15 @@ def test_a_planted_defect_is_found_where_it_is(
     assert where in {hit.dataset for hit in results[check].hits}
 
 
+def test_disease_that_comes_back_after_an_overall_cr_is_pd_by_itself(clean: Tabulation) -> None:
+    def come_back(rows: list[dict[str, object]]) -> None:
+        put("OVRLRESP", "FU1", RSSTRESC="CR")(rows)
+        put("OVRLRESP", "FU2", RSSTRESC="PD")(rows)
+
+    results = {result.id: result for result in run_checks(planted(clean, "RS", come_back))}
+    assert results["NP-38"].hits == ()
+
+
 def test_a_name_or_label_that_does_not_fit_is_found(clean: Tabulation) -> None:
     tr = clean.datasets["TR"]
     last = tr.spec.variables[-1]
