@@ -20,6 +20,7 @@ from npcpit_imaging.app import (
     reading,
     receiving,
     respond,
+    sdtm,
     study,
     survey,
 )
@@ -314,6 +315,31 @@ def respond_(
     if csv_folder is not None:
         report.write_csv(csv_folder)
     _print(report.to_json(), as_json, lambda: console.responses(report))
+    _exit(well=report.ok)
+
+
+@app.command(name="sdtm", rich_help_panel=SINGLE)
+def sdtm_(
+    measurements: Annotated[Path, typer.Argument(metavar="MEASUREMENTS.csv", help="As for npcpit respond.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the datasets.")],
+    protocol: Annotated[Path | None, typer.Option(help="protocol.toml; plain RECIST 1.1 without.")] = None,
+    subjects: Annotated[Path | None, typer.Option(help="Treatment start, death, last contact, ...")] = None,
+    treatments: Annotated[Path | None, typer.Option(help="Irradiations: subject, lesion, cycle, date.")] = None,
+    readers: Annotated[Path | None, typer.Option(help="Who the readers are: reader, eval, evalid.")] = None,
+    study_id: Annotated[str, typer.Option(help="STUDYID.")] = "NPC-PIT",
+) -> None:
+    """SDTM TU, TR, RS (XPT and Dataset-JSON) and ADaM-style tables from measurements, checked on every export."""
+    chosen = load(protocol, Protocol) if protocol else Protocol()
+    report = sdtm.export_sdtm(
+        measurements,
+        output,
+        protocol=chosen,
+        subjects=subjects,
+        treatments=treatments,
+        readers=readers,
+        study_id=study_id,
+    )
+    console.datasets(report)
     _exit(well=report.ok)
 
 

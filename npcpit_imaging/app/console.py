@@ -11,6 +11,7 @@ from rich.text import Text
 
 from npcpit_imaging.app.importing import ArrivalReport, Tick
 from npcpit_imaging.app.respond import BestResponseReport, RespondReport
+from npcpit_imaging.app.sdtm import SdtmReport
 from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
 from npcpit_imaging.flow.run import Outcome, Status
 from npcpit_imaging.response.answers import Answer
@@ -207,7 +208,18 @@ def best_responses(report: BestResponseReport) -> None:
     _faults(report)
 
 
-def _faults(report: RespondReport | BestResponseReport) -> None:
+def datasets(report: SdtmReport) -> None:
+    """Say what an SDTM export wrote, what its checks found and what was refused."""
+    say(", ".join(f"{name} {count}" for name, count in report.records.items()) + " rows")
+    for note in report.notes:
+        say(f"note: {note}")
+    for check in report.checks:
+        if check.hits:
+            warn(f"{check.id} ({check.severity.value}): {check.text}; {len(check.hits)} rows, see checks.csv")
+    _faults(report)
+
+
+def _faults(report: RespondReport | BestResponseReport | SdtmReport) -> None:
     for fault in report.faults:
         place = fault.subject or "table"
         error(f"{place}: {fault.text}" if fault.line is None else f"{place}, line {fault.line}: {fault.text}")
