@@ -86,7 +86,7 @@ def export_sdtm(
     rows, courses, treated = _tables(measurements, subjects, treatments)
     faults = [*rows.faults, *courses.faults, *treated.faults]
     refused = {fault.subject for fault in faults}
-    stopped = sorted(set(rows.by_subject) if "" in refused else refused & set(rows.by_subject))
+    stopped = sorted(refused & set(rows.by_subject))
     faults += [Fault(subject=name, line=None, text="not exported: a row was refused") for name in stopped]
     return export_cases(
         [_case(name, rows, courses, treated) for name in sorted(set(rows.by_subject) - set(stopped))],
@@ -95,8 +95,19 @@ def export_sdtm(
         study_id=study_id,
         now=now or datetime.now(UTC),
         readers=read_readers(readers),
+        notes=_unread(rows, courses, treated),
         faults=faults,
     )
+
+
+def _unread(rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation]) -> list[str]:
+    """Name subjects that were listed or treated but never read, and columns that mean nothing here."""
+    known = set(rows.by_subject) | {fault.subject for fault in rows.faults}
+    unread = sorted((set(courses.by_subject) | set(treated.by_subject)) - known)
+    notes = [f"subject {subject}: no measurement, so no row in any dataset" for subject in unread]
+    return notes + [
+        f"column {column} of the measurements means nothing here and was not used" for column in rows.ignored
+    ]
 
 
 def export_cases(
@@ -108,6 +119,7 @@ def export_cases(
     now: datetime,
     readers: Mapping[str, Evaluator] | None = None,
     lesions: Mapping[str, Mapping[str, Lesion]] | None = None,
+    notes: Sequence[str] = (),
     faults: Sequence[Fault] = (),
 ) -> SdtmReport:
     """Write subjects' records and their responses; a subject that cannot be exported is a fault, the others are.
@@ -120,6 +132,7 @@ def export_cases(
         now: When the files are made.
         readers: Who the readers are, where the study says so.
         lesions: By subject and name, where a store knows tracking UID and location.
+        notes: What a person should know already.
         faults: What was refused before.
 
     Raises:
@@ -127,7 +140,7 @@ def export_cases(
     """
     if not study_id.strip():
         raise InputError("study_id: expected a STUDYID, found none")
-    evaluators, notes = evaluators_of({r.reader for case in cases for r in case.records}, readers)
+    evaluators, unnamed = evaluators_of({r.reader for case in cases for r in case.records}, readers)
     reads: list[SubjectRead] = []
     found = list(faults)
     for case in cases:
@@ -146,7 +159,7 @@ def export_cases(
         study_id=study_id,
         now=now,
         evaluators=evaluators,
-        notes=[*notes, *_never_read(reads)],
+        notes=[*notes, *unnamed, *_never_read(reads)],
         faults=found,
     )
 

@@ -411,6 +411,22 @@ def test_stored_lesions_bring_their_tracking_uid_and_location(tmp_path: Path) ->
     assert supp[supp["QNAM"] == "TRACKUID"]["QVAL"].tolist() == ["2.25.7"]
 
 
+def test_a_row_without_subject_is_a_fault_and_the_others_are_exported(tmp_path: Path) -> None:
+    report = export(tmp_path, SPLIT + SPLIT.splitlines()[0].replace("S1,", ",") + "\n")
+    assert [(fault.subject, fault.line) for fault in report.faults] == [("", 5)]
+    assert report.records["TU"] == 3
+
+
+def test_subjects_that_were_never_read_and_columns_that_mean_nothing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(HEADER.replace("slice_thickness_mm", "weather") + SPLIT)
+    (tmp_path / "s.csv").write_text("subject,treatment_start\nS9,2026-01-12\n")
+    report = export_sdtm(tmp_path / "m.csv", tmp_path / "out", protocol=PROTOCOL, subjects=tmp_path / "s.csv", now=NOW)
+    assert report.notes == (
+        "subject S9: no measurement, so no row in any dataset",
+        "column weather of the measurements means nothing here and was not used",
+    )
+
+
 def test_records_that_contradict_each_other_are_a_fault(tmp_path: Path) -> None:
     report = export(
         tmp_path, SUBJECT + SPLIT.replace("S1,", "S3,") + "S3,FU2,2026-02-23,,T01,target,,no,,absent" + "," * 9
