@@ -189,9 +189,8 @@ def responses(report: RespondReport) -> None:
     who = {"subject": "subject", "reader": "reader"}
     visit = {"visit": "timepoint", "target": "target", "non-target": "non_target", "new": "new", "overall": "overall"}
     _answers("Time points", report.timepoints, {**who, **visit, "sum mm": "sum_mm", "why": "rule"})
-    _answers(
-        "Irradiated lesions", report.lesions, {**who, "lesion": "lesion", "best": "best", "confirmed": "confirmed_best"}
-    )
+    lesion = {"lesion": "lesion", "irradiated": "irradiated", "best": "best", "confirmed": "confirmed_best"}
+    _answers("Lesions", report.lesions, {**who, **lesion})
     _answers(
         "Subjects", report.subjects, {**who, "best": "bor", "confirmed": "confirmed_bor", "why": "confirmed_bor_rule"}
     )
