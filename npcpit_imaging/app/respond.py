@@ -100,13 +100,14 @@ class RespondReport:
         Raises:
             InputError: The folder cannot be written.
         """
+        tables = self.tables()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for name, text in self.tables().items():
+            for name, text in tables.items():
                 (folder / name).write_text(text, encoding="utf-8", newline="")
         except OSError as error:
             raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
-        return tuple(folder / name for name in self.tables())
+        return tuple(folder / name for name in tables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,10 +338,10 @@ def to_csv(rows: Iterable[Answer], columns: Sequence[str] = ()) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    if cell is None:
-        return ""
     if isinstance(cell, str):
         return cell
+    if cell is None:
+        return ""
     if isinstance(cell, int | float):
         return str(cell).lower()  # true and false, as in JSON
     if isinstance(cell, list) and all(isinstance(item, str) for item in cell):
