@@ -61,6 +61,8 @@ class WebServer:
                 return []
             self._check(response)
             content = response.read(MAX_JSON_BYTES + 1)
+            if response.length and len(content) <= MAX_JSON_BYTES:  # http.client says nothing when a body is short
+                raise PeerLostError("DICOMweb: the answer broke off")
         if len(content) > MAX_JSON_BYTES:
             raise NetworkError(f"DICOMweb: expected at most {MAX_JSON_BYTES} bytes of JSON, found more")
         try:

@@ -31,6 +31,7 @@ from npcpit_imaging.store.pulls import PulledState, PullLedger
 SAMPLE = Path(__file__).parents[3] / "sample_dicom"
 MR = sorted((SAMPLE / "BASELINE" / "MR_T1").glob("*.dcm"))
 WAYS = ("get", "move", "web")
+ONE_FAST_WAY = ("get", pytest.param("move", marks=pytest.mark.slow), pytest.param("web", marks=pytest.mark.slow))
 PATIENT = "SYN-0001"
 
 PATIENT_ENOUGH = {"retries": 8, "backoff_s": 0.2}
@@ -160,7 +161,7 @@ def test_rules_choose_the_series(orthanc, study):
     assert only(report).left_out == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ONE_FAST_WAY)
 def test_a_late_slice_reopens_the_series_and_is_asked_for_by_its_name(start_orthanc, study, way):
     """Only the late object travels; what is known of the series goes from complete through reopened to complete."""
     peer = start_orthanc()
@@ -212,7 +213,7 @@ def test_a_pacs_that_dies_midway_and_comes_back_loses_nothing(start_orthanc, stu
     assert held_uids(study) == mapped(study, *files)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ONE_FAST_WAY)
 def test_a_pacs_that_stays_away_leaves_rows_that_say_so_and_a_later_pull_resumes(start_orthanc, study, way, tmp_path):
     """The interrupted row is incomplete, the next one fails at once, and the next pull asks only for the rest."""
     peer = start_orthanc()
@@ -262,7 +263,7 @@ with open_study(Path(sys.argv[1])) as study:
 """
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ONE_FAST_WAY)
 def test_a_pull_that_is_killed_asks_only_for_what_it_had_not_acknowledged(start_orthanc, study, way):
     """kill -9 of ourselves at the twelfth object; the next pull receives the other sixteen and no more."""
     peer = start_orthanc()
