@@ -1,60 +1,12 @@
 """Run one step over many cases: an outcome for every case given, in order; one bad case never hides another."""
 
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
 
-from npcpit_imaging.errors import FlowError, NpcpitError
+from npcpit_imaging.errors import FlowError
+from npcpit_imaging.flow.outcome import ALREADY_DONE, Case, Outcome, SkipCaseError, Status, Step, attempt
+from npcpit_imaging.flow.processes import in_processes
 
-
-class Status(StrEnum):
-    """What became of a case."""
-
-    DONE = "done"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One unit of work.
-
-    Args:
-        name: Unique within the run, e.g. ``NPC-0001/FU1/T01``; never a patient's identifier.
-        inputs: Digests of everything the result depends on besides code and configuration.
-    """
-
-    name: str
-    inputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one case, and why.
-
-    Args:
-        case: The case.
-        status: done, skipped or failed.
-        reason: What was done, why it was skipped, or what went wrong.
-        details: For a fault of ours, where in the code; empty for a user's mistake.
-    """
-
-    case: Case
-    status: Status
-    reason: str
-    details: str = ""
-
-
-class SkipCaseError(NpcpitError):
-    """Raised by a step that has nothing to do for a case; the text says why."""
-
-
-ALREADY_DONE = "already done with the same inputs"
-"""Why a case that needs no work is skipped."""
-
-Step = Callable[[Case], str]
-"""Does the work of one case and says in one line what was done."""
+__all__ = ["ALREADY_DONE", "Case", "Outcome", "SkipCaseError", "Status", "Step", "run_cases"]
 
 
 def run_cases(
@@ -63,49 +15,45 @@ def run_cases(
     *,
     is_done: Callable[[Case], bool] = lambda _: False,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
+    workers: int = 1,
 ) -> list[Outcome]:
-    """Run a step over cases on this machine, one after the other.
+    """Run a step over cases on this machine, one after the other or in several processes.
 
     Args:
         cases: What to do, in order.
-        step: Does one case.
+        step: Does one case; with several workers a function of a module, or an instance of a module's class.
         is_done: Tells whether a case is already done with the same inputs; it is then skipped.
-        on_outcome: Told each outcome as it comes (progress, the store's record).
+        on_outcome: Told each outcome as it comes (progress, the store's record), always in this process.
+        workers: How many processes; with 1 the step runs in this one.
 
     Returns:
         One outcome per case, in the order given.
 
     Raises:
-        FlowError: Two cases have the same name.
+        FlowError: Two cases have the same name, or the step cannot be given to other processes.
     """
+    _require_unique_names(cases)
+    outcomes: dict[str, Outcome] = {}
+
+    def over(outcome: Outcome) -> None:
+        outcomes[outcome.case.name] = outcome
+        on_outcome(outcome)
+
+    def left() -> Iterator[Case]:
+        for case in cases:
+            if is_done(case):
+                over(Outcome(case=case, status=Status.SKIPPED, reason=ALREADY_DONE))
+            else:
+                yield case
+
+    here = (attempt(case, step) for case in left())
+    for outcome in here if workers == 1 else in_processes(left(), step, workers=workers):
+        over(outcome)
+    return [outcomes[case.name] for case in cases]
+
+
+def _require_unique_names(cases: Sequence[Case]) -> None:
     names = [case.name for case in cases]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise FlowError(f"cases: expected unique names, found twice: {', '.join(twice)}")
-    outcomes = []
-    for case in cases:
-        outcome = _skipped(case) if is_done(case) else _attempt(case, step)
-        on_outcome(outcome)
-        outcomes.append(outcome)
-    return outcomes
-
-
-def _skipped(case: Case) -> Outcome:
-    return Outcome(case=case, status=Status.SKIPPED, reason=ALREADY_DONE)
-
-
-def _attempt(case: Case, step: Step) -> Outcome:
-    try:
-        return Outcome(case=case, status=Status.DONE, reason=step(case))
-    except SkipCaseError as skip:
-        return Outcome(case=case, status=Status.SKIPPED, reason=str(skip))
-    except NpcpitError as error:
-        return Outcome(case=case, status=Status.FAILED, reason=str(error))
-    except Exception as error:  # noqa: BLE001  # a fault of ours in one case must not end the others
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return Outcome(
-            case=case,
-            status=Status.FAILED,
-            reason=f"internal fault: {type(error).__name__} in {place.name}",
-            details="".join(traceback.format_exception(error)),
-        )
