@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from npcpit_imaging.app.case import build_case_report
 from npcpit_imaging.app.features import accepted_masks
 from npcpit_imaging.app.proposals import open_mask_of
-from npcpit_imaging.app.responses import shifted_moment
+from npcpit_imaging.app.responses import shifted_moment, stored_case
+from npcpit_imaging.app.sdtm import export_cases
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
 from npcpit_imaging.dicom.sr import MeasuredLesion, write_sr
-from npcpit_imaging.errors import InputError
+from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.report.case_report import write_case_report
 from npcpit_imaging.report.feature_table import write_features
 from npcpit_imaging.store.images import paths_of, subjects, timepoints
@@ -139,7 +140,27 @@ def deliver_tables(study: Study) -> str:
     write_features(
         study.deliver, [_feature(row, places[row.proposal_id]) for row in feature_rows if row.proposal_id in places]
     )
-    return f"{len(measured)} measurements, {len(answered)} responses, {len(feature_rows)} feature values"
+    said = f"{len(measured)} measurements, {len(answered)} responses, {len(feature_rows)} feature values"
+    return f"{said}; {_write_sdtm(study)}"
+
+
+def _write_sdtm(study: Study) -> str:
+    """Write SDTM and ADaM-style datasets of every subject with a signed read, checks included."""
+    with study.database.session() as session:
+        read = [code for code in subjects(session) if newest_reads(session, code)]
+        lesions = {code: {lesion.lesion_id: lesion for lesion in lesions_of(session, code)} for code in read}
+    report = export_cases(
+        [stored_case(study, code) for code in read],
+        study.deliver / "sdtm",
+        protocol=study.protocol,
+        study_id=study.protocol.title,
+        now=study.now(),
+        lesions=lesions,
+    )
+    if report.faults:
+        raise ResponseError("SDTM: " + "; ".join(f"{fault.subject}: {fault.text}" for fault in report.faults))
+    found = [check.id for check in report.checks if check.hits]
+    return f"SDTM {report.records['TR']} TR rows" + (f", checks to look at: {', '.join(found)}" if found else "")
 
 
 def _measurements(session: Session, subject: str) -> list[dict[str, object]]:

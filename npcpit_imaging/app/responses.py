@@ -30,17 +30,27 @@ def respond_to_reads(study: Study, subject: str) -> str:
         TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
         ResponseError: The records contradict each other.
     """
-    with study.database.session() as session:
-        lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
-        reads = newest_reads(session, subject)
-    records = tuple(_assessment(read, row, lesions[row.tracking_uid]) for read in reads for row in read.lesions)
-    case = Case(records=records, course=course_of(study, subject), irradiations=irradiations_of(study, subject))
+    case = stored_case(study, subject)
     answers = respond_case(case, protocol=study.protocol)
     key = digest_of(study.protocol.digest, repr(case))
     with study.database.session() as session:
         rows = [row for answer in answers for row in _rows(answer)]
         replace_responses(session, subject, key=key, rows=rows, now=study.now())
     return "; ".join(_said(answer) for answer in answers)
+
+
+def stored_case(study: Study, subject: str) -> Case:
+    """What the newest signed reads and the study's tables say of a subject.
+
+    Raises:
+        TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
+        ResponseError: The subject has no signed read.
+    """
+    with study.database.session() as session:
+        lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
+        reads = newest_reads(session, subject)
+    records = tuple(_assessment(read, row, lesions[row.tracking_uid]) for read in reads for row in read.lesions)
+    return Case(records=records, course=course_of(study, subject), irradiations=irradiations_of(study, subject))
 
 
 def _assessment(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessment:
