@@ -21,6 +21,8 @@ class LesionTable:
         time_point: Name of the time point.
         table: The features.
         created: When they were computed, ISO 8601; given by the caller, who has a clock.
+        case: Name of the case in a table of cases; empty elsewhere.
+        reader: Whose mask it is; empty where that is not asked.
     """
 
     subject: str
@@ -28,15 +30,30 @@ class LesionTable:
     time_point: str
     table: FeatureTable
     created: str = ""
+    case: str = ""
+    reader: str = ""
+
+
+LONG_COLUMNS: dict[str, type[str | int | float]] = (
+    dict.fromkeys(("case", "subject", "lesion_uid", "time_point", "reader", "series_uid"), str)
+    | dict.fromkeys(("image_digest", "mask_digest", "settings_digest"), str)
+    | dict.fromkeys(("tag", "code", "family", "name", "filter"), str)
+    | {"value": float, "unit": str, "pyradiomics": str, "status": str, "reason": str}
+    | {"morphological_voxels": int, "intensity_voxels": int, "spacing_before_mm": str, "spacing_after_mm": str}
+    | {"grey_levels": int, "engine_version": str, "created": str}
+)
+"""Columns of the long table, in order, and what they hold."""
 
 
 def long_rows(lesion: LesionTable) -> list[dict[str, Cell]]:
     """Return one row a feature with everything that is needed to trace it."""
     source = lesion.table.provenance
     identity: dict[str, Cell] = {
+        "case": lesion.case,
         "subject": lesion.subject,
         "lesion_uid": lesion.lesion_uid,
         "time_point": lesion.time_point,
+        "reader": lesion.reader,
         "series_uid": source.series_uid,
         "image_digest": source.image_digest,
         "mask_digest": source.mask_digest,
@@ -67,6 +84,15 @@ def long_table(lesions: Iterable[LesionTable]) -> pd.DataFrame:
     return pd.DataFrame([row for lesion in lesions for row in long_rows(lesion)])
 
 
+WIDE_IDENTITY = ("case", "subject", "lesion_uid", "time_point", "reader")
+OPTIONAL_IDENTITY = ("case", "reader")
+"""Columns that stand in a wide table only where a lesion has them."""
+
+
+def _any(lesions: Sequence[LesionTable], name: str) -> bool:
+    return any(getattr(lesion, name) for lesion in lesions)
+
+
 def wide_table(lesions: Sequence[LesionTable]) -> pd.DataFrame:
     """Return one row a lesion and time point, one column a feature; a missing value is NaN.
 
@@ -76,11 +102,12 @@ def wide_table(lesions: Sequence[LesionTable]) -> pd.DataFrame:
     digests = {lesion.table.provenance.settings_digest for lesion in lesions}
     if len(digests) > 1:
         raise RadiomicsError(f"wide table: expected one settings digest, found {len(digests)}; export one at a time")
-    names = [(lesion.subject, lesion.lesion_uid, lesion.time_point) for lesion in lesions]
+    identity = [name for name in WIDE_IDENTITY if name not in OPTIONAL_IDENTITY or _any(lesions, name)]
+    names = [tuple(getattr(lesion, name) for name in identity) for lesion in lesions]
     if len(set(names)) != len(names):
         raise RadiomicsError("wide table: expected each lesion once a time point, found one twice")
     columns = list(dict.fromkeys(key(feature) for lesion in lesions for feature in lesion.table))
-    index = pd.MultiIndex.from_tuples(names, names=["subject", "lesion_uid", "time_point"])
+    index = pd.MultiIndex.from_tuples(names, names=identity)
     values = [lesion.table.values() for lesion in lesions]
     return pd.DataFrame(values, index=index, columns=columns, dtype="float64").reset_index()
 
