@@ -1,6 +1,7 @@
 """What the command line shows a person: tables, progress, errors."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from npcpit_imaging.app.importing import ArrivalReport, Tick
 from npcpit_imaging.app.respond import BestResponseReport, RespondReport
 from npcpit_imaging.app.sdtm import SdtmReport
 from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
+from npcpit_imaging.dicom.spool import SpoolCensus
 from npcpit_imaging.flow.run import Outcome, Status
 from npcpit_imaging.response.answers import Answer
 from npcpit_imaging.store.images import IndexOutcome
@@ -118,16 +120,21 @@ def _table(*columns: str, title: str = "") -> Table:
 
 def series_table(found: Sequence[SurveyedSeries]) -> None:
     """List series with geometry, findings and refusals."""
-    table = _table("subject", "visit", "date", "modality", "objects", "volume, or why there is none", "findings")
+    columns = ("subject", "visit", "date", "modality", "objects", "state", "volume, or why there is none", "findings")
+    table = _table(*columns)
     for each in found:
         worth_saying = [finding for finding in each.findings if finding.text != each.refusal]
-        noticed = "; ".join(f"{finding.severity.value}: {finding.text}" for finding in worth_saying)
+        words = [f"{finding.severity.value}: {finding.text}" for finding in worth_saying]
+        words += [each.summary.state_reason] if each.summary.state_reason not in ("", each.refusal) else []
+        words += [f"{len(each.stale)} results computed from it are stale"] if each.stale else []
+        noticed = "; ".join(words)
         table.add_row(
             each.summary.subject,
             each.summary.timepoint or "-",
             str(each.summary.date or "-"),
             each.summary.modality,
             str(each.summary.instances),
+            each.summary.state.value,
             Text(each.geometry or each.refusal),
             Text(noticed),
         )
@@ -143,8 +150,25 @@ def status(found: StudyStatus) -> None:
             readers = ", ".join(visit.readers) or "-"
             table.add_row(subject.subject, visit.name, str(visit.date), series, readers, visit.response or "-")
     OUT.print(table)
+    for subject in found.subjects:
+        for each in subject.open_series:
+            why = each.state_reason or "no verdict yet"
+            warn(f"{subject.subject}: series {each.uid} is {each.state.value}: {why}")
+        for stale in subject.stale:
+            who = f" by {stale.reader}" if stale.reader else ""
+            warn(f"{subject.subject}: stale {stale.kind.value} {stale.name}{who}: {stale.reason}")
     for pipeline, case, reason in found.failures:
         warn(f"{pipeline} {case}: {reason}")
+    _spool(found.spool)
+
+
+def _spool(spool: SpoolCensus) -> None:
+    if spool.waiting:
+        warn(f"{spool.waiting} acknowledged objects wait in the spool: npcpit run receive STUDY says why")
+    for code, count in sorted(Counter(each.code for each in spool.quarantined).items()):
+        warn(f"{count} objects in vault/spool/quarantine: {code}")
+    if spool.unreported:
+        warn(f"{spool.unreported} storage commitments could not be reported yet")
 
 
 def values(result: Mapping[str, object]) -> None:

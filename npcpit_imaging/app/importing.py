@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.receiving import Arrivals
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.place import claims_dicom
@@ -83,12 +84,13 @@ def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> Arriv
     with progress("importing", len(files) - len(others)) as tick:
         for file in (each for each in files if each not in others):
             try:
-                outcome = arrivals.take(file)
+                outcome = arrivals.take(file).outcome
                 outcomes[outcome] += 1
                 conflicts += [_below(source, file)] if outcome is IndexOutcome.CONFLICT else []
             except NpcpitError as error:
                 refused.append(Refused(file=_below(source, file), reason=str(error)))
             tick()
+    settle_when_alone(study, settle_s=0.0)  # a folder is handed over as a whole: nothing more of it is under way
     return ArrivalReport(
         outcomes=outcomes,
         refused=tuple(refused),

@@ -1,6 +1,7 @@
 """Proposals: a reader's prompt, or a seed carried over from the baseline, becomes a measured and stored mask."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.lesions import LesionPrompt
 from npcpit_imaging.app.registrations import onto_pet, visit_transform
-from npcpit_imaging.app.series import find_series, open_series, pet_with_ct
+from npcpit_imaging.app.series import find_series, open_series, pet_with_ct, series_inputs
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, MeasurementError
 from npcpit_imaging.flow.run import SkipCaseError
@@ -40,9 +41,11 @@ def propose_from_prompt(study: Study, prompt: LesionPrompt) -> str:
         NpcpitError: The series, the prompt or the lesion cannot be used.
     """
     series = find_series(study, prompt.subject, prompt.timepoint, prompt.modality, series_uid=prompt.series_uid)
+    inputs = series_inputs(study, series.uid)
     volume = open_series(study, series.uid)
     return _propose(
         study,
+        inputs=inputs,
         subject=prompt.subject,
         timepoint=prompt.timepoint,
         lesion_id=prompt.lesion_id,
@@ -55,6 +58,7 @@ def propose_from_prompt(study: Study, prompt: LesionPrompt) -> str:
 def _propose(
     study: Study,
     *,
+    inputs: Mapping[str, str],
     subject: str,
     timepoint: str,
     lesion_id: str,
@@ -68,6 +72,7 @@ def _propose(
     values = uptake(volume, proposal.mask) if volume.unit is Unit.SUVBW else None
     stored = _store(
         study,
+        inputs=inputs,
         subject=subject,
         timepoint=timepoint,
         lesion_id=lesion_id,
@@ -85,6 +90,7 @@ def _propose(
 def _store(
     study: Study,
     *,
+    inputs: Mapping[str, str],
     subject: str,
     timepoint: str,
     lesion_id: str,
@@ -98,9 +104,8 @@ def _store(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mask(proposal.mask, path)
     provenance = {**asdict(proposal.provenance), "findings": [finding.text for finding in proposal.findings]}
-    key = digest_of(
-        subject, timepoint, lesion_id, volume.digest, proposal.mask.digest, json.dumps(origin, sort_keys=True)
-    )
+    rests_on = json.dumps([origin, dict(inputs)], sort_keys=True)
+    key = digest_of(subject, timepoint, lesion_id, volume.digest, proposal.mask.digest, rests_on)
     with study.database.session() as session:
         stored = StoredProposal(
             lesion=lesion_named(session, subject, lesion_id),
@@ -114,6 +119,7 @@ def _store(
             measurement=found,
             uptake=values,
             key=key,
+            inputs=inputs,
         )
         put_proposal(session, stored, now=study.now())
     return stored
@@ -148,8 +154,9 @@ def propose_from_seed(study: Study, subject: str, timepoint: str, lesion_id: str
     if not baseline:
         raise SkipCaseError("no mask at baseline to carry over, and no prompt")
     transform, uncertainty_mm = visit_transform(study, subject, timepoint)
-    source = open_series(study, baseline[-1].series_uid)
-    volume = open_series(study, find_series(study, subject, timepoint, Modality.CT).uid)
+    target_uid = find_series(study, subject, timepoint, Modality.CT).uid
+    inputs = {**baseline[-1].inputs, **series_inputs(study, target_uid)}
+    source, volume = open_series(study, baseline[-1].series_uid), open_series(study, target_uid)
     mask = open_mask_of(study, baseline[-1], source)
     box = _box_around(mask, transform.inverse(), margin_mm=SEED_MARGIN_MM + uncertainty_mm)
     origin: dict[str, object] = {
@@ -158,7 +165,14 @@ def propose_from_seed(study: Study, subject: str, timepoint: str, lesion_id: str
         "prompt": f"box {box.corner_mm} {box.opposite_mm}",
     }
     said = _propose(
-        study, subject=subject, timepoint=timepoint, lesion_id=lesion_id, volume=volume, prompts=(box,), origin=origin
+        study,
+        inputs=inputs,
+        subject=subject,
+        timepoint=timepoint,
+        lesion_id=lesion_id,
+        volume=volume,
+        prompts=(box,),
+        origin=origin,
     )
     return f"{said}, seed carried from baseline +/- {uncertainty_mm:.1f} mm"
 
@@ -194,6 +208,7 @@ def propose_on_pet(study: Study, subject: str, timepoint: str, lesion_id: str) -
     if pair is None or not on_ct:
         raise SkipCaseError("no PET of this visit" if pair is None else "no CT mask of this lesion")
     pet, pet_ct = pair
+    inputs = {**on_ct[-1].inputs, **series_inputs(study, pet.uid, pet_ct.uid)}
     diagnostic = open_series(study, on_ct[-1].series_uid)
     mask = open_mask_of(study, on_ct[-1], diagnostic)
     transform, verdict = onto_pet(study, subject, timepoint, pet_ct.uid, diagnostic)
@@ -202,6 +217,7 @@ def propose_on_pet(study: Study, subject: str, timepoint: str, lesion_id: str) -
     box = _box_around(mask, transform.inverse(), margin_mm=PET_MARGIN_MM)
     return _propose(
         study,
+        inputs=inputs,
         subject=subject,
         timepoint=timepoint,
         lesion_id=lesion_id,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from npcpit_imaging.app.completeness import settle_series
+from npcpit_imaging.app.receiver_site import receiver_settings
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.config.site import OriginalObjects
@@ -30,12 +30,30 @@ from npcpit_imaging.dicom.place import (
 )
 from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receiver import Receiver
-from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Spool, SpooledObject
-from npcpit_imaging.errors import ConfigError, DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
-from npcpit_imaging.store.images import IndexedObject, IndexOutcome, assemble_timepoints, index_object, subjects
+from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
+from npcpit_imaging.store.images import (
+    IndexedObject,
+    IndexOutcome,
+    SeriesState,
+    assemble_timepoints,
+    index_object,
+    subjects,
+)
+from npcpit_imaging.store.vault_map import MappedObject, VaultMap
 
 LOG = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""How often a receiver looks whether series have settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of an object, and the series (UID as the study knows it) that it belongs to."""
+
+    outcome: IndexOutcome
+    series_uid: str
 
 
 class Arrivals:
@@ -46,26 +64,40 @@ class Arrivals:
         site = study.site.deidentification
         self._keeps_originals = site.enabled and site.originals is OriginalObjects.KEEP
         self._key = study_key(study)
+        self._map = VaultMap(study.vault / "identity.sqlite")
         codes = study.folder / site.subject_codes
         self._codes = read_subject_codes(codes) if codes.exists() else SubjectCodes(codes={})
         self._plan = (
             DeidentifyPlan(key=self._key, retain_device_identity=site.retain_device_identity) if site.enabled else None
         )
 
-    def take(self, source: Path) -> IndexOutcome:
+    def take(self, source: Path) -> Taken:
         """Place and index one object.
 
         Raises:
             DicomError: It is no object that has a place in a study.
             DeidentifyError: It cannot be de-identified with certainty.
-            StoreError: Its series is already known for another subject, or the disk refuses.
+            StoreError: Its series is already known for another subject, its subject's other objects are in other
+                dates, or the disk refuses.
         """
         prepared = prepare_object(source, subject_of=self.subject_of, plan=self._plan)
         with self._study.database.session() as session:
             outcome = index_object(session, _indexed(prepared), now=self._study.now())
             if outcome is IndexOutcome.STORED:  # the index tells first, so that no other content is overwritten
                 write_object(prepared, self._study.objects)
-        return outcome
+                self._remember(prepared)
+        return Taken(outcome=outcome, series_uid=prepared.series_uid)
+
+    def _remember(self, prepared: PreparedObject) -> None:
+        """Keep in the vault what the object was, before anything of the original can go."""
+        if prepared.manifest is not None:
+            mapped = MappedObject(
+                original_sop_instance_uid=prepared.original_sop_instance_uid,
+                sop_instance_uid=prepared.sop_instance_uid,
+                received_sha256=prepared.received_sha256,
+                sha256=prepared.sha256,
+            )
+            self._map.put(mapped, prepared.manifest.uid_map)
 
     def keep_original(self, spooled: SpooledObject) -> None:
         """Keep an object as it was received in the vault, where the site decided so.
@@ -132,21 +164,21 @@ def spool_of(study: Study) -> Spool:
     return Spool(study.vault / "spool")
 
 
-def ingest(arrivals: Arrivals, spool: Spool, spooled: SpooledObject) -> IndexOutcome:
+def ingest(arrivals: Arrivals, spool: Spool, spooled: SpooledObject) -> Taken:
     """Take one spooled object into the study; it leaves the spool only when it is indexed, or for the quarantine.
 
     Raises:
         NpcpitError: It could not be taken; it stays in the spool.
     """
-    outcome = arrivals.take(spooled.path)
-    if outcome is IndexOutcome.CONFLICT:
+    taken = arrivals.take(spooled.path)
+    if taken.outcome is IndexOutcome.CONFLICT:
         code = QuarantineCode.OTHER_CONTENT
         receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
         LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
     else:
         arrivals.keep_original(spooled)
         spool.done(spooled)
-    return outcome
+    return taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +221,7 @@ def take_waiting(study: Study, file: str) -> str:
         NpcpitError: It could not be taken; it stays in the spool.
     """
     with spool_of(study) as spool:
-        return ingest(Arrivals(study), spool, spool.waiting(file)).value
+        return ingest(Arrivals(study), spool, spool.waiting(file)).outcome.value
 
 
 class Listener:
@@ -205,9 +237,11 @@ class Listener:
     """
 
     def __init__(self, study: Study, *, port: int | None = None) -> None:
-        settings = _settings(study, port)
+        settings = receiver_settings(study, port=port)
+        self._study = study
         self._arrivals = Arrivals(study)
         self._lock = threading.Lock()
+        self._carried: dict[threading.Thread, set[str]] = {}
         self.outcomes: Counter[str] = Counter()
         self._spool = spool_of(study)
         self._receiver = Receiver(settings, self._spool, self._on_stored)
@@ -215,7 +249,7 @@ class Listener:
     def __enter__(self) -> "Listener":
         try:
             for spooled in self._spool.pending():
-                self._on_stored(spooled)
+                self._take(spooled)
             self._receiver.start()
         except BaseException:  # whatever stops us: the next receiver must find the spool free
             self._spool.close()
@@ -236,27 +270,34 @@ class Listener:
         with self._lock:
             return self._arrivals.assemble()
 
-    def _on_stored(self, spooled: SpooledObject) -> None:
+    def settle(self) -> dict[str, SeriesState]:
+        """Judge the series in which nothing has moved for long enough and that no open association carries."""
         with self._lock:
-            try:
-                self.outcomes[ingest(self._arrivals, self._spool, spooled).value] += 1
-            except NpcpitError as error:
-                self.outcomes["waiting"] += 1
-                LOG.error("an object stays in the spool: %s", error)
+            self._carried = {thread: series for thread, series in self._carried.items() if thread.is_alive()}
+            carried = set().union(*self._carried.values())
+            return settle_series(self._study, carried=carried)
 
+    def _on_stored(self, spooled: SpooledObject) -> None:
+        """Called from the association's own thread, which lives as long as the association is open."""
+        with self._lock:
+            series_uid = self._take_locked(spooled)
+            if series_uid:
+                self._carried.setdefault(threading.current_thread(), set()).add(series_uid)
 
-def _settings(study: Study, port: int | None) -> ReceiverSettings:
-    site = study.site.receiver
-    try:
-        return ReceiverSettings(
-            host=site.host,
-            port=site.port if port is None else port,
-            ae_title=site.ae_title,
-            allowed_calling_ae_titles=site.peers or None,
-        )
-    except ValidationError as error:
-        faults = "; ".join(fault["msg"] for fault in error.errors())
-        raise ConfigError(f"site.toml: receiver: {faults}") from error
+    def _take(self, spooled: SpooledObject) -> None:
+        with self._lock:
+            self._take_locked(spooled)
+
+    def _take_locked(self, spooled: SpooledObject) -> str:
+        """Take an object in; returns its series, or an empty text where it has to wait."""
+        try:
+            taken = ingest(self._arrivals, self._spool, spooled)
+        except NpcpitError as error:
+            self.outcomes["waiting"] += 1
+            LOG.error("an object stays in the spool: %s", error)
+            return ""
+        self.outcomes[taken.outcome.value] += 1
+        return taken.series_uid
 
 
 def receive(study: Study, *, port: int | None, seconds: float | None, say: Callable[[str], None]) -> None:
@@ -266,7 +307,9 @@ def receive(study: Study, *, port: int | None, seconds: float | None, say: Calla
         say(f"{study.site.receiver.ae_title} listens on {study.site.receiver.host} port {listener.port}; Ctrl-C stops")
         try:
             while until is None or time.monotonic() < until:
-                time.sleep(0.2)
+                time.sleep(LOOK_S)
+                for uid, state in listener.settle().items():
+                    say(f"series {uid}: {state}")
         except KeyboardInterrupt:
             say("stopping")
         assembled = listener.assemble()

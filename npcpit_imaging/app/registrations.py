@@ -1,5 +1,6 @@
 """Registrations of a study: a follow-up to its baseline, a diagnostic CT to the CT of its PET."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npcpit_imaging.app.digest import digest_of
-from npcpit_imaging.app.series import find_series, open_series
+from npcpit_imaging.app.series import find_series, open_series, series_inputs
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, InputError
 from npcpit_imaging.registration.align import Alignment, align
@@ -16,6 +17,7 @@ from npcpit_imaging.registration.quality import Verdict
 from npcpit_imaging.store.lesions import proposals_of
 from npcpit_imaging.store.results import put_registration, registration_between
 from npcpit_imaging.store.schema import RegistrationRow
+from npcpit_imaging.store.staleness import is_current
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Modality, Volume
@@ -27,11 +29,13 @@ def register_visit(study: Study, subject: str, timepoint: str) -> str:
     Raises:
         NpcpitError: A series is missing or the images cannot be aligned.
     """
-    fixed = open_series(study, find_series(study, subject, timepoint, Modality.CT).uid)
-    moving = open_series(study, find_series(study, subject, BASELINE, Modality.CT).uid)
+    fixed_uid = find_series(study, subject, timepoint, Modality.CT).uid
+    moving_uid = find_series(study, subject, BASELINE, Modality.CT).uid
+    inputs = series_inputs(study, fixed_uid, moving_uid)
+    fixed, moving = open_series(study, fixed_uid), open_series(study, moving_uid)
     points = _baseline_centres(study, subject)
     path = study.derived / subject / f"{timepoint}_from_{BASELINE}.tfm"
-    alignment = _register(study, path, fixed=fixed, moving=moving, points_mm=points)
+    alignment = _register(study, path, fixed=fixed, moving=moving, points_mm=points, inputs=inputs)
     return _said(alignment)
 
 
@@ -42,7 +46,13 @@ def _said(alignment: Alignment) -> str:
 
 
 def _register(
-    study: Study, path: Path, *, fixed: Volume, moving: Volume, points_mm: NDArray[np.float64] | None
+    study: Study,
+    path: Path,
+    *,
+    fixed: Volume,
+    moving: Volume,
+    points_mm: NDArray[np.float64] | None,
+    inputs: Mapping[str, str],
 ) -> Alignment:
     alignment = align(fixed, moving, study.plan("ct-ct"), points_mm=points_mm)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +63,8 @@ def _register(
         path=path.relative_to(study.folder).as_posix(),
         verdict=alignment.quality.verdict.value,
         quality={**asdict(alignment.quality), "verdict": alignment.quality.verdict.value},
-        key=digest_of(fixed.digest, moving.digest, alignment.plan_digest),
+        inputs=dict(inputs),
+        key=digest_of(fixed.digest, moving.digest, alignment.plan_digest, *sorted(inputs.values())),
         created=study.now(),
     )
     with study.database.session() as session:
@@ -88,8 +99,11 @@ def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTr
     moving = find_series(study, subject, BASELINE, Modality.CT)
     with study.database.session() as session:
         row = registration_between(session, fixed.uid, moving.uid)
+        current = row is not None and is_current(session, row.inputs)
     if row is None:
         raise FlowError(f"{subject} {timepoint}: not registered to {BASELINE} yet")
+    if not current:
+        raise FlowError(f"{subject} {timepoint}: the images changed since the registration to {BASELINE}")
     if row.verdict == Verdict.REJECT:
         raise FlowError(f"{subject} {timepoint}: the registration was rejected; a reader must prompt this lesion")
     return read_transform(study.folder / row.path), float(str(row.quality["uncertainty_mm"]))
@@ -98,12 +112,16 @@ def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTr
 def onto_pet(
     study: Study, subject: str, timepoint: str, pet_ct_uid: str, diagnostic: Volume
 ) -> tuple[RigidTransform, str]:
-    """The transform from the points of a PET's CT to those of the diagnostic CT, and its verdict; registered once."""
+    """The transform from the points of a PET's CT to those of the diagnostic CT, and its verdict.
+
+    Registered once, and again when the images have changed.
+    """
+    inputs = series_inputs(study, pet_ct_uid, diagnostic.series_uid)
     with study.database.session() as session:
         row = registration_between(session, pet_ct_uid, diagnostic.series_uid)
-    if row is not None:
+    if row is not None and row.inputs == inputs:
         return read_transform(study.folder / row.path), row.verdict
     pet_ct = open_series(study, pet_ct_uid)
     path = study.derived / subject / f"{timepoint}_PETCT_from_CT.tfm"
-    alignment = _register(study, path, fixed=pet_ct, moving=diagnostic, points_mm=None)
+    alignment = _register(study, path, fixed=pet_ct, moving=diagnostic, points_mm=None, inputs=inputs)
     return alignment.transform, alignment.quality.verdict.value

@@ -14,6 +14,7 @@ from npcpit_imaging.response.answers import finding_answers, lesion_answers, sub
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
 from npcpit_imaging.response.table import read_subjects, read_treatments
+from npcpit_imaging.store.images import is_deidentified
 from npcpit_imaging.store.lesions import lesions_of
 from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import replace_responses
@@ -129,16 +130,23 @@ def _refuse_faults(path: Path, faults: list[str]) -> None:
         raise TableError(f"{path.name}: {'; '.join(faults)}")
 
 
+def has_shifted_dates(study: Study, subject: str) -> bool:
+    """Whether a subject's images are in shifted dates: as they arrived, whatever site.toml says by now."""
+    with study.database.session() as session:
+        known = is_deidentified(session, subject)
+    return study.site.deidentification.enabled if known is None else known
+
+
 def shifted(study: Study, subject: str, day: date) -> date:
     """A hospital date in the study's own dates: moved by the subject's one constant, as its images' dates are."""
-    if not study.site.deidentification.enabled:
+    if not has_shifted_dates(study, subject):
         return day
     return shift_day(day, subject_shift_days(study_key(study), subject))
 
 
 def shifted_moment(study: Study, subject: str, moment: datetime) -> datetime:
     """A moment of today in the study's own dates: beside shifted image dates a true one would give the shift away."""
-    if not study.site.deidentification.enabled:
+    if not has_shifted_dates(study, subject):
         return moment
     return shift_moment(moment, subject_shift_days(study_key(study), subject))
 

@@ -7,7 +7,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.errors import InputError
-from npcpit_imaging.store.images import SeriesSummary, inputs_digest, paths_of, series_of
+from npcpit_imaging.store.images import SeriesSummary, inputs_digest, paths_of, series_digest, series_of
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 VOLUMES_IN_MEMORY = 4
@@ -71,6 +71,12 @@ def _read(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Volume:  # a lat
     if volume.modality is Modality.PT and volume.unit is not Unit.SUVBW:
         return to_suv(volume, paths)
     return volume
+
+
+def series_inputs(study: Study, *series_uids: str) -> dict[str, str]:
+    """What a result rests on: series UID to digest of its objects. Ask before reading: a late slice is then noticed."""
+    with study.database.session() as session:
+        return {uid: series_digest(session, uid) for uid in series_uids}
 
 
 def visit_inputs(study: Study, subject: str, timepoint: str) -> tuple[str, ...]:

@@ -4,16 +4,19 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
+from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.importing import ProgressBar
 from npcpit_imaging.app.measure import findings_json
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.quality import series_findings
 from npcpit_imaging.dicom.scan import ScanResult, group
+from npcpit_imaging.dicom.spool import SpoolCensus, spool_census
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.images import (
     IMAGE_MODALITIES,
+    SeriesState,
     SeriesSummary,
     paths_of,
     series_of,
@@ -24,7 +27,11 @@ from npcpit_imaging.store.images import (
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.runs import runs
+from npcpit_imaging.store.staleness import StaleResult, stale_results
 from npcpit_imaging.study.finding import Finding
+
+SETTLED = (SeriesState.COMPLETE, SeriesState.QUIET)
+"""States of a series that asks for nobody's attention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +43,14 @@ class SurveyedSeries:
         geometry: Size and spacing in words; empty when it is no volume.
         refusal: Why it is no volume; empty when it is one.
         findings: What was noticed.
+        stale: Results that were computed from it before it changed.
     """
 
     summary: SeriesSummary
     geometry: str
     refusal: str
     findings: tuple[Finding, ...]
+    stale: tuple[StaleResult, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The series for a program."""
@@ -52,6 +61,9 @@ class SurveyedSeries:
             "modality": self.summary.modality,
             "series_uid": self.summary.uid,
             "instances": self.summary.instances,
+            "state": self.summary.state.value,
+            "state_reason": self.summary.state_reason,
+            "stale": [_stale_json(each) for each in self.stale],
             "description": self.summary.description,
             "geometry": self.geometry,
             "refusal": self.refusal,
@@ -72,18 +84,21 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectStatus:
-    """One subject's visits."""
+    """One subject's visits, its series that are not known to be whole, and its results that must be made again."""
 
     subject: str
     visits: tuple[Visit, ...]
+    open_series: tuple[SeriesSummary, ...] = ()
+    stale: tuple[StaleResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStatus:
-    """The whole study: subjects, and the newest failure of each step that has not been repaired."""
+    """The whole study: subjects, failures that have not been repaired, and what the receiver could not hand over."""
 
     subjects: tuple[SubjectStatus, ...]
     failures: tuple[tuple[str, str, str], ...]
+    spool: SpoolCensus
 
     def as_json(self) -> dict[str, object]:
         """The status for a program."""
@@ -101,32 +116,47 @@ class StudyStatus:
                         }
                         for visit in each.visits
                     ],
+                    "open_series": [
+                        {"series_uid": one.uid, "state": one.state.value, "reason": one.state_reason}
+                        for one in each.open_series
+                    ],
+                    "stale": [_stale_json(one) for one in each.stale],
                 }
                 for each in self.subjects
             ],
             "failures": [{"pipeline": p, "case": c, "reason": r} for p, c, r in self.failures],
+            "waiting": self.spool.waiting,
+            "quarantined": [{"code": each.code, "text": each.text} for each in self.spool.quarantined],
+            "unreported_commitments": self.spool.unreported,
         }
 
 
+def _stale_json(stale: StaleResult) -> dict[str, object]:
+    return {"kind": stale.kind.value, "name": stale.name, "reader": stale.reader, "reason": stale.reason}
+
+
 def survey_series(study: Study, *, progress: ProgressBar) -> list[SurveyedSeries]:
-    """Read every series of a study and say what its volume is, or why it is none."""
+    """Read every series of a study and say what its volume is, or why it is none, and how complete it is."""
+    settle_when_alone(study)
     with study.database.session() as session:
         found = series_of(session)
+        stale = [each for code in subjects(session) for each in stale_results(session, code)]
     surveyed = []
     with progress("reading series", len(found)) as tick:
         for summary in found:
-            surveyed.append(_survey(study, summary))
+            resting = tuple(each for each in stale if summary.uid in each.series)
+            surveyed.append(_survey(study, summary, resting))
             tick()
     return surveyed
 
 
-def _survey(study: Study, summary: SeriesSummary) -> SurveyedSeries:
+def _survey(study: Study, summary: SeriesSummary, stale: tuple[StaleResult, ...]) -> SurveyedSeries:
     with study.database.session() as session:
         paths = [study.objects / path for path in paths_of(session, summary.uid)]
     geometry, refusal, noticed = _volume(summary, group(paths))
     with study.database.session() as session:
         set_findings(session, summary.uid, noticed)
-    return SurveyedSeries(summary=summary, geometry=geometry, refusal=refusal, findings=noticed)
+    return SurveyedSeries(summary=summary, geometry=geometry, refusal=refusal, findings=noticed, stale=stale)
 
 
 def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[Finding, ...]]:
@@ -146,10 +176,15 @@ def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[
 
 
 def survey_study(study: Study) -> StudyStatus:
-    """Show every subject's visits: received, read, answered; and what failed."""
+    """Show every subject's visits: received, read, answered; and what failed, waits or must be made again."""
+    settle_when_alone(study)
     with study.database.session() as session:
         codes = subjects(session)
-    return StudyStatus(subjects=tuple(_subject(study, code) for code in codes), failures=_failures(study))
+    return StudyStatus(
+        subjects=tuple(_subject(study, code) for code in codes),
+        failures=_failures(study),
+        spool=spool_census(study.vault / "spool"),
+    )
 
 
 def _subject(study: Study, code: str) -> SubjectStatus:
@@ -157,6 +192,7 @@ def _subject(study: Study, code: str) -> SubjectStatus:
         points = timepoints(session, code)
         series = series_of(session, subject=code)
         reads = newest_reads(session, code)
+        stale = tuple(stale_results(session, code))
         answers = {
             row.timepoint: str(row.values.get("overall", ""))
             for row in responses_of(session, code)
@@ -164,6 +200,8 @@ def _subject(study: Study, code: str) -> SubjectStatus:
         }
     return SubjectStatus(
         subject=code,
+        open_series=tuple(each for each in series if each.state not in SETTLED),
+        stale=stale,
         visits=tuple(
             Visit(
                 name=point.name,

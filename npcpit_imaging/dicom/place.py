@@ -33,12 +33,14 @@ class PreparedObject:
     Args:
         path: Relative to the objects folder.
         sha256: Digest of `content`.
+        original_sop_instance_uid: As it arrived; the same as `sop_instance_uid` where nothing is de-identified.
         received_sha256: Digest of transfer syntax and data set as they arrived.
         manifest: What de-identification did; None where it is off.
         content: The file, byte for byte.
     """
 
     sop_instance_uid: str
+    original_sop_instance_uid: str = field(repr=False)
     sop_class_uid: str
     series_uid: str
     study_uid: str
@@ -80,7 +82,7 @@ def prepare_object(source: Path, *, subject_of: Callable[[str], str], plan: Deid
     """
     content = _content(source)
     dataset = _read(content, pixels=plan is not None)
-    received = _dataset_digest(content, dataset)
+    received, original_uid = _dataset_digest(content, dataset), _uid(dataset, "SOPInstanceUID")
     subject = subject_of(patient_id(dataset))
     manifest = None
     if plan is not None:
@@ -89,6 +91,7 @@ def prepare_object(source: Path, *, subject_of: Callable[[str], str], plan: Deid
         content = _encoded(dataset)
     return PreparedObject(
         sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
+        original_sop_instance_uid=original_uid,
         sop_class_uid=_uid(dataset, "SOPClassUID"),
         series_uid=_uid(dataset, "SeriesInstanceUID"),
         study_uid=_uid(dataset, "StudyInstanceUID"),

@@ -7,7 +7,7 @@ import numpy as np
 from npcpit_imaging.dicom.grid import Stack, regular_grid, stack
 from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.pet import suv_scaling
-from npcpit_imaging.dicom.policy import DEFAULT_POLICY, SeriesPolicy
+from npcpit_imaging.dicom.policy import DEFAULT_POLICY, Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import Series
 from npcpit_imaging.dicom.split import SubSeries, split_series
 from npcpit_imaging.dicom.values import tag_name
@@ -19,6 +19,9 @@ GAP_FACTOR = 1.5
 
 THICKNESS_TOLERANCE = 0.01
 """SliceThickness and slice spacing that differ by less, as a fraction of the spacing, are the same."""
+
+COMPLETENESS_POLICY = SeriesPolicy(tilt=Choice.ALLOW)
+"""A tilted series can be whole: only holes, uneven steps and lone slices say that something has not arrived."""
 
 FLAG_FINDINGS = {
     "lossy": ("lossy-compression", "LossyImageCompression"),
@@ -47,6 +50,22 @@ def series_findings(series: Series, *, policy: SeriesPolicy = DEFAULT_POLICY) ->
         findings += _uptake(series)
     order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
     return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
+
+
+def completeness_fault(series: Series) -> str:
+    """Say why the geometry of a series is not that of a whole one; an empty text when it is plausible.
+
+    Volumes of a mixture are judged one by one. Objects that are no slices (contours, secondary captures, localisers)
+    have no geometry to judge. A series that lacks its outermost slices looks whole: only who sent it can tell.
+    """
+    if series.kind is not Kind.IMAGE or not series.is_measurable:
+        return ""
+    for part in split_series(series):
+        try:
+            regular_grid(stack(part), COMPLETENESS_POLICY)
+        except SeriesError as error:
+            return str(error)
+    return ""
 
 
 def _flags(series: Series) -> list[Finding]:

@@ -51,6 +51,16 @@ class Quarantined:
     finding: Finding
 
 
+def quarantined_in(folder: Path) -> Iterator[Quarantined]:
+    """Yield what a quarantine folder holds; only reads, so it may be asked while a receiver runs."""
+    for note in sorted(folder.glob("*.json")):
+        values = json.loads(note.read_text(encoding="utf-8"))
+        path = folder / str(values["file"])
+        if path.exists():
+            finding = Finding(code=values["code"], severity=Severity(values["severity"]), text=values["text"])
+            yield Quarantined(path=path, finding=finding)
+
+
 class Quarantine:
     """A folder of objects and their findings.
 
@@ -67,12 +77,7 @@ class Quarantine:
             leftover.unlink()
 
     def __iter__(self) -> Iterator[Quarantined]:
-        for note in sorted(self._folder.glob("*.json")):
-            values = json.loads(note.read_text(encoding="utf-8"))
-            path = self._folder / str(values["file"])
-            if path.exists():
-                finding = Finding(code=values["code"], severity=Severity(values["severity"]), text=values["text"])
-                yield Quarantined(path=path, finding=finding)
+        return quarantined_in(self._folder)
 
     def keep(self, path: Path, code: QuarantineCode, header: ObjectHeader, *, digest: str) -> Finding:
         """Move a synced file here; returns when it and its note are durable."""

@@ -4,6 +4,7 @@
 FOLDER/incoming/*.part                  being received; dropped at start
 FOLDER/pending/<sop uid>.dcm            acknowledged, waiting for ingestion
 FOLDER/quarantine/<code>-<digest>.dcm   kept for a person, with the finding beside it as .json
+FOLDER/commitments/*.json               storage commitments whose result is still to be reported
 FOLDER/ingested.sqlite                  digest of every object that was ingested
 FOLDER/spool.lock                       held by the one process that owns the spool
 ```
@@ -17,6 +18,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -25,12 +27,16 @@ from typing import Self
 from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.ingested import IngestedIndex
 from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_header, read_identity
-from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
+from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode, quarantined_in
 from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
 from npcpit_imaging.dicom.uids import is_uid
 from npcpit_imaging.errors import DicomError, SpoolInUseError
+from npcpit_imaging.study.finding import Finding
 
 __all__ = ["Incoming", "Outcome", "Receipt", "Spool", "SpooledObject"]
+
+COMMITMENTS = "commitments"
+"""Folder of storage commitments that have not been reported yet (`commitment_queue`)."""
 
 RESERVE_BYTES = 256 * 1024 * 1024
 """Free space we leave to the rest of the machine; below it an object is refused as out of resources."""
@@ -276,6 +282,42 @@ class Incoming:
         """Forget an object that did not arrive whole."""
         os.close(self._file)
         self._path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolCensus:
+    """What a spool holds at one moment.
+
+    Args:
+        waiting: Number of acknowledged objects that are not in the study yet.
+        quarantined: Why each object in quarantine is there.
+        unreported: Number of storage commitments whose result the peer has not taken yet.
+    """
+
+    waiting: int
+    quarantined: tuple[Finding, ...]
+    unreported: int
+
+
+def spool_census(folder: Path) -> SpoolCensus:
+    """Count what a spool holds; only reads, so it may be asked while a receiver runs."""
+    return SpoolCensus(
+        waiting=sum(1 for _ in (folder / "pending").glob("*.dcm")),
+        quarantined=tuple(each.finding for each in quarantined_in(folder / "quarantine")),
+        unreported=sum(1 for _ in (folder / COMMITMENTS).glob("*.json")),
+    )
+
+
+def spool_is_free(folder: Path) -> bool:
+    """Whether no process owns the spool in a folder at this moment."""
+    path = folder / "spool.lock"
+    if not path.exists():
+        return True
+    try:
+        os.close(_owned(path))
+    except SpoolInUseError:
+        return False
+    return True
 
 
 def _owned(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Series and instances: what arrived, where it lies, which time point it belongs to."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -15,6 +16,20 @@ from npcpit_imaging.study.timepoint import BASELINE, TimePoint
 
 IMAGE_MODALITIES = ("CT", "MR", "PT")
 """Modalities whose series make visits."""
+
+
+class SeriesState(StrEnum):
+    """How complete a series is. Only `COMPLETE` was counted against what somebody else holds."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    QUIET = "quiet"
+    INCOMPLETE = "incomplete"
+    REOPENED = "reopened"
+
+
+OPEN_STATES = (SeriesState.RECEIVING, SeriesState.REOPENED)
+"""States of a series that may still grow; the others are verdicts."""
 
 
 class IndexOutcome(StrEnum):
@@ -53,7 +68,7 @@ class IndexedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesSummary:
-    """One series with the number of its objects and its place in the trial."""
+    """One series with the number of its objects, its place in the trial and how complete it is."""
 
     uid: str
     subject: str
@@ -64,6 +79,8 @@ class SeriesSummary:
     frame_of_reference_uid: str | None
     instances: int
     findings: tuple[Finding, ...]
+    state: SeriesState = SeriesState.RECEIVING
+    state_reason: str = ""
 
 
 def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> IndexOutcome:
@@ -72,13 +89,14 @@ def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> 
     The same UID with the same received bytes is a repeat; with other bytes it is a conflict and changes nothing.
 
     Raises:
-        StoreError: The series is already known for another subject or with another modality.
+        StoreError: The series is already known for another subject or with another modality, or the subject's objects
+            are in other dates (shifted, or the hospital's): no interval between the two would be true.
     """
     known = session.get(InstanceRow, offered.sop_instance_uid)
     if known is not None:
         same = known.received_sha256 == offered.received_sha256
         return IndexOutcome.REPEAT if same else IndexOutcome.CONFLICT
-    _ensure_subject(session, offered.subject, now)
+    _ensure_subject(session, offered, now)
     _ensure_series(session, offered, now)
     session.add(
         InstanceRow(
@@ -96,10 +114,23 @@ def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> 
     return IndexOutcome.STORED
 
 
-def _ensure_subject(session: Session, code: str, now: datetime) -> None:
-    if session.get(SubjectRow, code) is None:
-        session.add(SubjectRow(code=code, created=now))
+def _ensure_subject(session: Session, offered: IndexedObject, now: datetime) -> None:
+    known = session.get(SubjectRow, offered.subject)
+    if known is None:
+        session.add(SubjectRow(code=offered.subject, deidentified=offered.deidentified, created=now))
         session.flush()
+    elif known.deidentified != offered.deidentified:
+        dates = {True: "shifted dates (de-identified)", False: "the hospital's dates (not de-identified)"}
+        raise StoreError(
+            f"subject {offered.subject}: expected objects in {dates[known.deidentified]} as all of this subject's, "
+            f"found one in {dates[offered.deidentified]}; mixed, every interval between them would be wrong"
+        )
+
+
+def is_deidentified(session: Session, subject: str) -> bool | None:
+    """Whether a subject's objects are in shifted dates; None before the first one."""
+    row = session.get(SubjectRow, subject)
+    return None if row is None else row.deidentified
 
 
 def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> None:
@@ -114,6 +145,7 @@ def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> N
                 description=offered.description,
                 frame_of_reference_uid=offered.frame_of_reference_uid,
                 date=offered.date,
+                state=SeriesState.RECEIVING.value,
                 findings=[],
                 updated=now,
             )
@@ -125,6 +157,9 @@ def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> N
             f"series {offered.series_uid}: expected subject {series.subject} and {series.modality}, "
             f"found {offered.subject} and {offered.modality}"
         )
+    if SeriesState(series.state) not in OPEN_STATES:
+        series.state_reason = f"an object arrived after the series was found {series.state}"
+        series.state = SeriesState.REOPENED.value
     series.updated = now
 
 
@@ -158,6 +193,8 @@ def _summary(row: SeriesRow, timepoint: str | None, count: int) -> SeriesSummary
             Finding(code=str(f["code"]), severity=Severity(str(f["severity"])), text=str(f["text"]))
             for f in row.findings
         ),
+        state=SeriesState(row.state),
+        state_reason=row.state_reason,
     )
 
 
@@ -177,6 +214,11 @@ def paths_of(session: Session, series_uid: str) -> list[str]:
 def inputs_digest(session: Session, series_uid: str) -> tuple[str, ...]:
     """Digests of a series' objects, sorted: what a result computed from it depends on."""
     return tuple(sorted(session.scalars(select(InstanceRow.sha256).where(InstanceRow.series_uid == series_uid))))
+
+
+def series_digest(session: Session, series_uid: str) -> str:
+    """One digest of all objects of a series: it changes when an object is added."""
+    return hashlib.sha256("\n".join(inputs_digest(session, series_uid)).encode()).hexdigest()
 
 
 def set_findings(session: Session, series_uid: str, findings: Sequence[Finding]) -> None:

@@ -1,6 +1,7 @@
 """Lesions and the proposals made for them."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -25,6 +26,7 @@ class StoredProposal:
         prompt: The prompts it was made from.
         segmenter: Provenance: name, version, settings digest.
         key: Digest of everything it was computed from.
+        inputs: Series UID to `images.series_digest` when it was read, for every series that the mask depends on.
     """
 
     id: int = 0
@@ -39,6 +41,7 @@ class StoredProposal:
     measurement: Measurement
     uptake: Uptake | None
     key: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def put_lesion(session: Session, subject: str, lesion: Lesion) -> None:
@@ -105,6 +108,7 @@ def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -
         segmenter=proposal.segmenter,
         measurement=_measurement_json(proposal.measurement),
         uptake=None if proposal.uptake is None else dict(asdict(proposal.uptake)),
+        inputs=dict(proposal.inputs),
         key=proposal.key,
         created=now,
     )
@@ -146,6 +150,7 @@ def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProp
         measurement=_measurement(row.measurement),
         uptake=None if row.uptake is None else Uptake(**{name: _number(value) for name, value in row.uptake.items()}),
         key=row.key,
+        inputs={uid: str(digest) for uid, digest in row.inputs.items()},
     )
 
 

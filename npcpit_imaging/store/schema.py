@@ -1,6 +1,7 @@
 """The tables of a study: SQLAlchemy models; the migrations beside them are the database's history.
 
-Times are UTC. Calipers and findings are JSON, because they are read whole and never searched.
+Times are UTC. Calipers and findings are JSON, because they are read whole and never searched. Inputs of a result are
+JSON too: series UID to the digest of its objects when it was read (`staleness`).
 """
 
 from datetime import date, datetime
@@ -39,6 +40,7 @@ class SubjectRow(Base):
 
     __tablename__ = "subject"
     code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    deidentified: Mapped[bool]
     created: Mapped[datetime]
 
 
@@ -54,7 +56,7 @@ class TimePointRow(Base):
 
 
 class SeriesRow(Base):
-    """A series, with what was noticed about it."""
+    """A series: how complete it is (see `completeness`), and what was noticed about it. Updated: its newest object."""
 
     __tablename__ = "series"
     uid: Mapped[str] = mapped_column(String(UID_LENGTH), primary_key=True)
@@ -65,6 +67,9 @@ class SeriesRow(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     frame_of_reference_uid: Mapped[str | None] = mapped_column(String(UID_LENGTH))
     date: Mapped[date | None]
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    state_reason: Mapped[str] = mapped_column(Text, default="")
+    expected: Mapped[int | None]
     findings: Mapped[list[JsonObject]] = mapped_column(default=list)
     updated: Mapped[datetime]
 
@@ -111,6 +116,7 @@ class RegistrationRow(Base):
     path: Mapped[str] = mapped_column(Text)
     verdict: Mapped[str] = mapped_column(String(16))
     quality: Mapped[JsonObject]
+    inputs: Mapped[JsonObject] = mapped_column(default=dict)
     key: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
 
@@ -130,6 +136,7 @@ class ProposalRow(Base):
     segmenter: Mapped[JsonObject]
     measurement: Mapped[JsonObject]
     uptake: Mapped[JsonObject | None]
+    inputs: Mapped[JsonObject] = mapped_column(default=dict)
     key: Mapped[str] = mapped_column(String(64), unique=True)
     created: Mapped[datetime]
 

@@ -34,6 +34,7 @@ def upgrade() -> None:
     op.create_table(
         "subject",
         sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("deidentified", sa.Boolean(), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_subject")),
     )
@@ -113,6 +114,9 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("frame_of_reference_uid", sa.String(length=64), nullable=True),
         sa.Column("date", sa.Date(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("state_reason", sa.Text(), nullable=False),
+        sa.Column("expected", sa.Integer(), nullable=True),
         sa.Column("findings", sa.JSON(), nullable=False),
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["subject"], ["subject.code"], name=op.f("fk_series_subject")),
@@ -120,6 +124,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("uid", name=op.f("pk_series")),
     )
     with op.batch_alter_table("series", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_series_state"), ["state"], unique=False)
         batch_op.create_index(batch_op.f("ix_series_study_uid"), ["study_uid"], unique=False)
         batch_op.create_index(batch_op.f("ix_series_subject"), ["subject"], unique=False)
 
@@ -151,6 +156,7 @@ def upgrade() -> None:
         sa.Column("segmenter", sa.JSON(), nullable=False),
         sa.Column("measurement", sa.JSON(), nullable=False),
         sa.Column("uptake", sa.JSON(), nullable=True),
+        sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["series_uid"], ["series.uid"], name=op.f("fk_proposal_series_uid")),
@@ -170,6 +176,7 @@ def upgrade() -> None:
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("verdict", sa.String(length=16), nullable=False),
         sa.Column("quality", sa.JSON(), nullable=False),
+        sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["fixed_series_uid"], ["series.uid"], name=op.f("fk_registration_fixed_series_uid")),
@@ -247,6 +254,7 @@ def downgrade() -> None:
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_series_subject"))
         batch_op.drop_index(batch_op.f("ix_series_study_uid"))
+        batch_op.drop_index(batch_op.f("ix_series_state"))
 
     op.drop_table("series")
     op.drop_table("read")

@@ -1,0 +1,47 @@
+"""Judge series in which nothing has moved for `completeness.settle_s`: quiet, or incomplete with the finding."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.dicom.quality import completeness_fault
+from npcpit_imaging.dicom.scan import group
+from npcpit_imaging.dicom.spool import spool_is_free
+from npcpit_imaging.store.completeness import OpenSeries, open_series_of, settle
+from npcpit_imaging.store.images import OPEN_STATES, SeriesState, paths_of
+
+
+def settle_series(
+    study: Study, *, carried: Collection[str] = (), settle_s: float | None = None
+) -> dict[str, SeriesState]:
+    """Judge every open series that has settled.
+
+    Args:
+        study: The study.
+        carried: Series (UIDs as the study knows them) that an open association has brought objects of: these wait.
+        settle_s: Silence in seconds after which a series is judged; the site's without.
+
+    Returns:
+        The new state of each series that was judged.
+    """
+    silence = timedelta(seconds=study.site.completeness.settle_s if settle_s is None else settle_s)
+    with study.database.session() as session:
+        waiting = open_series_of(session)
+    due = [each for each in waiting if each.uid not in carried and study.now() - each.updated >= silence]
+    judged = {each.uid: _judge(study, each) for each in due}
+    return {uid: state for uid, state in judged.items() if state not in OPEN_STATES}
+
+
+def settle_when_alone(study: Study, *, settle_s: float | None = None) -> dict[str, SeriesState]:
+    """Judge settled series, unless a running receiver does: it alone knows which associations are open."""
+    return settle_series(study, settle_s=settle_s) if spool_is_free(study.vault / "spool") else {}
+
+
+def _judge(study: Study, series: OpenSeries) -> SeriesState:
+    with study.database.session() as session:
+        paths = [study.objects / path for path in paths_of(session, series.uid)]
+    found = group(paths)
+    reasons = [each.reason for each in found.rejected] + [completeness_fault(each) for each in found.series]
+    fault = next((reason for reason in reasons if reason), "")
+    with study.database.session() as session:
+        return settle(session, series, fault=fault)
