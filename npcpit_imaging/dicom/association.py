@@ -1,6 +1,7 @@
 """Open an association as service class user: TLS, timeouts, and a named error for every way it can fail (PS3.8)."""
 
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +15,17 @@ from npcpit_imaging.config.pacs import PacsSite, PacsTls
 from npcpit_imaging.dicom.header import quiet
 from npcpit_imaging.errors import ConfigError, PeerLostError, PeerRefusedError
 
-# Identifiers of queries and answers are patients' identifiers: they never go to a log.
+# Identifiers of queries and answers are patients' identifiers: they never go to a log, and pynetdicom's errors quote
+# what they could not decode. Every failure that matters to us is an error with a name.
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 _config.LOG_REQUEST_IDENTIFIERS = False
 _config.LOG_RESPONSE_IDENTIFIERS = False
 
 MAX_PDU_BYTES = 131072
 """Longest P-DATA we announce; the default of 16 kB costs a third of the speed."""
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long an ended association's thread may take to notice that it has ended."""
 
 REJECTED_TRANSIENT = 2
 """Result of an A-ASSOCIATE-RJ that may be different later (PS3.8 table 9-21)."""
@@ -71,21 +77,28 @@ def associated(
         PeerLostError: It cannot be reached, breaks off, or is too busy.
     """
     with quiet():  # pynetdicom and pydicom warn with what identifiers hold
-        association = _associate(pacs, contexts, tls=tls, roles=roles, handlers=handlers)
+        sockets: list[socket.socket] = []
+        association = _associate(pacs, contexts, sockets, tls=tls, roles=roles, handlers=handlers)
         try:
+            if not association.is_established:
+                raise _failure(association, pacs, connected=bool(sockets))
             _require(association, str(contexts[0].abstract_syntax), pacs)
             yield association
         except BaseException:
             if association.is_established:
                 association.abort()
             raise
-        if association.is_established:
-            association.release()
+        else:
+            if association.is_established:
+                association.release()
+        finally:
+            _close(association, sockets)
 
 
 def _associate(
     pacs: PacsSite,
     contexts: Sequence[PresentationContext],
+    sockets: list[socket.socket],
     *,
     tls: ssl.SSLContext | None,
     roles: Sequence[str],
@@ -94,12 +107,11 @@ def _associate(
     entity = AE(ae_title=pacs.calling_ae_title)
     entity.connection_timeout = entity.acse_timeout = pacs.connect_timeout_s
     entity.dimse_timeout = entity.network_timeout = pacs.answer_timeout_s
-    connected: list[bool] = []
 
     def opened(event: evt.Event) -> None:
-        connected.append(True)
+        sockets.append(event.assoc.dul.socket.socket)
         # Nagle's algorithm costs 40 ms a message against a delayed acknowledgement.
-        event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sockets[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     try:
         association = entity.associate(
@@ -114,9 +126,14 @@ def _associate(
         )
     except OSError as error:  # the name has no address
         raise PeerLostError(f"{pacs.host}: no connection ({error.strerror})") from error
-    if association.is_established:
-        return association
-    raise _failure(association, pacs, connected=bool(connected))
+    return association
+
+
+def _close(association: Association, sockets: Sequence[socket.socket]) -> None:
+    """Close the connection for good: pynetdicom leaves a socket open where the peer has hung up first."""
+    association.dul.join(CLOSE_TIMEOUT_S)
+    for each in sockets:
+        each.close()
 
 
 def _failure(association: Association, pacs: PacsSite, *, connected: bool) -> PeerLostError | PeerRefusedError:
