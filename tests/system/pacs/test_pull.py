@@ -97,7 +97,7 @@ def mapped(study: Study, *files: Path) -> set[str]:
     return {new_uid(study_key(study), pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ONE_FAST_WAY)
 def test_a_patient_is_pulled_whole_and_not_asked_for_again(orthanc, study, way):
     """Three series in three studies; the second pull receives no object."""
     pacs = settings(orthanc, way)
