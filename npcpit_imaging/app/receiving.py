@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from npcpit_imaging.app.commitment import Commitments
 from npcpit_imaging.app.completeness import settle_series
 from npcpit_imaging.app.receiver_site import receiver_settings
 from npcpit_imaging.app.study import Study
@@ -244,13 +245,20 @@ class Listener:
         self._carried: dict[threading.Thread, set[str]] = {}
         self.outcomes: Counter[str] = Counter()
         self._spool = spool_of(study)
-        self._receiver = Receiver(settings, self._spool, self._on_stored)
+        try:
+            self._commitments = Commitments(study, self._spool)
+        except NpcpitError:
+            self._spool.close()
+            raise
+        on_commitment = self._commitments.accept if self._commitments.is_offered else None
+        self._receiver = Receiver(settings, self._spool, self._on_stored, on_commitment=on_commitment)
 
     def __enter__(self) -> "Listener":
         try:
             for spooled in self._spool.pending():
                 self._take(spooled)
             self._receiver.start()
+            self._commitments.start()
         except BaseException:  # whatever stops us: the next receiver must find the spool free
             self._spool.close()
             raise
@@ -258,6 +266,7 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self._receiver.stop()
+        self._commitments.stop()
         self._spool.close()
 
     @property

@@ -1,4 +1,4 @@
-"""DIMSE command sets of a storage SCP: C-STORE and C-ECHO (PS3.7 sections 6.3, 9.3 and annex E)."""
+"""DIMSE command sets of a storage SCP: C-STORE, C-ECHO and N-ACTION (PS3.7 sections 6.3, 9.3, 10.3 and annex E)."""
 
 import struct
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ class Tag(IntEnum):
 
     GROUP_LENGTH = 0x0000
     AFFECTED_SOP_CLASS_UID = 0x0002
+    REQUESTED_SOP_CLASS_UID = 0x0003
     COMMAND_FIELD = 0x0100
     MESSAGE_ID = 0x0110
     MESSAGE_ID_RESPONDED_TO = 0x0120
@@ -24,6 +25,8 @@ class Tag(IntEnum):
     STATUS = 0x0900
     ERROR_COMMENT = 0x0902
     AFFECTED_SOP_INSTANCE_UID = 0x1000
+    REQUESTED_SOP_INSTANCE_UID = 0x1001
+    ACTION_TYPE_ID = 0x1008
 
 
 class CommandField(IntEnum):
@@ -31,6 +34,7 @@ class CommandField(IntEnum):
 
     C_STORE_RQ = 0x0001
     C_ECHO_RQ = 0x0030
+    N_ACTION_RQ = 0x0130
     C_CANCEL_RQ = 0x0FFF
 
 
@@ -42,10 +46,13 @@ class Status(IntEnum):
     """Statuses we answer (PS3.7 annex C, PS3.4 table B.2-1)."""
 
     SUCCESS = 0x0000
+    PROCESSING_FAILURE = 0x0110
     DUPLICATE_SOP_INSTANCE = 0x0111
     INVALID_SOP_INSTANCE = 0x0117
     SOP_CLASS_NOT_SUPPORTED = 0x0122
+    NO_SUCH_ACTION = 0x0123
     UNRECOGNIZED_OPERATION = 0x0211
+    RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
     DATASET_DOES_NOT_MATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000
@@ -58,9 +65,10 @@ class Command:
     Args:
         field: Command field (0000,0100); any value.
         message_id: Message ID (0000,0110).
-        sop_class_uid: Affected SOP Class UID, or an empty text.
-        sop_instance_uid: Affected SOP Instance UID, or an empty text; not yet checked.
+        sop_class_uid: Affected (of an N-ACTION: requested) SOP Class UID, or an empty text.
+        sop_instance_uid: Affected (requested) SOP Instance UID, or an empty text; not yet checked.
         has_dataset: Whether a data set follows.
+        action_type: Of an N-ACTION; 0 for other requests.
     """
 
     field: int
@@ -68,6 +76,7 @@ class Command:
     sop_class_uid: str
     sop_instance_uid: str
     has_dataset: bool
+    action_type: int = 0
 
 
 def decode_command(encoded: bytes) -> Command:
@@ -86,9 +95,11 @@ def decode_command(encoded: bytes) -> Command:
     return Command(
         field=_uint16(elements, Tag.COMMAND_FIELD),
         message_id=_uint16(elements, Tag.MESSAGE_ID, default=0),
-        sop_class_uid=_uid(elements, Tag.AFFECTED_SOP_CLASS_UID),
-        sop_instance_uid=_uid(elements, Tag.AFFECTED_SOP_INSTANCE_UID),
+        sop_class_uid=_uid(elements, Tag.AFFECTED_SOP_CLASS_UID) or _uid(elements, Tag.REQUESTED_SOP_CLASS_UID),
+        sop_instance_uid=_uid(elements, Tag.AFFECTED_SOP_INSTANCE_UID)
+        or _uid(elements, Tag.REQUESTED_SOP_INSTANCE_UID),
         has_dataset=_uint16(elements, Tag.COMMAND_DATA_SET_TYPE) != NO_DATASET,
+        action_type=_uint16(elements, Tag.ACTION_TYPE_ID, default=0),
     )
 
 
@@ -143,6 +154,8 @@ def response(command: Command, status: Status, comment: str = "") -> bytes:
         elements.append((Tag.ERROR_COMMENT, _padded(comment[:64], b" ")))
     if command.sop_instance_uid:
         elements.append((Tag.AFFECTED_SOP_INSTANCE_UID, _padded(command.sop_instance_uid, b"\0")))
+    if command.field == CommandField.N_ACTION_RQ:
+        elements.append((Tag.ACTION_TYPE_ID, _UINT16.pack(command.action_type)))
     body = b"".join(_ELEMENT.pack(0, tag, len(value)) + value for tag, value in elements)
     return _ELEMENT.pack(0, Tag.GROUP_LENGTH, 4) + struct.pack("<L", len(body)) + body
 

@@ -20,6 +20,7 @@ from npcpit_imaging.dicom.uids import (
     IMPLEMENTATION_VERSION_NAME,
     LOSSLESS,
     NATIVE,
+    STORAGE_COMMITMENT,
     VERIFICATION,
     WITHOUT_PIXELS,
     is_uid,
@@ -139,7 +140,7 @@ def choose_transfer_syntax(abstract_syntax: str, proposed: tuple[str, ...]) -> s
     The sender's order is kept, except that a lossy syntax is taken only where nothing else is proposed (our choice must
     not make a sender compress with loss) and explicit VR little endian goes before the other uncompressed ones.
     """
-    if abstract_syntax == VERIFICATION:
+    if abstract_syntax in (VERIFICATION, STORAGE_COMMITMENT):
         return next((syntax for syntax in NATIVE if syntax in proposed), None)
     usable = [syntax for syntax in proposed if is_uid(syntax) and syntax not in WITHOUT_PIXELS]
     best = next((syntax for syntax in usable if syntax in LOSSLESS), usable[0] if usable else None)
@@ -148,12 +149,18 @@ def choose_transfer_syntax(abstract_syntax: str, proposed: tuple[str, ...]) -> s
     return best
 
 
-def negotiate(request: AssociationRequest) -> dict[int, AcceptedContext]:
-    """Return the accepted contexts by context ID."""
+def negotiate(request: AssociationRequest, *, commitment: bool = False) -> dict[int, AcceptedContext]:
+    """Return the accepted contexts by context ID.
+
+    Args:
+        request: What the peer proposes.
+        commitment: Whether storage commitment is offered.
+    """
     accepted = {}
     for context in request.contexts:
         syntax = choose_transfer_syntax(context.abstract_syntax, context.transfer_syntaxes)
         wanted = context.abstract_syntax == VERIFICATION or is_storage(context.abstract_syntax)
+        wanted = wanted or (commitment and context.abstract_syntax == STORAGE_COMMITMENT)
         if wanted and syntax is not None:
             accepted[context.context_id] = AcceptedContext(
                 context_id=context.context_id, abstract_syntax=context.abstract_syntax, transfer_syntax=syntax

@@ -14,7 +14,7 @@ from typing import Self
 
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Spool
-from npcpit_imaging.dicom.storage_scp import OnStored, StorageAssociation
+from npcpit_imaging.dicom.storage_scp import OnCommitment, OnStored, StorageAssociation
 from npcpit_imaging.dicom.upper_layer import PduStream, StreamLimits
 from npcpit_imaging.errors import NetworkError
 
@@ -38,6 +38,7 @@ class Receiver:
             (several at once). What it raises is logged; the object stays in `Spool.pending`.
         log: Gets AE titles, addresses and counts, never a patient's identifier.
         listener: An already listening socket, e.g. one shared by several processes.
+        on_commitment: Makes a storage commitment request durable; without it none is offered.
 
     Example:
         >>> import tempfile, pathlib
@@ -55,10 +56,12 @@ class Receiver:
         log: logging.Logger | None = None,
         *,
         listener: socket.socket | None = None,
+        on_commitment: OnCommitment | None = None,
     ) -> None:
         self._settings = settings
         self._spool = spool
         self._on_stored = on_stored
+        self._on_commitment = on_commitment
         self._log = log or logging.getLogger(__name__)
         self._listener = listener
         self._tls = settings.tls.context() if settings.tls else None
@@ -196,6 +199,7 @@ class Receiver:
             settings=self._settings,
             spool=self._spool,
             on_stored=self._on_stored,
+            on_commitment=self._on_commitment,
             log=self._log,
             full=full,
         )

@@ -172,6 +172,33 @@ class Spool:
             raise DicomError("spool: expected a waiting object, found none of that name")
         return _spooled(path)
 
+    def waiting_uid(self, sop_instance_uid: str) -> SpooledObject | None:
+        """Return the object of a UID that waits for ingestion, or None; its digest is computed from its bytes.
+
+        Raises:
+            DicomError: It cannot be read any more.
+        """
+        if not is_uid(sop_instance_uid):
+            return None
+        path = self._pending / f"{sop_instance_uid}.dcm"
+        try:
+            return _spooled(path)
+        except FileNotFoundError:
+            return None
+
+    def ingested_digest(self, sop_instance_uid: str) -> str | None:
+        """Return the digest of an object that was ingested, as it was received; None for a UID never ingested.
+
+        Raises:
+            OSError: The table cannot be read.
+        """
+        return self._ingested.digest(sop_instance_uid)
+
+    @property
+    def commitments(self) -> Path:
+        """Folder of the storage commitments that are still to be reported."""
+        return self._folder / COMMITMENTS
+
     def done(self, spooled: SpooledObject) -> None:
         """Remember an ingested object's digest, then remove its file; repeating this is harmless."""
         uid = spooled.header.sop_instance_uid

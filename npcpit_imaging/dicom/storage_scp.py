@@ -1,8 +1,13 @@
-"""One association of the receiver, from request to release: C-ECHO and C-STORE (PS3.7 section 9, PS3.4 annex B)."""
+"""One association of the receiver, from request to release (PS3.7 sections 9 and 10, PS3.4 annexes B and J).
+
+C-ECHO, C-STORE, and N-ACTION where storage commitment is offered.
+"""
 
 import logging
 from collections.abc import Callable
 
+from npcpit_imaging.dicom.commitment import MAX_REQUEST_BYTES, CommitmentRequest
+from npcpit_imaging.dicom.commitment import decode_request as decode_commitment
 from npcpit_imaging.dicom.dimse import Command, CommandField, Status, decode_command, response
 from npcpit_imaging.dicom.negotiation import (
     AcceptedContext,
@@ -18,7 +23,12 @@ from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Incoming, Spool
-from npcpit_imaging.dicom.uids import APPLICATION_CONTEXT_NAME, VERIFICATION
+from npcpit_imaging.dicom.uids import (
+    APPLICATION_CONTEXT_NAME,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    VERIFICATION,
+)
 from npcpit_imaging.dicom.upper_layer import (
     MAX_COMMAND_BYTES,
     AbortReason,
@@ -34,6 +44,11 @@ from npcpit_imaging.dicom.upper_layer import (
 from npcpit_imaging.errors import DicomError
 
 OnStored = Callable[[SpooledObject], None]
+OnCommitment = Callable[[CommitmentRequest], None]
+"""Makes a storage commitment request durable; a DicomError or OSError refuses it."""
+
+REQUEST_STORAGE_COMMITMENT = 1
+"""The one action type of the push model (PS3.4 J.3.2)."""
 
 STATUS_OF: dict[str, Status] = {
     QuarantineCode.OTHER_CONTENT: Status.DUPLICATE_SOP_INSTANCE,
@@ -53,6 +68,7 @@ class StorageAssociation:
         settings: Whom to let in and how much they may take.
         spool: Where objects are made durable.
         on_stored: Called after an object was acknowledged.
+        on_commitment: Takes storage commitment requests; None where none is offered.
         log: Gets AE titles and counts, never a patient's identifier.
         full: Whether the receiver already has all associations it takes.
     """
@@ -64,6 +80,7 @@ class StorageAssociation:
         settings: ReceiverSettings,
         spool: Spool,
         on_stored: OnStored | None,
+        on_commitment: OnCommitment | None = None,
         log: logging.Logger,
         full: bool = False,
     ) -> None:
@@ -71,6 +88,7 @@ class StorageAssociation:
         self._settings = settings
         self._spool = spool
         self._on_stored = on_stored
+        self._on_commitment = on_commitment
         self._log = log
         self._full = full
         self._contexts: dict[int, AcceptedContext] = {}
@@ -112,13 +130,14 @@ class StorageAssociation:
         if rejection is not None:
             self._stream.send(reject_pdu(rejection))
             self._log.warning(
-                "rejected: %s (calling %r, called %r)",
+                "rejected: %s (from %s, calling %r, called %r)",
                 rejection.name,
+                self._stream.address,
                 request.calling_ae_title,
                 request.called_ae_title,
             )
             return None
-        self._contexts = negotiate(request)
+        self._contexts = negotiate(request, commitment=self._on_commitment is not None)
         self._stream.send(accept_pdu(request, self._contexts, max_pdu_bytes=self._settings.max_pdu_bytes))
         return request
 
@@ -197,13 +216,25 @@ class StorageAssociation:
         transfer = _Transfer(command, context)
         if command.field == CommandField.C_ECHO_RQ:
             transfer.status = Status.SUCCESS
+        elif command.field == CommandField.N_ACTION_RQ and context.abstract_syntax == STORAGE_COMMITMENT:
+            self._begin_action(transfer)
         elif command.field != CommandField.C_STORE_RQ:
             transfer.status = Status.UNRECOGNIZED_OPERATION
-        elif context.abstract_syntax == VERIFICATION:
+        elif context.abstract_syntax in (VERIFICATION, STORAGE_COMMITMENT):
             transfer.status = Status.SOP_CLASS_NOT_SUPPORTED
         elif command.has_dataset:
             self._open(transfer, request)
         return transfer
+
+    @staticmethod
+    def _begin_action(transfer: "_Transfer") -> None:
+        command = transfer.command
+        if (command.sop_class_uid, command.sop_instance_uid) != (STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE):
+            transfer.status = Status.INVALID_SOP_INSTANCE
+        elif command.action_type != REQUEST_STORAGE_COMMITMENT:
+            transfer.status = Status.NO_SUCH_ACTION
+        elif command.has_dataset:
+            transfer.action = bytearray()
 
     def _open(self, transfer: "_Transfer", request: AssociationRequest) -> None:
         header = ObjectHeader(
@@ -231,6 +262,8 @@ class StorageAssociation:
             raise ProtocolError(text, reason=AbortReason.INVALID_PDU_PARAMETER)
         if transfer.incoming is not None:
             self._write(transfer, pdv.fragment)
+        elif transfer.action is not None:
+            self._collect(transfer, pdv.fragment)
         if pdv.is_last:
             self._transfer = None
             self._finish(transfer, request)
@@ -248,7 +281,35 @@ class StorageAssociation:
         except OSError as error:
             self._refuse(transfer, error)
 
+    def _collect(self, transfer: "_Transfer", fragment: memoryview) -> None:
+        assert transfer.action is not None
+        if len(transfer.action) + len(fragment) > MAX_REQUEST_BYTES:
+            transfer.action = None
+            transfer.status = Status.RESOURCE_LIMITATION
+            return
+        transfer.action += fragment
+
+    def _commit(self, transfer: "_Transfer", request: AssociationRequest) -> Status:
+        """Hand a storage commitment request on; Success means that it is durable and will be reported."""
+        assert transfer.action is not None
+        assert self._on_commitment is not None
+        try:
+            syntax = transfer.context.transfer_syntax
+            asked = decode_commitment(bytes(transfer.action), syntax, peer=request.calling_ae_title)
+            self._on_commitment(asked)
+        except DicomError as error:
+            self._log.error("%r: %s", request.calling_ae_title, error)
+            return Status.PROCESSING_FAILURE
+        except OSError as error:
+            self._log.error("storage commitment: the queue cannot be written: %s", error.strerror)
+            return Status.RESOURCE_LIMITATION
+        self._log.info("%r asks for the commitment of %d objects", request.calling_ae_title, len(asked.references))
+        return Status.SUCCESS
+
     def _finish(self, transfer: "_Transfer", request: AssociationRequest) -> None:
+        if transfer.action is not None:
+            self._answer(transfer, self._commit(transfer, request), request)
+            return
         receipt: Receipt | None = None
         try:
             receipt = transfer.commit()
@@ -296,6 +357,7 @@ class _Transfer:
         self.command = command
         self.context = context
         self.incoming: Incoming | None = None
+        self.action: bytearray | None = None
         self.status = Status.CANNOT_UNDERSTAND
 
     def commit(self) -> Receipt | None:

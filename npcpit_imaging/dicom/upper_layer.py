@@ -109,6 +109,7 @@ class PduStream:
         self._buffer = memoryview(bytearray(6 + max(MAX_ASSOCIATE_BYTES, self._data_cap)))
         self._start = 0
         self._end = 0
+        self.address = peer_address(connection)
         connection.settimeout(limits.timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -197,6 +198,15 @@ class PduStream:
             self._connection.sendall(abort_pdu(reason))
         except OSError:
             return
+
+
+def peer_address(connection: socket.socket) -> str:
+    """The address at the other end of a connection, for the log."""
+    try:
+        name = connection.getpeername()
+    except OSError:
+        return "an address that is gone"
+    return str(name[0]) if isinstance(name, tuple) else "this machine"
 
 
 def presentation_data_values(body: memoryview) -> Iterator[Pdv]:
