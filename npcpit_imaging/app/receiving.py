@@ -247,11 +247,11 @@ class Listener:
         self._spool = spool_of(study)
         try:
             self._commitments = Commitments(study, self._spool)
-        except NpcpitError:
+            on_commitment = self._commitments.accept if self._commitments.is_offered else None
+            self._receiver = Receiver(settings, self._spool, self._on_stored, on_commitment=on_commitment)
+        except NpcpitError:  # a certificate that cannot be used
             self._spool.close()
             raise
-        on_commitment = self._commitments.accept if self._commitments.is_offered else None
-        self._receiver = Receiver(settings, self._spool, self._on_stored, on_commitment=on_commitment)
 
     def __enter__(self) -> "Listener":
         try:
