@@ -50,7 +50,7 @@ class MeasuredLesion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Context:
+class Context:
     """What all groups of one report share."""
 
     segmentation: hd.seg.Segmentation
@@ -87,13 +87,13 @@ def write_sr(
         GeometryError: A caliper lies in no slice of the source images.
         DicomError: The report cannot be built from these objects.
     """
-    _require_segments(lesions, seg)
+    require_segments([(each.lesion, each.segment_number) for each in lesions], seg)
     moment = created or datetime.now().astimezone()
     images = read_sources(sources)
     try:
         with quiet():
             segmentation = hd.seg.segread(seg)
-            context = _Context(
+            context = Context(
                 segmentation=segmentation,
                 slices=source_slices(images),
                 timepoint=timepoint,
@@ -102,7 +102,15 @@ def write_sr(
             groups: Groups = [group for each in lesions for group in _groups(each, context)]
             identity = [repr(lesions), str(segmentation.SOPInstanceUID), reader, timepoint, str(timepoint_order)]
             identity += [moment.isoformat(), npcpit_imaging.__version__]
-            report = _report(groups, segmentation, images, reader=reader, identity=identity)
+            report = report_of(
+                groups,
+                segmentation,
+                images,
+                observers=reader_and_device(reader),
+                description="Lesion measurements (SR)",
+                series_number=901,
+                identity=identity,
+            )
             stamp(report, moment, identity)
             report.save_as(path)
     except NpcpitError:
@@ -111,31 +119,43 @@ def write_sr(
         raise DicomError(f"SR: cannot be built ({type(error).__name__}: {error})") from error
 
 
-def _require_segments(lesions: Sequence[MeasuredLesion], seg: Path) -> None:
+def require_segments(lesions: Sequence[tuple[Lesion, int]], seg: Path) -> None:
+    """Refuse lesions that are not the SEG's segments of these numbers.
+
+    Raises:
+        InputError: There is no lesion, or its segment in the SEG is another lesion's.
+    """
     if not lesions:
         raise InputError("SR: expected at least one lesion, found none")
     known = {each.number: each.tracking_uid for each in segments(seg)}
-    for each in lesions:
-        if known.get(each.segment_number) != each.lesion.tracking_uid:
+    for lesion, number in lesions:
+        if known.get(number) != lesion.tracking_uid:
             raise InputError(
-                f"SR: expected {each.lesion.lesion_id} as segment {each.segment_number} of the SEG, found "
-                f"{'another lesion' if each.segment_number in known else 'no such segment'}"
+                f"SR: expected {lesion.lesion_id} as segment {number} of the SEG, found "
+                f"{'another lesion' if number in known else 'no such segment'}"
             )
 
 
-def _report(
+def report_of(
     groups: Groups,
     segmentation: hd.seg.Segmentation,
     images: Sequence[Dataset],
     *,
-    reader: str,
+    observers: sr.ObservationContext,
+    description: str,
+    series_number: int,
     identity: Sequence[str],
 ) -> sr.Comprehensive3DSR:
+    """Build a report (TID 1500) on a segmentation and the images under it.
+
+    Raises:
+        InputError: The images are of a modality without a code for their procedure.
+    """
     modality = str(images[0].Modality)
     if modality not in code.PROCEDURES:
         raise InputError(f"SR: expected source images of {', '.join(code.PROCEDURES)}, found {modality}")
     content = sr.MeasurementReport(
-        observation_context=_observers(reader),
+        observation_context=observers,
         procedure_reported=code.PROCEDURES[modality],
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
@@ -144,42 +164,47 @@ def _report(
         evidence=[segmentation, *images],
         content=content[0],
         series_instance_uid=derived_uid("sr series", *identity),
-        series_number=901,
+        series_number=series_number,
         sop_instance_uid=derived_uid("sr instance", *identity),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
         is_final=True,  # the read is signed; verification would need an organisation's name
-        series_description="Lesion measurements (SR)",
+        series_description=description,
     )
     report.ManufacturerModelName, report.SoftwareVersions = MANUFACTURER, npcpit_imaging.__version__
     return report
 
 
-def _observers(reader: str) -> sr.ObservationContext:
+def reader_and_device(reader: str) -> sr.ObservationContext:
+    """Who observed: a person by a code, and this program."""
     person = sr.PersonObserverIdentifyingAttributes(
         name=reader if "^" in reader else f"{reader}^",  # a name of one component is a retired form (PS3.5 6.2.1)
         login_name=reader,
         role_in_procedure=code.READER,
     )
-    device = sr.DeviceObserverIdentifyingAttributes(
+    return sr.ObservationContext(
+        observer_person_context=sr.ObserverContext(codes.DCM.Person, person), observer_device_context=device()
+    )
+
+
+def device() -> sr.ObserverContext:
+    """This program as an observer."""
+    attributes = sr.DeviceObserverIdentifyingAttributes(
         uid=derived_uid("npcpit_imaging", npcpit_imaging.__version__),
         name=MANUFACTURER,
         manufacturer_name=MANUFACTURER,
         model_name=f"{MANUFACTURER} {npcpit_imaging.__version__}",
     )
-    return sr.ObservationContext(
-        observer_person_context=sr.ObserverContext(codes.DCM.Person, person),
-        observer_device_context=sr.ObserverContext(codes.DCM.Device, device),
-    )
+    return sr.ObserverContext(codes.DCM.Device, attributes)
 
 
-def _groups(each: MeasuredLesion, context: _Context) -> Groups:
+def _groups(each: MeasuredLesion, context: Context) -> Groups:
     """The lesion's groups under one tracking UID: TID 1411 forbids image coordinates, so calipers have a TID 1501."""
     volumetric = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        referenced_segment=_referenced_segment(each.segment_number, context),
+        referenced_segment=referenced_segment(each.segment_number, context),
         measurements=_volumes(each),
-        **_common(each.lesion, context),
+        **common_content(each.lesion, context),
     )
     lengths = _lengths(each, context.slices)
     if not lengths:
@@ -188,12 +213,12 @@ def _groups(each: MeasuredLesion, context: _Context) -> Groups:
     calipers = sr.MeasurementsAndQualitativeEvaluations(
         method=None if on_pet else code.RECIST,  # RECIST 1.1 measures on CT and MR (Eisenhauer 2009, appendix II)
         measurements=lengths,
-        **_common(each.lesion, context),
+        **common_content(each.lesion, context),
     )
     return [volumetric, calipers]
 
 
-def _referenced_segment(number: int, context: _Context) -> sr.ReferencedSegment:
+def referenced_segment(number: int, context: Context) -> sr.ReferencedSegment:
     """The segment and the slices it was drawn on; highdicom's own way fails where a SEG has one segment only."""
     segmentation = context.segmentation
     return sr.ReferencedSegment(
@@ -211,7 +236,7 @@ def _referenced_segment(number: int, context: _Context) -> sr.ReferencedSegment:
     )
 
 
-def _drawn_on(number: int, context: _Context) -> list[SourceSlice]:
+def _drawn_on(number: int, context: Context) -> list[SourceSlice]:
     """Source slices that lie where the SEG has a frame of the segment."""
     frames = [frame_grid(frame, context.segmentation) for frame in segment_frames(context.segmentation, number)]
     return [
@@ -221,7 +246,8 @@ def _drawn_on(number: int, context: _Context) -> list[SourceSlice]:
     ]
 
 
-def _common(lesion: Lesion, context: _Context) -> dict[str, object]:
+def common_content(lesion: Lesion, context: Context) -> dict[str, object]:
+    """What a group says of its lesion besides numbers: identity, time point, finding, site."""
     return {
         "tracking_identifier": sr.TrackingIdentifier(uid=lesion.tracking_uid, identifier=lesion.lesion_id),
         "time_point_context": sr.TimePointContext(
@@ -259,7 +285,7 @@ def _lengths(each: MeasuredLesion, slices: Sequence[SourceSlice]) -> list[sr.Mea
     return [
         sr.Measurement(
             name=name,
-            value=_ds(caliper.length_mm),
+            value=decimal(caliper.length_mm),
             unit=code.MILLIMETRE,
             algorithm_id=algorithm,
             referenced_coordinates=[_coordinates(caliper, key_slice(caliper, slices))],
@@ -274,10 +300,11 @@ def _number(
 ) -> sr.Measurement:
     if not np.isfinite(value):
         raise InputError(f"SR: expected a finite {name.meaning}, found {value}")
-    return sr.Measurement(name=name, value=_ds(value), unit=unit, method=method, derivation=derivation)
+    return sr.Measurement(name=name, value=decimal(value), unit=unit, method=method, derivation=derivation)
 
 
-def _ds(value: float) -> float:
+def decimal(value: float) -> float:
+    """A value that surely fits a decimal string."""
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 

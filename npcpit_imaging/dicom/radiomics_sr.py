@@ -1,0 +1,208 @@
+"""Radiomic features as DICOM SR: TID 1500, ROI measurements (TID 1419) with IBSI codes that DICOM knows (CID 218)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import highdicom as hd
+from highdicom import sr
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from npcpit_imaging.dicom import report_codes as code
+from npcpit_imaging.dicom.derived import stamp
+from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.source_images import read_sources, source_slices
+from npcpit_imaging.dicom.sr import (
+    Context,
+    Groups,
+    common_content,
+    decimal,
+    device,
+    referenced_segment,
+    report_of,
+    require_segments,
+)
+from npcpit_imaging.errors import DicomError, InputError, NpcpitError
+from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.study.lesion import Lesion
+
+IBSI = "IBSI"
+"""Coding scheme designator of the initiative's codes (PS3.16, table 8-1)."""
+
+CUBIC_MILLIMETRE = Code("mm3", "UCUM", "cubic millimeter")
+HOUNSFIELD_PER_UCUM = "[hnsf'U]"
+
+UNITS = {
+    "1": Code("1", "UCUM", "no units"),
+    "mm": code.MILLIMETRE,
+    "mm2": Code("mm2", "UCUM", "square millimeter"),
+    "mm3": CUBIC_MILLIMETRE,
+    "1/mm": Code("/mm", "UCUM", "per millimeter"),
+    "HU": Code(HOUNSFIELD_PER_UCUM, "UCUM", "Hounsfield unit"),
+    "HU.mm3": Code(f"{HOUNSFIELD_PER_UCUM}.mm3", "UCUM", "Hounsfield unit cubic millimeter"),
+    "SUVbw": code.SUVBW_UNIT,
+    "SUVbw.mm3": Code("g/ml{SUVbw}.mm3", "UCUM", "SUVbw cubic millimeter"),
+}
+"""Our units in UCUM; a feature in another one is left out and named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureValue:
+    """One radiomic feature of one lesion.
+
+    Args:
+        tag: IBSI tag with aggregation; two aggregations of a feature share a code and differ in it.
+        code: Four-letter IBSI code.
+        value: The number; None where there is none.
+        unit: Its unit.
+        filter: Response map it was computed on; empty for the image.
+    """
+
+    tag: str
+    code: str
+    value: float | None
+    unit: str
+    filter: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionFeatures:
+    """One lesion's features and the segment they were computed on.
+
+    Args:
+        lesion: The lesion.
+        segment_number: Its segment in the SEG.
+        features: In the order they shall stand.
+        settings_digest: Settings of the engine.
+        engine_version: Its version.
+    """
+
+    lesion: Lesion
+    segment_number: int
+    features: tuple[FeatureValue, ...]
+    settings_digest: str
+    engine_version: str
+
+
+def write_radiomics_sr(
+    path: Path,
+    lesions: Sequence[LesionFeatures],
+    *,
+    seg: Path,
+    sources: Sequence[Path],
+    timepoint: str,
+    timepoint_order: int,
+    created: datetime | None = None,
+) -> tuple[Finding, ...]:
+    """Write a Comprehensive 3D SR with a group of features a lesion.
+
+    Every number names its tag and the settings' digest as parameters of the algorithm.
+
+    Args:
+        path: Where to.
+        lesions: At least one; each names its segment in the SEG.
+        seg: The SEG the features were computed on.
+        sources: Files of the image series.
+        timepoint: The visit's name.
+        timepoint_order: 0 for the baseline.
+        created: When they were computed; now where not given. The same inputs and moment give the same bytes.
+
+    Returns:
+        Findings that name every feature left out: without a code in DICOM, without a value, of a response map.
+
+    Raises:
+        InputError: There is no lesion, its segment is another lesion's, or none of its features has a code.
+        DicomError: The report cannot be built from these objects.
+    """
+    require_segments([(each.lesion, each.segment_number) for each in lesions], seg)
+    moment = created or datetime.now().astimezone()
+    images = read_sources(sources)
+    try:
+        with quiet():
+            segmentation = hd.seg.segread(seg)
+            context = Context(
+                segmentation=segmentation,
+                slices=source_slices(images),
+                timepoint=timepoint,
+                timepoint_order=timepoint_order,
+            )
+            groups: Groups = [_group(each, context) for each in lesions]
+            identity = [repr(lesions), str(segmentation.SOPInstanceUID), timepoint, str(timepoint_order)]
+            identity += [moment.isoformat(), "radiomics"]
+            report = report_of(
+                groups,
+                segmentation,
+                images,
+                observers=sr.ObservationContext(observer_device_context=device()),
+                description="Radiomic features (SR)",
+                series_number=902,
+                identity=identity,
+            )
+            stamp(report, moment, identity)
+            report.save_as(path)
+    except NpcpitError:
+        raise
+    except Exception as error:  # highdicom raises many kinds for objects it cannot use
+        raise DicomError(f"SR: cannot be built ({type(error).__name__}: {error})") from error
+    return tuple(finding for each in lesions for finding in _left_out(each))
+
+
+@lru_cache(maxsize=1)
+def ibsi_codes() -> dict[str, Code]:
+    """IBSI's codes that the DICOM standard lists, with its own meanings (CID 218 Quantitative Image Features)."""
+    return {each.value: each for each in codes.cid218.concepts.values() if each.scheme_designator == IBSI}
+
+
+def _why_left_out(feature: FeatureValue) -> str:
+    if feature.filter:
+        return "of a response map, for which DICOM has no code"
+    if feature.code not in ibsi_codes():
+        return "without a code in DICOM"
+    if feature.unit not in UNITS:
+        return f"in a unit without UCUM code ({feature.unit})"
+    return "without a value" if feature.value is None else ""
+
+
+def _left_out(each: LesionFeatures) -> list[Finding]:
+    reasons: dict[str, list[str]] = {}
+    for feature in each.features:
+        reason = _why_left_out(feature)
+        if reason:
+            name = f"{feature.filter}.{feature.tag}" if feature.filter else feature.tag
+            reasons.setdefault(reason, []).append(name)
+    return [
+        Finding(
+            code="radiomics-sr-left-out",
+            severity=Severity.INFO,
+            text=f"{each.lesion.lesion_id}: {len(names)} features {reason}: {', '.join(names)}",
+        )
+        for reason, names in reasons.items()
+    ]
+
+
+def _group(each: LesionFeatures, context: Context) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
+    measurements = [_number(feature, each) for feature in each.features if not _why_left_out(feature)]
+    if not measurements:
+        raise InputError(f"SR: expected a feature with a code and a value for {each.lesion.lesion_id}, found none")
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        referenced_segment=referenced_segment(each.segment_number, context),
+        measurements=measurements,
+        **common_content(each.lesion, context),
+    )
+
+
+def _number(feature: FeatureValue, each: LesionFeatures) -> sr.Measurement:
+    assert feature.value is not None  # what has no value is left out before
+    return sr.Measurement(
+        name=ibsi_codes()[feature.code],
+        value=decimal(feature.value),
+        unit=UNITS[feature.unit],
+        algorithm_id=sr.AlgorithmIdentification(
+            name="npcpit_imaging.radiomics",
+            version=each.engine_version,
+            parameters=[f"tag={feature.tag}", f"settings={each.settings_digest}"],
+        ),
+    )
