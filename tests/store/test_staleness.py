@@ -1,7 +1,6 @@
 """What was computed from a series is stale once the series holds other objects, and everything built on it too."""
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -74,9 +73,8 @@ def a_proposal(session, series: str, *, key: str) -> int:
 
 
 @pytest.fixture
-def session(tmp_path: Path):
+def session(database: Database):
     """A study whose one lesion was registered, proposed, described, read, answered and delivered, minute by minute."""
-    database = Database("sqlite:///study.sqlite", folder=tmp_path)
     with database.session() as session:
         arrives(session, "1.1.1", CT)
         arrives(session, "1.2.1", PET)
@@ -90,7 +88,6 @@ def session(tmp_path: Path):
         delivers(session, at=4)
         session.flush()
         yield session
-    database.close()
 
 
 def registers(session, *, key: str) -> None:

@@ -2,18 +2,18 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from npcpit_imaging.errors import StoreError
+from npcpit_imaging.errors import MissingPartError, StoreError
 from npcpit_imaging.store.database import Database
 from npcpit_imaging.store.images import (
     IndexedObject,
     IndexOutcome,
     assemble_timepoints,
     index_object,
+    is_deidentified,
     paths_of,
     series_of,
 )
@@ -30,13 +30,6 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 LESION = Lesion(
     lesion_id="T01", tracking_uid="2.25.1", role=LesionRole.TARGET, organ="NASOPHARYNX", location="NASOPHARYNX"
 )
-
-
-@pytest.fixture
-def database(tmp_path: Path):
-    opened = Database("sqlite:///study.sqlite", folder=tmp_path)
-    yield opened
-    opened.close()
 
 
 def an_object(uid: str, *, day: int = 1, month: int = 1, series: str = "1.1", subject: str = "S1", received: str = "r"):
@@ -72,6 +65,21 @@ def test_a_series_that_comes_for_another_subject_is_refused(database: Database):
         index_object(session, an_object("1.1.1"), now=NOW)
     with pytest.raises(StoreError, match=r"series 1\.1: expected subject S1"), database.session() as session:
         index_object(session, an_object("1.1.2", subject="S2"), now=NOW)
+
+
+def test_a_subject_whose_dates_are_shifted_takes_no_object_in_the_hospital_s_dates_nor_the_reverse(database: Database):
+    for subject, first in (("S1", True), ("S2", False)):
+        series = f"1.{subject[1]}"
+        offered = an_object(f"{series}.1", series=series, subject=subject)
+        with database.session() as session:
+            index_object(session, replace(offered, deidentified=first), now=NOW)
+            assert is_deidentified(session, subject) is first
+        other = replace(offered, sop_instance_uid=f"{series}.2", deidentified=not first)
+        with pytest.raises(StoreError, match=f"subject {subject}: .*mixed"), database.session() as session:
+            index_object(session, other, now=NOW)
+        with database.session() as session:
+            assert paths_of(session, series) == [f"{series}.1.dcm"]
+            assert is_deidentified(session, "S9") is None
 
 
 def test_visits_are_series_within_the_window_of_the_first_and_named_in_date_order(database: Database):
@@ -199,3 +207,18 @@ def test_the_migrations_make_the_tables_that_the_models_describe(database: Datab
 
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "said"),
+    [
+        ("no url:secret@", StoreError, "expected a SQLAlchemy URL"),
+        ("sqlite:///no/such/folder/x.sqlite", StoreError, "cannot be opened"),
+        ("postgresql+pg8000://u:secret@localhost/x", MissingPartError, r"no driver for postgresql\+pg8000"),
+        ("postgresql://u:secret@localhost:1/x", StoreError, "cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_named_without_its_password(url, error, said, tmp_path):
+    with pytest.raises(error, match=said) as raised:
+        Database(url, folder=tmp_path)
+    assert "secret" not in str(raised.value)
