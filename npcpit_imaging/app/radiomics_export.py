@@ -52,7 +52,7 @@ def export(output: Path, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -
 
 
 def _export(output: Path, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -> ExportedTables:
-    files = [_write_outcomes(output / "outcomes.csv", outcomes, rows)]
+    files = [write_outcomes(output / "outcomes.csv", outcomes, rows)]
     by_settings: dict[str, list[LesionTable]] = {}
     with _LongTable(output) as long:
         for lesion, part in _lesions(output, outcomes, rows):
@@ -92,7 +92,8 @@ def lesion_of(part: Part, row: Row) -> LesionTable:
     )
 
 
-def _write_outcomes(path: Path, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -> Path:
+def write_outcomes(path: Path, outcomes: Sequence[Outcome], rows: Mapping[str, Row]) -> Path:
+    """Write one line a case: what became of it, and why."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(OUTCOME_COLUMNS)

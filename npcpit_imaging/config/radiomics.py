@@ -1,6 +1,7 @@
 """What a study decided about radiomics: the image processing of IBSI 1 (chapter 2) and which features are computed."""
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,6 +13,7 @@ MAX_GREY_LEVELS = 2048
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Interpolator(StrEnum):
@@ -59,20 +61,50 @@ class Normalisation(StrEnum):
 
     NONE = "none"
     Z_SCORE = "z_score"
+    NYUL = "nyul"
+
+
+class NyulScale(Config):
+    """A standard scale of intensities, fitted on a reference set (Nyul and Udupa 1999, Nyul 2000).
+
+    Args:
+        percentiles: Of the body's intensities, ascending.
+        landmarks: Where on the standard scale each of them lies, ascending.
+    """
+
+    percentiles: Annotated[tuple[Percent, ...], Field(min_length=2)]
+    landmarks: tuple[Finite, ...]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if len(self.percentiles) != len(self.landmarks):
+            raise ValueError(f"expected {len(self.percentiles)} landmarks, found {len(self.landmarks)}")
+        for name, values in (("percentiles", self.percentiles), ("landmarks", self.landmarks)):
+            if any(low >= high for low, high in pairwise(values)):
+                raise ValueError(f"expected {name} that ascend, found {list(values)}")
+        return self
 
 
 class Normalise(Config):
-    """Make arbitrary intensities comparable: bias field first, then a z-score over the body (IBSI 1, 2.3).
+    """Make arbitrary intensities comparable: bias field first, then a scale of the body (IBSI 1, 2.3).
 
     Args:
         method: What is done.
         n4: Correct the bias field with N4 first (Tustison 2010).
         multiple: Factor applied after the z-score, so that fixed bin sizes have a handy size.
+        nyul: The standard scale; with nyul and only there.
     """
 
     method: Normalisation = Normalisation.NONE
     n4: bool = False
     multiple: Positive = 1.0
+    nyul: NyulScale | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.method is Normalisation.NYUL) != (self.nyul is not None):
+            raise ValueError(f"expected a scale with method nyul and only there, found method {self.method}")
+        return self
 
 
 class Resampling(Config):

@@ -1,4 +1,4 @@
-"""Make arbitrary MR intensities comparable: N4 bias field (Tustison 2010), z-score over the body (IBSI 1, 2.3)."""
+"""Make arbitrary MR intensities comparable: N4 bias field, z-score or Nyul's scale over the body (IBSI 1, 2.3)."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from npcpit_imaging.config.radiomics import Normalisation, Normalise
 from npcpit_imaging.errors import RadiomicsError
+from npcpit_imaging.radiomics.nyul import to_standard_scale
 from npcpit_imaging.volume.itk import to_itk
 from npcpit_imaging.volume.volume import Unit, Volume
 
@@ -32,7 +33,7 @@ def normalise(volume: Volume, how: Normalise) -> Volume:
 
     Args:
         volume: The image; its voxels must be finite where something is to be done.
-        how: N4 or not, z-score or not.
+        how: N4 or not (Tustison 2010), z-score, standard scale or neither.
 
     Raises:
         RadiomicsError: Voxels that are not finite, or an image without a body in it.
@@ -45,6 +46,8 @@ def normalise(volume: Volume, how: Normalise) -> Volume:
     corrected = n4(volume, body) if how.n4 else volume
     if how.method is Normalisation.NONE:
         return corrected
+    if how.nyul is not None:
+        return to_standard_scale(corrected, body, how.nyul)
     return z_score(corrected, body, multiple=how.multiple)
 
 

@@ -102,7 +102,7 @@ def test_highdicom_reads_names_values_units_and_the_aggregation(mr):
     found = [(each.name.value, each.value, each.unit.value) for each in numbers]
     assert found == [("RNU0", 1234.56789, "mm3"), ("GYBY", 0.25, "1"), ("GYBY", 1.5e-7, "1")]
     texts = [
-        item.TextValue for number in numbers for item in number.ContentSequence
+        item.TextValue for number in numbers for item in number[0].ContentSequence
         if item.ValueType == "TEXT" and item.TextValue.startswith("tag=")
     ]  # fmt: skip
     assert texts == ["tag=morph_volume", "tag=cm_joint_max_3D_avg", "tag=cm_joint_max_3D_comb"]
