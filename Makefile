@@ -19,8 +19,8 @@ $(VENV)/.setup-done: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
 	@touch $@
 
-peers: ## Install the real programs that tests talk to (DCMTK, Poppler), where apt is there and allowed
-	@.ci/peers dcmtk poppler-utils
+peers: ## Install the real programs that tests talk to, where apt is there and allowed
+	@.ci/peers dcmtk orthanc orthanc-dicomweb poppler-utils postgresql
 
 demo: setup ## From DICOM to a RECIST response on the sample study
 	$(BIN)/npcpit demo $(DEMO) --sample sample_dicom

@@ -24,6 +24,7 @@ from npcpit_imaging.app import (
     study,
     survey,
 )
+from npcpit_imaging.app import pull as pulling
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError, NpcpitError
@@ -122,6 +123,38 @@ def import_(
     with study.open_study(folder) as opened:
         report = importing.import_folder(opened, source, progress=console.progress)
     _print(report.as_json(), as_json, lambda: console.arrivals(report))
+    _exit(well=report.complete)
+
+
+@app.command(rich_help_panel=STUDY)
+def pull(
+    folder: StudyFolder,
+    worklist: Annotated[Path | None, typer.Option(help="A CSV of what to pull; see docs/pull.md.")] = None,
+    patient_id: Annotated[str, typer.Option(help="Exactly this Patient ID.")] = "",
+    accession: Annotated[str, typer.Option(help="Exactly this accession number.")] = "",
+    study_uid: Annotated[str, typer.Option("--study", help="Exactly this Study Instance UID.")] = "",
+    date_from: Annotated[str, typer.Option("--from", help="First study date, 2026-01-31.")] = "",
+    date_to: Annotated[str, typer.Option("--to", help="Last study date.")] = "",
+    modality: Annotated[str, typer.Option(help='Instead of the site\'s, e.g. "CT PT".')] = "",
+    subject: Annotated[str, typer.Option(help="Subject code of the patient.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Fetch series from the PACS of configs/site.toml; every row asked ends with a status, resumable."""
+    with study.open_study(folder) as opened:
+        report = pulling.pull(
+            opened,
+            pacs=opened.site.pacs,
+            progress=console.progress,
+            worklist=worklist,
+            patient_id=patient_id,
+            accession=accession,
+            study_uid=study_uid,
+            date_from=date_from,
+            date_to=date_to,
+            modality=modality,
+            subject=subject,
+        )
+    _print(report.as_json(), as_json, lambda: console.lines(report.lines()))
     _exit(well=report.complete)
 
 

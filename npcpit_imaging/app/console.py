@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -31,6 +31,12 @@ STATUS_STYLE = {Status.DONE: "green", Status.SKIPPED: "dim", Status.FAILED: "bol
 def say(text: str) -> None:
     """Print one line as it is."""
     OUT.print(Text(text), soft_wrap=True)
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines as they are."""
+    for text in texts:
+        say(text)
 
 
 def error(text: str) -> None:
