@@ -1,20 +1,26 @@
 """Which features survive small changes of image and mask, or another reader's mask: ICC per feature."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from npcpit_imaging.config.radiomics import RadiomicsSettings
+from npcpit_imaging.config.radiomics import Normalise, RadiomicsSettings
 from npcpit_imaging.errors import RadiomicsError
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.radiomics.feature import FeatureTable, key
+from npcpit_imaging.radiomics.filters import margin_mm
 from npcpit_imaging.radiomics.icc import CONFIDENCE, Icc, icc_2_1, icc_3_1
-from npcpit_imaging.radiomics.perturb import Perturbation, perturb
-from npcpit_imaging.volume.volume import Mask, Volume
+from npcpit_imaging.radiomics.local_intensity import PEAK_RADIUS_MM
+from npcpit_imaging.radiomics.perturb import SURFACE_MARGIN_MM, Perturbation, perturb
+from npcpit_imaging.radiomics.region import bounding_box
+from npcpit_imaging.volume.volume import Mask, Volume, require_same_grid
 
 STABLE_FROM = 0.75
 """Lower confidence bound of ICC(2,1) from which a feature counts as stable ("good", Koo and Li 2016)."""
+
+CORNER = 1.5
+"""A little more than the root of two: the corner of a square that is turned stays within."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +53,46 @@ def perturbed_tables(
 ) -> list[FeatureTable]:
     """Return the features of one case under each perturbation, in order.
 
+    Only a block around the region is perturbed, its noise estimated there, unless intensities are normalised over the
+    whole body.
+
     Raises:
         GeometryError: The mask lies on another grid than the image.
-        RadiomicsError: A perturbation leaves no mask.
+        RadiomicsError: The mask is empty, or a perturbation leaves none.
     """
+    require_same_grid(volume, mask)
+    if settings.normalise == Normalise():
+        displaced_mm = SURFACE_MARGIN_MM + max((4.0 * each.contour_mm for each in changes), default=0.0)
+        around_mm = displaced_mm + max([PEAK_RADIUS_MM, *_filter_margins_mm(settings, volume)])
+        volume, mask = block_around(volume, mask, around_mm)
     return [extract(*perturb(volume, mask, change), settings) for change in changes]
+
+
+def _filter_margins_mm(settings: RadiomicsSettings, volume: Volume) -> list[float]:
+    """How far beyond the region each filter reaches, in mm."""
+    spacing_mm = settings.resampling.spacing_mm or max(volume.geometry.spacing_mm)
+    return [margin_mm(chosen, spacing_mm) for chosen in settings.filters]
+
+
+def block_around(volume: Volume, mask: Mask, margin_mm: float) -> tuple[Volume, Mask]:
+    """Return image and mask within a block that holds the region, turned by any angle, and a margin around it.
+
+    Raises:
+        RadiomicsError: The mask is empty.
+    """
+    box = bounding_box(mask.voxels)
+    spacing = np.array(volume.geometry.spacing_mm[::-1])
+    size = np.array([side.stop - side.start for side in box])
+    reach_mm = CORNER * (np.linalg.norm(size * spacing) / 2.0 + margin_mm)
+    middle = np.array([side.start for side in box]) + size / 2.0
+    start = np.maximum(np.floor(middle - reach_mm / spacing), 0).astype(int)
+    stop = np.minimum(np.ceil(middle + reach_mm / spacing), volume.geometry.shape_kji).astype(int)
+    k, j, i = (slice(int(one), int(other)) for one, other in zip(start, stop, strict=True))
+    geometry = volume.geometry.crop((k.start, j.start, i.start), (k.stop - k.start, j.stop - j.start, i.stop - i.start))
+    return (
+        replace(volume, voxels=volume.voxels[k, j, i], geometry=geometry),
+        replace(mask, voxels=mask.voxels[k, j, i], geometry=geometry),
+    )
 
 
 def stability(tables: Mapping[str, Sequence[FeatureTable]], *, confidence: float = CONFIDENCE) -> list[Stability]:

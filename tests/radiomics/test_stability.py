@@ -8,7 +8,7 @@ from npcpit_imaging.errors import RadiomicsError
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.radiomics.icc import icc_2_1, icc_3_1
 from npcpit_imaging.radiomics.perturb import Limits, Perturbation, draw, noise_of, perturb
-from npcpit_imaging.radiomics.stability import perturbed_tables, stability
+from npcpit_imaging.radiomics.stability import block_around, perturbed_tables, stability
 
 SHROUT_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
 """Table 2 of the paper: 6 targets, 4 judges."""
@@ -106,7 +106,7 @@ SETTINGS = RadiomicsSettings.model_validate({"families": ["morphology", "intensi
 
 def lesions(make):
     """Four balls of different size and brightness."""
-    k, j, i = np.indices((20, 20, 20))
+    k, j, i = np.indices((19, 19, 19))
     for number, radius in enumerate((3.0, 4.0, 5.0, 6.0)):
         inside = (k - 9.5) ** 2 + (j - 9.5) ** 2 + (i - 9.5) ** 2 <= radius**2
         values = np.random.default_rng(number).normal(20.0 * number, 5.0, inside.shape)
@@ -122,6 +122,31 @@ def test_volume_and_mean_of_very_different_lesions_are_stable_under_small_change
         assert found[name].agreement.lower <= found[name].agreement.value <= found[name].agreement.upper
     assert found["morph_volume"].cases == 4
     assert found["morph_volume"].repetitions == 4
+
+
+def test_only_a_block_is_perturbed_and_it_holds_the_region_where_it_was(make):
+    """By hand: a cube of 5 has half a diagonal of 4.33; 1.5 (4.33 + 2) is 9.495: from 21.005 to 39.995, 19 voxels."""
+    inside = np.zeros((60, 60, 60), bool)
+    inside[28:33, 28:33, 28:33] = True
+    volume, mask = make(np.random.default_rng(2).normal(size=inside.shape), inside)
+    small, region = block_around(volume, mask, 2.0)
+    assert small.voxels.shape == region.voxels.shape == (19, 19, 19)
+    np.testing.assert_array_equal(small.voxels, volume.voxels[21:40, 21:40, 21:40])
+    assert small.geometry.origin_mm == (21.0, 21.0, 21.0)
+    assert region.voxels.sum() == 125
+
+
+def test_a_perturbed_block_gives_what_the_whole_image_gives(make):
+    """Without noise the block's edge must not be seen: the same features but for the noise's own estimate."""
+    inside = np.zeros((48, 80, 80), bool)
+    k, j, i = np.indices(inside.shape)
+    inside = (k - 24) ** 2 + (j - 40) ** 2 + (i - 40) ** 2 <= 25
+    volume, mask = make(np.random.default_rng(2).normal(100.0, 20.0, inside.shape), inside)
+    settings = RadiomicsSettings.model_validate({"families": ["morphology", "local_intensity", "glcm"]})
+    change = Perturbation(rotation_degrees=8.0, shift_voxels=(0.3, -0.2, 0.4), growth=0.1, contour_mm=0.0)
+    (found,) = perturbed_tables(volume, mask, settings, [change])
+    expected = extract(*perturb(volume, mask, change), settings)
+    assert found.values() == pytest.approx(expected.values(), rel=1e-5)
 
 
 def test_tables_of_different_settings_do_not_mix(make, noise, ball):
