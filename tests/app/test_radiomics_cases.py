@@ -3,10 +3,12 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -291,3 +293,28 @@ def test_kill_9_loses_nothing_that_was_done(tmp_path):
 @pytest.mark.slow
 def test_a_thousand_cases_with_a_hundred_bad_ones_survive_kill_9(tmp_path):
     survives_kill(tmp_path, count=1000, parts=200, kills=2)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "radiomics.md"
+
+
+def block(head):
+    """The fenced block of docs/radiomics.md whose first line is this."""
+    return DOCS.read_text(encoding="utf-8").split(f"```{head}\n")[1].split("```")[0]
+
+
+def test_the_example_of_the_documentation(tmp_path, monkeypatch, capsys):
+    """The table of docs/radiomics.md, with lesions of noise behind it, gives the lines it shows."""
+    for number, name in enumerate(("s1", "s2", "s3")):
+        write_case(tmp_path, name, number)
+        geometry = Geometry(shape_kji=(16, 16, 16), origin_mm=(0.0, 0.0, 0.0), spacing_mm=(1.0, 1.0, 1.0))
+        noise = np.random.default_rng(number).normal(40.0, 30.0, (16, 16, 16))
+        write_volume(Volume(voxels=noise, geometry=geometry), tmp_path / f"{name}.nii.gz")
+        (tmp_path / f"{name}_mask.nii.gz").rename(tmp_path / f"{name}_t01.nii.gz")
+    (tmp_path / "cases.csv").write_text(block("csv cases.csv"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block("python cases"), "docs/radiomics.md", "exec"), {})
+    assert capsys.readouterr().out == block("text cases")
+    for file in re.findall(r"^\| `(\S+?)`", DOCS.read_text(encoding="utf-8"), re.MULTILINE):
+        if file.endswith((".csv", ".parquet")):
+            assert (tmp_path / "out" / file).is_file(), file
