@@ -6,7 +6,7 @@ from datetime import timedelta
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.quality import completeness_fault
 from npcpit_imaging.dicom.scan import group
-from npcpit_imaging.dicom.spool import spool_is_free
+from npcpit_imaging.dicom.spool_census import spool_is_free
 from npcpit_imaging.store.completeness import OpenSeries, open_series_of, settle
 from npcpit_imaging.store.images import OPEN_STATES, SeriesState, paths_of
 

@@ -14,7 +14,7 @@ from npcpit_imaging.app.importing import ArrivalReport, Tick
 from npcpit_imaging.app.respond import BestResponseReport, RespondReport
 from npcpit_imaging.app.sdtm import SdtmReport
 from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
-from npcpit_imaging.dicom.spool import SpoolCensus
+from npcpit_imaging.dicom.spool_census import SpoolCensus
 from npcpit_imaging.flow.run import Outcome, Status
 from npcpit_imaging.response.answers import Answer
 from npcpit_imaging.store.images import IndexOutcome

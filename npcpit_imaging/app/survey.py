@@ -11,7 +11,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.quality import series_findings
 from npcpit_imaging.dicom.scan import ScanResult, group
-from npcpit_imaging.dicom.spool import SpoolCensus, spool_census
+from npcpit_imaging.dicom.spool_census import SpoolCensus, spool_census
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.images import (

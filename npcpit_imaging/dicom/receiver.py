@@ -12,9 +12,10 @@ import time
 from types import TracebackType
 from typing import Self
 
+from npcpit_imaging.dicom.commitment_scp import OnCommitment
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Spool
-from npcpit_imaging.dicom.storage_scp import OnCommitment, OnStored, StorageAssociation
+from npcpit_imaging.dicom.storage_scp import OnStored, StorageAssociation
 from npcpit_imaging.dicom.upper_layer import PduStream, StreamLimits
 from npcpit_imaging.errors import NetworkError
 

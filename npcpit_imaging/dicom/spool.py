@@ -12,13 +12,11 @@ FOLDER/spool.lock                       held by the one process that owns the sp
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import itertools
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -27,16 +25,13 @@ from typing import Self
 from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.ingested import IngestedIndex
 from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_header, read_identity
-from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode, quarantined_in
+from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
 from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
+from npcpit_imaging.dicom.spool_census import COMMITMENTS, own_spool
 from npcpit_imaging.dicom.uids import is_uid
-from npcpit_imaging.errors import DicomError, SpoolInUseError
-from npcpit_imaging.study.finding import Finding
+from npcpit_imaging.errors import DicomError
 
 __all__ = ["Incoming", "Outcome", "Receipt", "Spool", "SpooledObject"]
-
-COMMITMENTS = "commitments"
-"""Folder of storage commitments that have not been reported yet (`commitment_queue`)."""
 
 RESERVE_BYTES = 256 * 1024 * 1024
 """Free space we leave to the rest of the machine; below it an object is refused as out of resources."""
@@ -72,7 +67,7 @@ class Spool:
         self._incoming, self._pending = folder / "incoming", folder / "pending"
         for part in (folder, self._incoming, self._pending):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock_file = _owned(folder / "spool.lock")
+        self._lock_file = own_spool(folder)
         for leftover in self._incoming.iterdir():
             leftover.unlink()
         self.quarantine = Quarantine(folder / "quarantine")
@@ -309,54 +304,6 @@ class Incoming:
         """Forget an object that did not arrive whole."""
         os.close(self._file)
         self._path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpoolCensus:
-    """What a spool holds at one moment.
-
-    Args:
-        waiting: Number of acknowledged objects that are not in the study yet.
-        quarantined: Why each object in quarantine is there.
-        unreported: Number of storage commitments whose result the peer has not taken yet.
-    """
-
-    waiting: int
-    quarantined: tuple[Finding, ...]
-    unreported: int
-
-
-def spool_census(folder: Path) -> SpoolCensus:
-    """Count what a spool holds; only reads, so it may be asked while a receiver runs."""
-    return SpoolCensus(
-        waiting=sum(1 for _ in (folder / "pending").glob("*.dcm")),
-        quarantined=tuple(each.finding for each in quarantined_in(folder / "quarantine")),
-        unreported=sum(1 for _ in (folder / COMMITMENTS).glob("*.json")),
-    )
-
-
-def spool_is_free(folder: Path) -> bool:
-    """Whether no process owns the spool in a folder at this moment."""
-    path = folder / "spool.lock"
-    if not path.exists():
-        return True
-    try:
-        os.close(_owned(path))
-    except SpoolInUseError:
-        return False
-    return True
-
-
-def _owned(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise SpoolInUseError(
-            "the spool is owned by another running process: expected one receiver per spool"
-        ) from error
-    return descriptor
 
 
 def _spooled(path: Path) -> SpooledObject:

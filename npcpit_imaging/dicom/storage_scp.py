@@ -6,8 +6,7 @@ C-ECHO, C-STORE, and N-ACTION where storage commitment is offered.
 import logging
 from collections.abc import Callable
 
-from npcpit_imaging.dicom.commitment import MAX_REQUEST_BYTES, CommitmentRequest
-from npcpit_imaging.dicom.commitment import decode_request as decode_commitment
+from npcpit_imaging.dicom.commitment_scp import CommitmentAction, OnCommitment, begin_action
 from npcpit_imaging.dicom.dimse import Command, CommandField, Status, decode_command, response
 from npcpit_imaging.dicom.negotiation import (
     AcceptedContext,
@@ -26,7 +25,6 @@ from npcpit_imaging.dicom.spool import Incoming, Spool
 from npcpit_imaging.dicom.uids import (
     APPLICATION_CONTEXT_NAME,
     STORAGE_COMMITMENT,
-    STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
 from npcpit_imaging.dicom.upper_layer import (
@@ -44,11 +42,6 @@ from npcpit_imaging.dicom.upper_layer import (
 from npcpit_imaging.errors import DicomError
 
 OnStored = Callable[[SpooledObject], None]
-OnCommitment = Callable[[CommitmentRequest], None]
-"""Makes a storage commitment request durable; a DicomError or OSError refuses it."""
-
-REQUEST_STORAGE_COMMITMENT = 1
-"""The one action type of the push model (PS3.4 J.3.2)."""
 
 STATUS_OF: dict[str, Status] = {
     QuarantineCode.OTHER_CONTENT: Status.DUPLICATE_SOP_INSTANCE,
@@ -217,7 +210,7 @@ class StorageAssociation:
         if command.field == CommandField.C_ECHO_RQ:
             transfer.status = Status.SUCCESS
         elif command.field == CommandField.N_ACTION_RQ and context.abstract_syntax == STORAGE_COMMITMENT:
-            self._begin_action(transfer)
+            transfer.action, transfer.status = begin_action(command)
         elif command.field != CommandField.C_STORE_RQ:
             transfer.status = Status.UNRECOGNIZED_OPERATION
         elif context.abstract_syntax in (VERIFICATION, STORAGE_COMMITMENT):
@@ -225,16 +218,6 @@ class StorageAssociation:
         elif command.has_dataset:
             self._open(transfer, request)
         return transfer
-
-    @staticmethod
-    def _begin_action(transfer: "_Transfer") -> None:
-        command = transfer.command
-        if (command.sop_class_uid, command.sop_instance_uid) != (STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE):
-            transfer.status = Status.INVALID_SOP_INSTANCE
-        elif command.action_type != REQUEST_STORAGE_COMMITMENT:
-            transfer.status = Status.NO_SUCH_ACTION
-        elif command.has_dataset:
-            transfer.action = bytearray()
 
     def _open(self, transfer: "_Transfer", request: AssociationRequest) -> None:
         header = ObjectHeader(
@@ -263,7 +246,7 @@ class StorageAssociation:
         if transfer.incoming is not None:
             self._write(transfer, pdv.fragment)
         elif transfer.action is not None:
-            self._collect(transfer, pdv.fragment)
+            transfer.action.write(pdv.fragment)
         if pdv.is_last:
             self._transfer = None
             self._finish(transfer, request)
@@ -281,34 +264,11 @@ class StorageAssociation:
         except OSError as error:
             self._refuse(transfer, error)
 
-    def _collect(self, transfer: "_Transfer", fragment: memoryview) -> None:
-        assert transfer.action is not None
-        if len(transfer.action) + len(fragment) > MAX_REQUEST_BYTES:
-            transfer.action = None
-            transfer.status = Status.RESOURCE_LIMITATION
-            return
-        transfer.action += fragment
-
-    def _commit(self, transfer: "_Transfer", request: AssociationRequest) -> Status:
-        """Hand a storage commitment request on; Success means that it is durable and will be reported."""
-        assert transfer.action is not None
-        assert self._on_commitment is not None
-        try:
-            syntax = transfer.context.transfer_syntax
-            asked = decode_commitment(bytes(transfer.action), syntax, peer=request.calling_ae_title)
-            self._on_commitment(asked)
-        except DicomError as error:
-            self._log.error("%r: %s", request.calling_ae_title, error)
-            return Status.PROCESSING_FAILURE
-        except OSError as error:
-            self._log.error("storage commitment: the queue cannot be written: %s", error.strerror)
-            return Status.RESOURCE_LIMITATION
-        self._log.info("%r asks for the commitment of %d objects", request.calling_ae_title, len(asked.references))
-        return Status.SUCCESS
-
     def _finish(self, transfer: "_Transfer", request: AssociationRequest) -> None:
         if transfer.action is not None:
-            self._answer(transfer, self._commit(transfer, request), request)
+            syntax, peer = transfer.context.transfer_syntax, request.calling_ae_title
+            status = transfer.action.commit(syntax, peer=peer, on_commitment=self._on_commitment, log=self._log)
+            self._answer(transfer, status, request)
             return
         receipt: Receipt | None = None
         try:
@@ -357,7 +317,7 @@ class _Transfer:
         self.command = command
         self.context = context
         self.incoming: Incoming | None = None
-        self.action: bytearray | None = None
+        self.action: CommitmentAction | None = None
         self.status = Status.CANNOT_UNDERSTAND
 
     def commit(self) -> Receipt | None:
