@@ -135,15 +135,19 @@ class MeasureCase:
             write_part(path, Part(case=case.name, reason=str(error)))
             raise
         computed = sum(each.status is FeatureStatus.COMPUTED for each in tables[0])
-        reason = "" if computed else f"no feature could be computed: {tables[0].features[0].reason}"
-        modality = opened.volume.modality
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        write_part(
-            path, Part(case=case.name, reason=reason, inputs=inputs, modality=modality, created=now, tables=tables)
+        part = Part(
+            case=case.name,
+            reason="" if computed else f"no feature could be computed: {tables[0].features[0].reason}",
+            inputs=inputs,
+            modality=opened.volume.modality,
+            notes=opened.notes,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            tables=tables,
         )
-        if reason:
-            raise RadiomicsError(reason)
-        return f"{computed} of {len(tables[0])} features computed"
+        write_part(path, part)
+        if part.reason:
+            raise RadiomicsError(part.reason + part.notes)
+        return f"{computed} of {len(tables[0])} features computed{part.notes}"
 
     @property
     def recipe(self) -> tuple[str, ...]:
@@ -163,4 +167,4 @@ def _skip_what_is_done(path: Path, files: CaseFiles, inputs: str) -> None:
     if part is None or part.reason or part.inputs != inputs:
         return
     if part.tables[0].provenance.settings_digest == files.settings_of(Modality(part.modality)).digest:
-        raise SkipCaseError(ALREADY_DONE)
+        raise SkipCaseError(ALREADY_DONE + part.notes)

@@ -14,6 +14,7 @@ from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.radiomics import RadiomicsSettings
 from npcpit_imaging.errors import InputError, TableError
+from npcpit_imaging.study.finding import Severity
 from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
 HASHED_BYTES = 1 << 20
@@ -33,6 +34,12 @@ class Inputs:
     volume: Volume
     mask: Mask
     settings: RadiomicsSettings
+
+    @property
+    def notes(self) -> str:
+        """What was noticed of image and mask that a person should know, in one line."""
+        findings = dict.fromkeys((*self.volume.findings, *self.mask.findings))
+        return "".join(f"; {each.code}: {each.text}" for each in findings if each.severity is not Severity.INFO)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +70,16 @@ class CaseFiles:
         """Settings of this case; its modality decides where no file is named.
 
         Raises:
+            TableError: No file is named, and the image does not say its modality.
             ConfigError: The file cannot be used.
         """
         named = self.row.values["settings"]
         path = self.folder / named if named else self.settings
+        if path is None and modality is Modality.OT:
+            raise TableError(
+                "modality: expected CT, MR or PT of a file that does not say it, or settings, found neither",
+                line=self.row.line,
+            )
         return (load(path, ImagingSettings) if path else default_settings(modality)).radiomics
 
     def open(self) -> Inputs:

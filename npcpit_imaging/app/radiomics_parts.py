@@ -24,6 +24,7 @@ class Part:
         reason: Why it has no values; empty where it has.
         inputs: Digest of everything the values depend on but the settings.
         modality: The image's modality.
+        notes: What was noticed of image and mask.
         created: When it was computed, ISO 8601.
         tables: Its features; more than one where it was computed under perturbations.
     """
@@ -32,6 +33,7 @@ class Part:
     reason: str = ""
     inputs: str = ""
     modality: str = ""
+    notes: str = ""
     created: str = ""
     tables: tuple[FeatureTable, ...] = ()
 

@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from npcpit_imaging.app import radiomics_inputs
 from npcpit_imaging.app.pace import Pace
 from npcpit_imaging.app.radiomics_cases import radiomics_cases
 from npcpit_imaging.app.radiomics_parts import Part, part_path, read_part, write_part
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.flow.run import ALREADY_DONE, Case, Outcome, Status
+from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.files import write_mask, write_volume
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Mask, Volume
@@ -202,6 +205,32 @@ def test_a_table_that_is_none_is_refused_with_its_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be made a folder"):
         radiomics_cases(write_table(tmp_path, [row]), tmp_path / "file")
+
+
+def test_a_file_that_does_not_say_its_modality_gets_no_settings_by_guess(tmp_path):
+    """A CT taken for an MR would be z-scored and nobody would see it."""
+    row = write_case(tmp_path, "c", 0) | {"modality": ""}
+    (outcome,) = radiomics_cases(write_table(tmp_path, [row]), tmp_path / "out").outcomes
+    assert outcome.reason.startswith("line 2: modality: expected CT, MR or PT of a file that does not say it")
+    settings = write_settings(tmp_path)
+    (outcome,) = radiomics_cases(write_table(tmp_path, [row]), tmp_path / "out", settings=settings).outcomes
+    assert outcome.status is Status.DONE
+
+
+def test_a_doubt_about_an_image_stands_beside_its_values_again_and_again(tmp_path, monkeypatch):
+    """A finding of the reader is in the outcome, also of the run that skips the case."""
+    doubt = Finding(code="slice-gap", severity=Severity.WARNING, text="gap of 10 mm at z = 5")
+    aside = Finding(code="series", severity=Severity.INFO, text="read")
+    opened = radiomics_inputs.open_image
+
+    def open_with_doubt(path, **options):
+        return replace(opened(path, **options), findings=(doubt, aside))
+
+    monkeypatch.setattr(radiomics_inputs, "open_image", open_with_doubt)
+    table, settings = write_table(tmp_path, [write_case(tmp_path, "c", 7)]), write_settings(tmp_path)
+    reasons = [radiomics_cases(table, tmp_path / "out", settings=settings).outcomes[0].reason for _ in range(2)]
+    noted = "; slice-gap: gap of 10 mm at z = 5"
+    assert reasons == ["47 of 47 features computed" + noted, ALREADY_DONE + noted]
 
 
 def test_a_part_comes_back_as_it_was_written_and_no_draft_remains(tmp_path):
