@@ -178,7 +178,7 @@ def test_a_request_survives_a_restart_and_an_unreachable_peer(folder, write_seri
 
 
 def reserved_port(text: str) -> int:
-    return int(text.split("[[receiver.commitment_peers]]")[1].split("port = ")[1].split()[0])
+    return int(text.rsplit("[[receiver.commitment_peers]]", 1)[1].split("port = ")[1].split()[0])
 
 
 def verdict(study: Study, uid: str, sop_class: str = CT_IMAGE_STORAGE) -> FailureReason | None:
