@@ -26,9 +26,10 @@ def cases(study: Study) -> list[Case]:
     on_pet = [
         Case(name=f"{each.subject}/{BASELINE}/{each.lesion_id}/{Modality.PT}", inputs=case.inputs)
         for each, case in zip(prompts, direct, strict=True)
-        if each.modality is not Modality.PT
+        if each.modality is Modality.CT
     ]
-    return [*direct, *on_pet]
+    prompted = {case.name for case in direct}
+    return [*direct, *(case for case in on_pet if case.name not in prompted)]
 
 
 def run(study: Study, case: Case) -> str:

@@ -47,9 +47,10 @@ def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...]
     on_pet = [
         Case(name=case.name.rsplit("/", 1)[0] + f"/{Modality.PT}", inputs=case.inputs)
         for case in measured
-        if not case.name.endswith(f"/{Modality.PT}")
+        if case.name.endswith(f"/{Modality.CT}")
     ]
-    return [*found, *measured, *on_pet]
+    prompted = {case.name for case in measured}
+    return [*found, *measured, *(case for case in on_pet if case.name not in prompted)]
 
 
 def run(study: Study, case: Case) -> str:

@@ -30,6 +30,9 @@ from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 SEED_MARGIN_MM = 6.0
 """How far a propagated box reaches beyond the baseline lesion, besides the registration's own uncertainty."""
 
+SEED_SOURCE = "propagated from baseline"
+"""Origin of a proposal that no reader pointed at: it says where the lesion was, not how large it is now."""
+
 PET_MARGIN_MM = 8.0
 """How far the PET box reaches beyond the CT lesion: a PET's point spread is 5-7 mm."""
 
@@ -145,22 +148,17 @@ def propose_from_seed(study: Study, subject: str, timepoint: str, lesion_id: str
         SkipCaseError: The lesion has no mask at baseline (a new lesion has none).
         NpcpitError: The registration or the segmentation failed.
     """
-    with study.database.session() as session:
-        baseline = [
-            each
-            for each in proposals_of(session, subject)
-            if (each.timepoint, each.lesion.lesion_id) == (BASELINE, lesion_id) and each.uptake is None
-        ]
-    if not baseline:
-        raise SkipCaseError("no mask at baseline to carry over, and no prompt")
+    baseline = _on_ct(study, subject, BASELINE, lesion_id)
+    if baseline is None:
+        raise SkipCaseError("no CT mask at baseline to carry over, and no prompt")
     transform, uncertainty_mm = visit_transform(study, subject, timepoint)
     target_uid = find_series(study, subject, timepoint, Modality.CT).uid
-    inputs = {**baseline[-1].inputs, **series_inputs(study, target_uid)}
-    source, volume = open_series(study, baseline[-1].series_uid), open_series(study, target_uid)
-    mask = open_mask_of(study, baseline[-1], source)
+    inputs = {**baseline.inputs, **series_inputs(study, target_uid)}
+    source, volume = open_series(study, baseline.series_uid), open_series(study, target_uid)
+    mask = open_mask_of(study, baseline, source)
     box = _box_around(mask, transform.inverse(), margin_mm=SEED_MARGIN_MM + uncertainty_mm)
     origin: dict[str, object] = {
-        "source": "propagated from baseline",
+        "source": SEED_SOURCE,
         "uncertainty_mm": round(uncertainty_mm, 2),
         "prompt": f"box {box.corner_mm} {box.opposite_mm}",
     }
@@ -174,7 +172,19 @@ def propose_from_seed(study: Study, subject: str, timepoint: str, lesion_id: str
         prompts=(box,),
         origin=origin,
     )
-    return f"{said}, seed carried from baseline +/- {uncertainty_mm:.1f} mm"
+    return f"{said}; only a place to look: carried from baseline +/- {uncertainty_mm:.1f} mm, its size must be drawn"
+
+
+def _on_ct(study: Study, subject: str, timepoint: str, lesion_id: str) -> StoredProposal | None:
+    """The newest proposal of a lesion on the visit's diagnostic CT: the only one a CT's transform may carry."""
+    ct_uid = find_series(study, subject, timepoint, Modality.CT).uid
+    with study.database.session() as session:
+        found = [
+            each
+            for each in proposals_of(session, subject)
+            if (each.timepoint, each.lesion.lesion_id, each.series_uid) == (timepoint, lesion_id, ct_uid)
+        ]
+    return found[-1] if found else None
 
 
 def _box_around(mask: Mask, transform: RigidTransform, *, margin_mm: float) -> BoxPrompt:
@@ -199,18 +209,15 @@ def propose_on_pet(study: Study, subject: str, timepoint: str, lesion_id: str) -
         NpcpitError: Registration, segmentation or SUV failed.
     """
     pair = pet_with_ct(study, subject, timepoint)
-    with study.database.session() as session:
-        on_ct = [
-            each
-            for each in proposals_of(session, subject)
-            if (each.timepoint, each.lesion.lesion_id) == (timepoint, lesion_id) and each.uptake is None
-        ]
-    if pair is None or not on_ct:
-        raise SkipCaseError("no PET of this visit" if pair is None else "no CT mask of this lesion")
+    if pair is None:
+        raise SkipCaseError("no PET of this visit")
+    on_ct = _on_ct(study, subject, timepoint, lesion_id)
+    if on_ct is None:
+        raise SkipCaseError("no CT mask of this lesion")
     pet, pet_ct = pair
-    inputs = {**on_ct[-1].inputs, **series_inputs(study, pet.uid, pet_ct.uid)}
-    diagnostic = open_series(study, on_ct[-1].series_uid)
-    mask = open_mask_of(study, on_ct[-1], diagnostic)
+    inputs = {**on_ct.inputs, **series_inputs(study, pet.uid, pet_ct.uid)}
+    diagnostic = open_series(study, on_ct.series_uid)
+    mask = open_mask_of(study, on_ct, diagnostic)
     transform, verdict = onto_pet(study, subject, timepoint, pet_ct.uid, diagnostic)
     if verdict == Verdict.REJECT:
         raise FlowError(f"{subject} {timepoint}: CT onto PET/CT was rejected; a reader must prompt this lesion on PET")

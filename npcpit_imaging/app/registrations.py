@@ -1,5 +1,6 @@
 """Registrations of a study: a follow-up to its baseline, a diagnostic CT to the CT of its PET."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -34,9 +35,8 @@ def register_visit(study: Study, subject: str, timepoint: str) -> str:
     inputs = series_inputs(study, fixed_uid, moving_uid)
     fixed, moving = open_series(study, fixed_uid), open_series(study, moving_uid)
     points = _baseline_centres(study, subject)
-    path = study.derived / subject / f"{timepoint}_from_{BASELINE}.tfm"
-    alignment = _register(study, path, fixed=fixed, moving=moving, points_mm=points, inputs=inputs)
-    return _said(alignment)
+    name = f"{timepoint}_from_{BASELINE}"
+    return _said(_register(study, subject, name, fixed=fixed, moving=moving, points_mm=points, inputs=inputs))
 
 
 def _said(alignment: Alignment) -> str:
@@ -47,14 +47,18 @@ def _said(alignment: Alignment) -> str:
 
 def _register(
     study: Study,
-    path: Path,
+    subject: str,
+    name: str,
     *,
     fixed: Volume,
     moving: Volume,
     points_mm: NDArray[np.float64] | None,
     inputs: Mapping[str, str],
 ) -> Alignment:
+    """Align, and write the transform under a name of its own: a stored registration's file is never written over."""
     alignment = align(fixed, moving, study.plan("ct-ct"), points_mm=points_mm)
+    key = digest_of(fixed.digest, moving.digest, alignment.plan_digest, *sorted(inputs.values()))
+    path = study.derived / subject / f"{name}_{key[:12]}.tfm"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_transform(alignment.transform, path)
     row = RegistrationRow(
@@ -62,14 +66,29 @@ def _register(
         moving_series_uid=moving.series_uid,
         path=path.relative_to(study.folder).as_posix(),
         verdict=alignment.quality.verdict.value,
-        quality={**asdict(alignment.quality), "verdict": alignment.quality.verdict.value},
+        quality={
+            **asdict(alignment.quality),
+            "verdict": alignment.quality.verdict.value,
+            "transform_sha256": _sha256(path),
+        },
         inputs=dict(inputs),
-        key=digest_of(fixed.digest, moving.digest, alignment.plan_digest, *sorted(inputs.values())),
+        key=key,
         created=study.now(),
     )
     with study.database.session() as session:
         put_registration(session, row)
     return alignment
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _stored_transform(study: Study, row: RegistrationRow) -> RigidTransform:
+    path = study.folder / row.path
+    if not path.is_file() or _sha256(path) != row.quality["transform_sha256"]:
+        raise FlowError(f"{row.path}: expected the transform that was registered, found none or another one")
+    return read_transform(path)
 
 
 def _baseline_centres(study: Study, subject: str) -> NDArray[np.float64] | None:
@@ -106,7 +125,7 @@ def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTr
         raise FlowError(f"{subject} {timepoint}: the images changed since the registration to {BASELINE}")
     if row.verdict == Verdict.REJECT:
         raise FlowError(f"{subject} {timepoint}: the registration was rejected; a reader must prompt this lesion")
-    return read_transform(study.folder / row.path), float(str(row.quality["uncertainty_mm"]))
+    return _stored_transform(study, row), float(str(row.quality["uncertainty_mm"]))
 
 
 def onto_pet(
@@ -120,8 +139,8 @@ def onto_pet(
     with study.database.session() as session:
         row = registration_between(session, pet_ct_uid, diagnostic.series_uid)
     if row is not None and row.inputs == inputs:
-        return read_transform(study.folder / row.path), row.verdict
+        return _stored_transform(study, row), row.verdict
     pet_ct = open_series(study, pet_ct_uid)
-    path = study.derived / subject / f"{timepoint}_PETCT_from_CT.tfm"
-    alignment = _register(study, path, fixed=pet_ct, moving=diagnostic, points_mm=None, inputs=inputs)
+    name = f"{timepoint}_PETCT_from_CT"
+    alignment = _register(study, subject, name, fixed=pet_ct, moving=diagnostic, points_mm=None, inputs=inputs)
     return alignment.transform, alignment.quality.verdict.value

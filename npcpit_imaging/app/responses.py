@@ -1,5 +1,6 @@
 """From signed reads to RECIST responses in the store, with tables/treatments.csv and tables/subjects.csv."""
 
+import hashlib
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -123,6 +124,12 @@ def course_of(study: Study, subject: str) -> Course | None:
         new_therapy_date=moved(course.new_therapy_date),
         cutoff=moved(course.cutoff),
     )
+
+
+def table_inputs(study: Study) -> tuple[str, ...]:
+    """Digests of the tables beside the reads that a response depends on."""
+    tables = [study.tables / name for name in ("treatments.csv", "subjects.csv")]
+    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in tables)
 
 
 def _refuse_faults(path: Path, faults: list[str]) -> None:

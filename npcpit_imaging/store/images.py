@@ -268,7 +268,7 @@ def assemble_timepoints(session: Session, subject: str, *, window_days: int) -> 
     visits = _visits(sorted({row.date for row in rows if row.date is not None}), window_days)
     wanted = {_visit_name(index): dates for index, dates in enumerate(visits)}
     _refuse_to_move_signed(session, subject, {name: dates[0] for name, dates in wanted.items()})
-    ids = {name: _put_timepoint(session, subject, name, dates[0]) for name, dates in wanted.items()}
+    ids = _put_timepoints(session, subject, wanted)
     by_date = {day: ids[name] for name, dates in wanted.items() for day in dates}
     for row in rows:
         row.timepoint_id = by_date[row.date] if row.date is not None else None
@@ -305,11 +305,25 @@ def _refuse_to_move_signed(session: Session, subject: str, wanted: dict[str, dat
             )
 
 
-def _put_timepoint(session: Session, subject: str, name: str, day: date) -> int:
-    row = session.scalar(select(TimePointRow).where(TimePointRow.subject == subject, TimePointRow.name == name))
-    if row is None:
-        row = TimePointRow(subject=subject, name=name, date=day)
-        session.add(row)
-    row.date = day
+def _put_timepoints(session: Session, subject: str, wanted: dict[str, list[date]]) -> dict[str, int]:
+    """Give every visit its row.
+
+    A row stays with its images: a visit that turns out to be a follow-up is renamed, and what was proposed on its
+    images goes with it.
+    """
+    rows = list(session.scalars(select(TimePointRow).where(TimePointRow.subject == subject)))
+    for row in rows:
+        row.name = f"moving {row.id}"
     session.flush()
-    return row.id
+    ids: dict[str, int] = {}
+    for name, dates in wanted.items():
+        row = next((each for each in rows if each.date in dates), None) or TimePointRow(subject=subject)
+        rows = [each for each in rows if each is not row]
+        row.name, row.date = name, dates[0]
+        session.add(row)
+        session.flush()
+        ids[name] = row.id
+    for row in rows:  # its images are gone; what was said of them stays, under a name of its own
+        row.name = f"GONE {row.date}"
+    session.flush()
+    return ids

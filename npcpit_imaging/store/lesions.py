@@ -94,13 +94,26 @@ def _lesion(row: LesionRow) -> Lesion:
 
 
 def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -> int:
-    """Store a proposal and return its key; one with the same `key` is returned instead of stored again."""
-    known = session.scalar(select(ProposalRow.id).where(ProposalRow.key == proposal.key))
-    if known is not None:
-        return known
+    """Store a proposal and return its key in the store.
+
+    The newest one of its lesion, time point and series is returned instead when it has the same `key`. An older one is
+    not: a prompt that was changed and changed back must end as the newest again.
+    """
+    place = timepoint_id(session, proposal.subject, proposal.timepoint)
+    newest = session.scalars(
+        select(ProposalRow)
+        .where(
+            ProposalRow.tracking_uid == proposal.lesion.tracking_uid,
+            ProposalRow.timepoint_id == place,
+            ProposalRow.series_uid == proposal.series_uid,
+        )
+        .order_by(ProposalRow.id.desc())
+    ).first()
+    if newest is not None and newest.key == proposal.key:
+        return newest.id
     row = ProposalRow(
         tracking_uid=proposal.lesion.tracking_uid,
-        timepoint_id=timepoint_id(session, proposal.subject, proposal.timepoint),
+        timepoint_id=place,
         series_uid=proposal.series_uid,
         mask_path=proposal.mask_path,
         mask_sha256=proposal.mask_sha256,

@@ -10,15 +10,9 @@ from npcpit_imaging.store.schema import DeliveryRow, FeatureRow, JsonObject, Reg
 
 
 def put_registration(session: Session, row: RegistrationRow) -> None:
-    """Store a registration; one with the same series and key is kept as it is."""
-    known = session.scalar(
-        select(RegistrationRow.id).where(
-            RegistrationRow.fixed_series_uid == row.fixed_series_uid,
-            RegistrationRow.moving_series_uid == row.moving_series_uid,
-            RegistrationRow.key == row.key,
-        )
-    )
-    if known is None:
+    """Store a registration unless the newest of its two series has the same key."""
+    newest = registration_between(session, row.fixed_series_uid, row.moving_series_uid)
+    if newest is None or newest.key != row.key:
         session.add(row)
         session.flush()
 

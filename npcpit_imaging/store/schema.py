@@ -109,7 +109,7 @@ class RegistrationRow(Base):
     """How a moving series was laid on a fixed one, and how well."""
 
     __tablename__ = "registration"
-    __table_args__ = (UniqueConstraint("fixed_series_uid", "moving_series_uid", "key"),)
+    __table_args__ = (Index("ix_registration_pair", "fixed_series_uid", "moving_series_uid"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     fixed_series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"))
     moving_series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"))
@@ -137,7 +137,7 @@ class ProposalRow(Base):
     measurement: Mapped[JsonObject]
     uptake: Mapped[JsonObject | None]
     inputs: Mapped[JsonObject] = mapped_column(default=dict)
-    key: Mapped[str] = mapped_column(String(64), unique=True)
+    key: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
 
 

@@ -17,7 +17,14 @@ from npcpit_imaging.store.images import (
     paths_of,
     series_of,
 )
-from npcpit_imaging.store.lesions import StoredProposal, lesions_of, proposals_of, put_lesion, put_proposal
+from npcpit_imaging.store.lesions import (
+    StoredProposal,
+    every_proposal_of,
+    lesions_of,
+    proposals_of,
+    put_lesion,
+    put_proposal,
+)
 from npcpit_imaging.store.reads import ConfirmedLesion, newest_reads, sign_read
 from npcpit_imaging.store.runs import is_done, put_run
 from npcpit_imaging.store.schema import RunRow
@@ -222,3 +229,27 @@ def test_a_database_that_cannot_be_opened_is_named_without_its_password(url, err
     with pytest.raises(error, match=said) as raised:
         Database(url, folder=tmp_path)
     assert "secret" not in str(raised.value)
+
+
+def test_a_prompt_changed_and_changed_back_is_the_newest_proposal_again(
+    database: Database, with_proposal: StoredProposal
+):
+    other = replace(with_proposal, key="k2", mask_sha256="other")
+    with database.session() as session:
+        put_proposal(session, other, now=NOW)
+        assert [each.key for each in proposals_of(session, "S1")] == ["k2"]
+        put_proposal(session, with_proposal, now=NOW)
+        assert [each.key for each in proposals_of(session, "S1")] == ["k1"]
+        assert [each.key for each in every_proposal_of(session, "S1")] == ["k1", "k2", "k1"]
+
+
+def test_a_visit_that_turns_out_to_be_a_follow_up_takes_its_proposals_with_it(
+    database: Database, with_proposal: StoredProposal
+):
+    """The images that were imported first are of January; the true baseline of the year before comes later."""
+    with database.session() as session:
+        index_object(session, replace(an_object("1.5.1", series="1.5"), date=date(2025, 11, 3)), now=NOW)
+        points = assemble_timepoints(session, "S1", window_days=14)
+        assert [(point.name, point.date.year) for point in points] == [("BASELINE", 2025), ("FU1", 2026)]
+        (proposal,) = proposals_of(session, "S1")
+        assert (proposal.timepoint, proposal.series_uid) == ("FU1", "1.1")

@@ -163,7 +163,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["timepoint_id"], ["timepoint.id"], name=op.f("fk_proposal_timepoint_id")),
         sa.ForeignKeyConstraint(["tracking_uid"], ["lesion.tracking_uid"], name=op.f("fk_proposal_tracking_uid")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proposal")),
-        sa.UniqueConstraint("key", name=op.f("uq_proposal_key")),
     )
     with op.batch_alter_table("proposal", schema=None) as batch_op:
         batch_op.create_index("ix_proposal_place", ["tracking_uid", "timepoint_id", "series_uid"], unique=False)
@@ -182,13 +181,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["fixed_series_uid"], ["series.uid"], name=op.f("fk_registration_fixed_series_uid")),
         sa.ForeignKeyConstraint(["moving_series_uid"], ["series.uid"], name=op.f("fk_registration_moving_series_uid")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registration")),
-        sa.UniqueConstraint(
-            "fixed_series_uid",
-            "moving_series_uid",
-            "key",
-            name=op.f("uq_registration_fixed_series_uid_moving_series_uid_key"),
-        ),
     )
+    with op.batch_alter_table("registration", schema=None) as batch_op:
+        batch_op.create_index("ix_registration_pair", ["fixed_series_uid", "moving_series_uid"], unique=False)
+
     op.create_table(
         "assessment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -242,6 +238,9 @@ def downgrade() -> None:
     """Take this revision back."""
     op.drop_table("feature")
     op.drop_table("assessment")
+    with op.batch_alter_table("registration", schema=None) as batch_op:
+        batch_op.drop_index("ix_registration_pair")
+
     op.drop_table("registration")
     with op.batch_alter_table("proposal", schema=None) as batch_op:
         batch_op.drop_index("ix_proposal_place")
