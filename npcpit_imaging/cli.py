@@ -17,6 +17,7 @@ from npcpit_imaging.app import (
     importing,
     measure,
     pipelines,
+    radiomics_batch,
     reading,
     receiving,
     respond,
@@ -28,6 +29,7 @@ from npcpit_imaging.app import pull as pulling
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError, NpcpitError
+from npcpit_imaging.flow.processes import cores
 from npcpit_imaging.segmentation.prompt import Prompt, parse_box, parse_line, parse_point
 from npcpit_imaging.volume.volume import Modality
 
@@ -316,19 +318,64 @@ def measure_(
 
 @app.command(rich_help_panel=SINGLE)
 def radiomics(
-    image: Image,
-    mask: MaskFile,
+    image: Annotated[Path | None, typer.Argument(metavar="IMAGE", help="DICOM folder or file, NIfTI or NRRD.")] = None,
+    mask: Annotated[Path | None, typer.Argument(metavar="MASK", help="NIfTI, NRRD, DICOM SEG or RTSTRUCT.")] = None,
     settings: Annotated[Path | None, typer.Option(help="Imaging settings (TOML); the modality's without.")] = None,
     roi: Roi = None,
     segment_number: Segment = None,
     label: Label = None,
     modality: FileModality = Modality.OT,
+    cases: Annotated[
+        Path | None, typer.Option(metavar="CASES.csv", help="A table of cases instead; docs/radiomics.md.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="With --cases: results; resumable.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="With --cases: processes.")] = cores(),
+    perturb: Annotated[
+        int | None, typer.Option(min=2, help="With --cases: stability under so many perturbations.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --perturb: the same seed gives the same numbers.")] = 1,
+    readers: Annotated[bool, typer.Option("--readers", help="With --cases: stability between readers' masks.")] = False,
     as_json: Json = False,
 ) -> None:
-    """IBSI radiomic features of a mask, each with its code, unit and status."""
+    """IBSI radiomic features of a mask, each with its code, unit and status; or of a table of cases."""
+    if cases is not None:
+        _radiomics_cases(cases, output, settings, workers, perturb, seed, readers, as_json, image or mask)
+        return
+    if image is None or mask is None:
+        raise InputError("radiomics: expected IMAGE and MASK, or --cases CASES.csv, found neither")
     choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
     result = measure.radiomics(image, mask, settings=settings, choice=choice, modality=modality)
     _print(result, as_json, lambda: console.features(result))
+
+
+def _radiomics_cases(
+    cases: Path,
+    output: Path | None,
+    settings: Path | None,
+    workers: int,
+    perturb: int | None,
+    seed: int,
+    readers: bool,
+    as_json: bool,
+    beside: Path | None,
+) -> None:
+    if beside is not None:
+        raise InputError("radiomics --cases: expected no IMAGE and MASK beside it, found one")
+    with console.fraction("radiomics") as tell:
+        report = radiomics_batch.batch(
+            cases,
+            output,
+            settings=settings,
+            workers=workers,
+            perturb=perturb,
+            seed=seed,
+            readers=readers,
+            tell=tell,
+        )
+    _print(report.to_json(), as_json, lambda: console.outcomes(report.outcomes))
+    _exit(well=report.ok)
 
 
 @app.command(name="respond", rich_help_panel=SINGLE)
