@@ -22,6 +22,9 @@ from npcpit_imaging.store.images import IndexOutcome
 WIDTH_WITHOUT_TERMINAL = 200
 """Width of tables that go into a file or a pipe."""
 
+UID_END = 12
+"""How many characters of a series UID a table shows."""
+
 OUT = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
 ERR = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH_WITHOUT_TERMINAL)
 
@@ -115,6 +118,8 @@ def arrivals(report: ArrivalReport) -> None:
     say(f"{counts}, {len(report.refused)} refused")
     for subject, visits in report.assembled.items():
         say(f"{subject}: {', '.join(visits)}")
+    for subject, why in report.unassembled.items():
+        error(f"{subject}: {why}")
 
 
 def _table(*columns: str, title: str = "") -> Table:
@@ -126,8 +131,8 @@ def _table(*columns: str, title: str = "") -> Table:
 
 def series_table(found: Sequence[SurveyedSeries]) -> None:
     """List series with geometry, findings and refusals."""
-    columns = ("subject", "visit", "date", "modality", "objects", "state", "volume, or why there is none", "findings")
-    table = _table(*columns)
+    place = ("subject", "visit", "date", "modality", "series", "description", "objects", "state")
+    table = _table(*place, "volume, or why there is none", "findings")
     for each in found:
         worth_saying = [finding for finding in each.findings if finding.text != each.refusal]
         words = [f"{finding.severity.value}: {finding.text}" for finding in worth_saying]
@@ -139,6 +144,8 @@ def series_table(found: Sequence[SurveyedSeries]) -> None:
             each.summary.timepoint or "-",
             str(each.summary.date or "-"),
             each.summary.modality,
+            _short(each.summary.uid),
+            Text(each.summary.description or "-"),
             str(each.summary.instances),
             each.summary.state.value,
             Text(each.geometry or each.refusal),
@@ -147,8 +154,14 @@ def series_table(found: Sequence[SurveyedSeries]) -> None:
     OUT.print(table)
 
 
+def _short(uid: str) -> str:
+    """The end of a UID, which tells it from its neighbours; `--json` has it whole."""
+    return uid if len(uid) <= UID_END else f"…{uid[-UID_END:]}"
+
+
 def status(found: StudyStatus) -> None:
     """Show every subject's visits and what failed."""
+    say(f"protocol: {found.protocol_title}")
     table = _table("subject", "visit", "date", "series", "read by", "response")
     for subject in found.subjects:
         for visit in subject.visits:

@@ -13,6 +13,9 @@ from npcpit_imaging.dicom.place import claims_dicom
 from npcpit_imaging.errors import InputError, NpcpitError
 from npcpit_imaging.store.images import IndexOutcome
 
+NOT_ASSEMBLED = "not assembled: "
+"""How `Arrivals.assemble` begins the one line of a subject whose visits could not be changed."""
+
 Tick = Callable[[], None]
 ProgressBar = Callable[[str, int], AbstractContextManager[Tick]]
 """Opens a progress bar with a title and a number of steps; each call of what it gives is one step."""
@@ -36,6 +39,7 @@ class ArrivalReport:
         conflicts: Files whose UID is known with other content; the first content is kept.
         no_dicom: Files beside the objects that are no DICOM object (a licence, a README); not a fault.
         assembled: Visits per subject.
+        unassembled: Why a subject's visits were left as they were, per subject: a signed visit would have moved.
     """
 
     outcomes: Counter[IndexOutcome]
@@ -43,11 +47,12 @@ class ArrivalReport:
     conflicts: tuple[str, ...] = ()
     no_dicom: tuple[str, ...] = ()
     assembled: dict[str, list[str]] = field(default_factory=dict)
+    unassembled: dict[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        """Whether every file was taken."""
-        return not self.refused and not self.outcomes[IndexOutcome.CONFLICT]
+        """Whether every file was taken and every subject's visits hold what arrived."""
+        return not self.refused and not self.outcomes[IndexOutcome.CONFLICT] and not self.unassembled
 
     def as_json(self) -> dict[str, object]:
         """The report for a program."""
@@ -57,6 +62,7 @@ class ArrivalReport:
             "conflicts": list(self.conflicts),
             "no_dicom": list(self.no_dicom),
             "timepoints": self.assembled,
+            "faults": [{"subject": subject, "text": text} for subject, text in self.unassembled.items()],
         }
 
 
@@ -91,12 +97,15 @@ def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> Arriv
                 refused.append(Refused(file=_below(source, file), reason=str(error)))
             tick()
     settle_when_alone(study, settle_s=0.0)  # a folder is handed over as a whole: nothing more of it is under way
+    visits = arrivals.assemble()
+    unassembled = {code: said[0] for code, said in visits.items() if said and said[0].startswith(NOT_ASSEMBLED)}
     return ArrivalReport(
         outcomes=outcomes,
         refused=tuple(refused),
         conflicts=tuple(conflicts),
         no_dicom=tuple(sorted(_below(source, file) for file in others)),
-        assembled=arrivals.assemble(),
+        assembled={code: said for code, said in visits.items() if code not in unassembled},
+        unassembled=unassembled,
     )
 
 

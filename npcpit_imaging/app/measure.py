@@ -82,9 +82,17 @@ def describe_volume(volume: Volume) -> JsonObject:
 
 def convert(series: Path, output: Path, *, series_uid: str | None = None) -> JsonObject:
     """Write a series as NIfTI or NRRD, its stored quantity unchanged (a PET in BQML stays in BQML)."""
+    _require_folder(output)
     volume = open_image(series, series_uid=series_uid)
     write_volume(volume, output)
     return {**describe_volume(volume), "output": str(output)}
+
+
+def _require_folder(*outputs: Path | None) -> None:
+    """Refuse a place that cannot be written to before minutes of work, naming the folder that is missing."""
+    for output in outputs:
+        if output is not None and not output.parent.is_dir():
+            raise InputError(f"{output}: cannot be written, no folder {output.parent}")
 
 
 def suv(
@@ -117,6 +125,7 @@ def register(
     progress: Progress | None = None,
 ) -> Alignment:
     """Register MOVING onto FIXED and write the ITK transform that maps fixed points to moving points."""
+    _require_folder(output, resampled)
     one, other = open_image(fixed), open_image(moving)
     chosen = load(plan, RegistrationPlan) if plan else default_plan(one.modality, other.modality)
     alignment = align(one, other, chosen, progress=progress)
@@ -130,6 +139,7 @@ def segment_image(
     image: Path, prompts: tuple[Prompt, ...], output: Path, *, method: str | None = None, modality: Modality
 ) -> tuple[Proposal, Measurement]:
     """Propose a lesion's mask from prompts, write it, and measure it."""
+    _require_folder(output)
     volume = in_suv(image, open_image(image, modality=modality))
     proposal = segment(volume, prompts, default_settings(volume.modality).segmentation, method=method)
     write_mask(proposal.mask, output)
@@ -181,7 +191,7 @@ def radiomics(
     chosen = load(settings, ImagingSettings) if settings else default_settings(volume.modality)
     table = extract(volume, region, chosen.radiomics)
     if not table.features:
-        raise InputError(f"{mask.name}: no feature was asked for by the settings")
+        raise InputError(f"{mask}: no feature was asked for by the settings")
     return {
         "provenance": asdict(table.provenance),
         "features": [asdict(feature) for feature in table.features],

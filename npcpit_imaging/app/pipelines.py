@@ -1,9 +1,11 @@
 """Run a study's pipelines: loaded by path from the study folder, every case recorded, a done case skipped."""
 
+import fcntl
 import hashlib
 import importlib.util
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -42,10 +44,35 @@ def run_pipeline(
 
     Raises:
         InputError: There is no such pipeline.
-        FlowError: The pipeline file cannot be loaded, or gives no cases.
+        FlowError: The pipeline file cannot be loaded, or gives no cases, or the same pipeline is running already.
     """
     path = _pipeline_file(study, name)
-    module = _load(path)
+    with _alone(study, name):
+        return _run(study, path, again=again, on_start=on_start, on_outcome=on_outcome)
+
+
+@contextmanager
+def _alone(study: Study, name: str) -> Iterator[None]:
+    """Hold the study's lock of a pipeline; the system gives it back when the process ends, however it ends."""
+    with (study.folder / f".{name}.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FlowError(
+                f"pipeline {name}: already running in study {study.folder.name}; wait for it to end"
+            ) from error
+        yield
+
+
+def _run(
+    study: Study,
+    path: Path,
+    *,
+    again: bool,
+    on_start: Callable[[int], None],
+    on_outcome: Callable[[Outcome], None],
+) -> list[Outcome]:
+    name, module = path.stem, _load(path)
     digest = _digest(study, path)
     cases = _cases(study, module, path)
     on_start(len(cases))
@@ -60,15 +87,24 @@ def run_pipeline(
         with study.database.session() as session:
             return not again and is_done(session, name, case.name, _key(digest, case))
 
-    return run_cases(cases, lambda case: str(module.run(study, case)), is_done=done, on_outcome=record)
+    return run_cases(cases, lambda case: _attempt(study, module, path, case), is_done=done, on_outcome=record)
+
+
+def _attempt(study: Study, module: ModuleType, path: Path, case: Case) -> str:
+    """Run one case; a case that tries to end the process has failed, and the others still run."""
+    try:
+        return str(module.run(study, case))
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit in a site's pipeline would end in exit code 0
+        raise FlowError(f"{path.name}: run tried to end the program ({type(error).__name__})") from error
 
 
 def _pipeline_file(study: Study, name: str) -> Path:
-    path = study.folder / "pipelines" / f"{name}.py"
-    if not path.is_file():
-        found = sorted(each.stem for each in (study.folder / "pipelines").glob("*.py"))
+    found = {each.stem: each for each in sorted((study.folder / "pipelines").glob("*.py"))}
+    if name not in found:
         raise InputError(f"pipeline {name}: expected one of {', '.join(found)}")
-    return path
+    return found[name]
 
 
 def _load(path: Path) -> ModuleType:
@@ -78,7 +114,9 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a site may edit its pipelines, so anything can happen here
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a site may edit its pipelines, so anything can happen here, SystemExit too
         raise FlowError(f"{path.name}: cannot be loaded ({type(error).__name__}: {error})") from error
     for needed in ("cases", "run"):
         if not callable(getattr(module, needed, None)):
@@ -89,9 +127,9 @@ def _load(path: Path) -> ModuleType:
 def _cases(study: Study, module: ModuleType, path: Path) -> list[Case]:
     try:
         found = list(module.cases(study))
-    except NpcpitError:
+    except (NpcpitError, KeyboardInterrupt):
         raise
-    except Exception as error:  # a site may edit its pipelines, so anything can happen here
+    except BaseException as error:  # a site may edit its pipelines, so anything can happen here, SystemExit too
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise FlowError(f"{path.name}: cases failed ({type(error).__name__} in {place.name})") from error
     if not all(isinstance(case, Case) for case in found):

@@ -99,10 +99,13 @@ class StudyStatus:
     subjects: tuple[SubjectStatus, ...]
     failures: tuple[tuple[str, str, str], ...]
     spool: SpoolCensus
+    protocol_title: str = ""
+    protocol_digest: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The status for a program."""
         return {
+            "protocol": {"title": self.protocol_title, "digest": self.protocol_digest},
             "subjects": [
                 {
                     "subject": each.subject,
@@ -176,7 +179,12 @@ def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[
 
 
 def survey_study(study: Study) -> StudyStatus:
-    """Show every subject's visits: received, read, answered; and what failed, waits or must be made again."""
+    """Show every subject's visits: received, read, answered; and what failed, waits or must be made again.
+
+    Raises:
+        ConfigError: protocol.toml cannot be used; site.toml was read when the study was opened.
+    """
+    protocol = study.protocol  # first: without it nothing below could be acted on
     settle_when_alone(study)
     with study.database.session() as session:
         codes = subjects(session)
@@ -184,6 +192,8 @@ def survey_study(study: Study) -> StudyStatus:
         subjects=tuple(_subject(study, code) for code in codes),
         failures=_failures(study),
         spool=spool_census(study.vault / "spool"),
+        protocol_title=protocol.title,
+        protocol_digest=protocol.digest,
     )
 
 

@@ -130,3 +130,48 @@ def test_the_receive_pipeline_runs_again_only_when_something_came(study, arrive,
     (outcome,) = run_pipeline(study, "receive")
     assert outcome.status is Status.DONE
     assert [visit.split()[0] for visit in outcome.reason.split(", ")] == ["BASELINE", "FU1"]
+
+
+QUITTER = """
+import sys
+from npcpit_imaging.flow.run import Case
+{top}
+
+def cases(study):
+    {cases}
+    return [Case(name="a"), Case(name="b")]
+
+def run(study, case):
+    if case.name == "a":
+        sys.exit(0)
+    return "ran"
+"""
+
+
+def test_a_case_that_ends_the_program_has_failed_and_the_next_one_runs(study):
+    (study.folder / "pipelines" / "mine.py").write_text(QUITTER.format(top="", cases="pass"), encoding="utf-8")
+    outcomes = run_pipeline(study, "mine")
+    assert statuses(outcomes) == [Status.FAILED, Status.DONE]
+    assert "SystemExit" in outcomes[0].reason
+
+
+@pytest.mark.parametrize(("top", "cases"), [("sys.exit(0)", "pass"), ("", "sys.exit(0)")])
+def test_a_pipeline_that_ends_the_program_before_its_cases_is_refused_by_name(top, cases, study):
+    (study.folder / "pipelines" / "mine.py").write_text(QUITTER.format(top=top, cases=cases), encoding="utf-8")
+    with pytest.raises(FlowError, match=r"mine\.py: .*SystemExit"):
+        run_pipeline(study, "mine")
+
+
+def test_a_pipeline_that_runs_already_is_refused_and_free_again_afterwards(study, pipeline):
+    """The second run starts while the first one is at its first case."""
+    refusals: list[str] = []
+
+    def start_again(_: object) -> None:
+        with pytest.raises(FlowError) as caught:
+            run_pipeline(study, "count")
+        refusals.append(str(caught.value))
+
+    run_pipeline(study, "count", on_outcome=start_again)
+    assert set(refusals) == {"pipeline count: already running in study study; wait for it to end"}
+    assert pipeline.read_text() == "a bad fault z "
+    assert statuses(run_pipeline(study, "count"))[0] is Status.SKIPPED

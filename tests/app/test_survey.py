@@ -1,11 +1,15 @@
 """What a study holds: every series with its volume or the reason why there is none, every visit with its state."""
 
 import json
+from dataclasses import replace
 
 import pydicom
+import pytest
 
+from npcpit_imaging.app import console
 from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.survey import survey_series, survey_study
+from npcpit_imaging.errors import ConfigError
 from npcpit_imaging.store.lesions import put_lesion
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
 from npcpit_imaging.study.lesion import Lesion, LesionRole, LesionState
@@ -97,3 +101,22 @@ def test_a_failure_is_shown_until_the_same_case_is_done(study):
     file.write_text(code.format(body="return 'lit'"), encoding="utf-8")
     run_pipeline(study, "mine")
     assert survey_study(study).failures == ()
+
+
+def test_a_broken_protocol_is_named_by_the_status(study):
+    (study.folder / "configs" / "protocol.toml").write_text("nonsense", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"protocol\.toml"):
+        survey_study(study)
+
+
+def test_two_series_of_one_visit_are_told_apart_by_uid_and_description(study, arrive, write_series, quiet):
+    arrive(write_series("20240105", "1"))
+    arrive(write_series("20240105", "2"))
+    found = survey_series(study, progress=quiet)
+    named = [replace(each, summary=replace(each.summary, description=f"T{n}")) for n, each in enumerate(found, 1)]
+    with console.OUT.capture() as shown:
+        console.series_table(named)
+    for name, each in zip(("T1", "T2"), named, strict=True):
+        (line,) = [line for line in shown.get().splitlines() if f"…{each.summary.uid[-12:]}" in line]
+        assert name in line.split()
+        assert each.summary.uid not in line
