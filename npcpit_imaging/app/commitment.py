@@ -117,7 +117,7 @@ class Commitments:
         self._tls = _client_tls(study) if any(peer.tls for peer in self._peers.values()) else None
         self._verifier = Verifier(study, spool)
         self._queue = CommitmentQueue(spool.commitments)
-        self._attempts: dict[CommitmentRequest, Attempts] = {}
+        self._attempts: dict[str, Attempts] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="storage-commitment", daemon=True)
 
@@ -156,12 +156,12 @@ class Commitments:
 
     def report_due(self, now_s: float) -> None:
         """Report every request whose time has come."""
-        for request in self._queue:
-            attempts = self._attempts.setdefault(request, Attempts(due_s=now_s + FIRST_DELAY_S))
+        for name, request in self._queue.waiting().items():
+            attempts = self._attempts.setdefault(name, Attempts(due_s=now_s + FIRST_DELAY_S))
             if now_s >= attempts.due_s and not self._stopping.is_set():
-                self._attempt(request, attempts, now_s)
+                self._attempt(name, request, attempts, now_s)
 
-    def _attempt(self, request: CommitmentRequest, attempts: Attempts, now_s: float) -> None:
+    def _attempt(self, name: str, request: CommitmentRequest, attempts: Attempts, now_s: float) -> None:
         try:
             self._report(request)
         except DicomError as error:
@@ -169,8 +169,8 @@ class Commitments:
             attempts.count, attempts.due_s = attempts.count + 1, now_s + wait_s
             LOG.warning("storage commitment: not reported, again in %g s: %s", wait_s, error)
             return
-        self._queue.done(request)
-        self._attempts.pop(request, None)
+        self._queue.done(name)
+        del self._attempts[name]
 
     def _report(self, request: CommitmentRequest) -> None:
         peer = self._peers.get(request.peer)

@@ -4,11 +4,11 @@ A peer asks by N-ACTION whether we hold some objects safely, and is answered lat
 request is a file, so that a restart forgets none.
 """
 
-import hashlib
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from io import BytesIO
@@ -104,7 +104,7 @@ def decode_request(encoded: bytes, transfer_syntax: str, *, peer: str) -> Commit
 
 
 class CommitmentQueue:
-    """Requests that were accepted and not reported yet, a file each.
+    """Requests that were accepted and not reported yet, a file each; one asked twice is two, and is answered twice.
 
     Args:
         folder: Made when absent; inside the spool, for it holds original UIDs.
@@ -118,32 +118,31 @@ class CommitmentQueue:
             leftover.unlink()
 
     def add(self, request: CommitmentRequest) -> None:
-        """Make a request durable; the same transaction again takes the place of the first.
+        """Make a request durable.
 
         Raises:
             OSError: The disk refuses.
         """
-        path = self._path(request)
-        draft = path.with_suffix(f".{os.urandom(4).hex()}.part")
+        path = self._folder / f"{time.time_ns():020d}-{os.urandom(8).hex()}.json"
+        draft = path.with_suffix(".part")
         write_synced(draft, json.dumps(asdict(request)).encode())
         draft.rename(path)
         sync_folder(self._folder)
 
-    def __iter__(self) -> Iterator[CommitmentRequest]:
-        """Yield every request, oldest first."""
-        for path in sorted(self._folder.glob("*.json"), key=lambda each: (each.stat().st_mtime_ns, each.name)):
-            values = json.loads(path.read_text(encoding="utf-8"))
-            references = tuple(Reference(**each) for each in values.pop("references"))
-            yield CommitmentRequest(**values, references=references)
+    def waiting(self) -> dict[str, CommitmentRequest]:
+        """Every request by its name in the queue, oldest first."""
+        return {path.name: _queued(path) for path in sorted(self._folder.glob("*.json"))}
 
-    def done(self, request: CommitmentRequest) -> None:
+    def done(self, name: str) -> None:
         """Forget a request that was reported."""
-        self._path(request).unlink(missing_ok=True)
+        (self._folder / name).unlink(missing_ok=True)
         sync_folder(self._folder)
 
-    def _path(self, request: CommitmentRequest) -> Path:
-        name = hashlib.sha256(f"{request.peer}\n{request.transaction_uid}".encode()).hexdigest()
-        return self._folder / f"{name[:32]}.json"
+
+def _queued(path: Path) -> CommitmentRequest:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    references = tuple(Reference(**each) for each in values.pop("references"))
+    return CommitmentRequest(**values, references=references)
 
 
 def send_report(

@@ -230,16 +230,20 @@ def test_an_object_that_waits_in_the_spool_is_committed_before_and_after_ingesti
     assert verdict(study, uid) is None, "after ingestion too"
 
 
-def test_the_queue_keeps_a_transaction_once_and_gives_it_back_as_it_was(tmp_path):
+def test_the_queue_gives_back_what_was_asked_and_one_that_is_done_takes_no_other_with_it(tmp_path):
+    """The same transaction may be asked again at the very moment in which the first was reported."""
     asked = CommitmentRequest(
         transaction_uid="1.2.3", peer="CT1", references=(Reference(sop_class_uid="1.1", sop_instance_uid="1.2"),)
     )
     queue_ = CommitmentQueue(tmp_path / "q")
     queue_.add(asked)
+    (first,) = queue_.waiting()
     queue_.add(asked)
-    assert list(CommitmentQueue(tmp_path / "q")) == [asked]
-    queue_.done(asked)
-    assert list(queue_) == []
+    queue_.done(first)
+    again = CommitmentQueue(tmp_path / "q")
+    assert list(again.waiting().values()) == [asked]
+    again.done(next(iter(again.waiting())))
+    assert again.waiting() == {}
 
 
 @pytest.mark.parametrize("encoded", [b"", b"\x08\x00\x95\x11", b"no data set at all"])
