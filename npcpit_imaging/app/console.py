@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -173,9 +174,10 @@ def status(found: StudyStatus) -> None:
         for each in subject.open_series:
             why = each.state_reason or "no verdict yet"
             warn(f"{subject.subject}: series {each.uid} is {each.state.value}: {why}")
-        for stale in subject.stale:
-            who = f" by {stale.reader}" if stale.reader else ""
-            warn(f"{subject.subject}: stale {stale.kind.value} {stale.name}{who}: {stale.reason}")
+        for kind, of_kind in groupby(subject.stale, key=lambda each: each.kind.value):
+            words = [" by ".join(word for word in (each.name, each.reader) if word) for each in of_kind]
+            named = ", ".join(dict.fromkeys(words))
+            warn(f"{subject.subject}: {kind} stale, made before its images or reads changed: {named}")
     for pipeline, case, reason in found.failures:
         warn(f"{pipeline} {case}: {reason}")
     _spool(found.spool)
