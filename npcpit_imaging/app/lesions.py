@@ -1,16 +1,24 @@
 """Lesions and prompts as people hand them in: tables/lesions.csv and tables/prompts.csv of a study folder."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.tables import Row, read_table
 from npcpit_imaging.dicom.derived import derived_uid
-from npcpit_imaging.errors import InputError, SegmentationError, TableError
+from npcpit_imaging.errors import InputError, SegmentationError, StoreError, TableError
 from npcpit_imaging.segmentation.prompt import Prompt, parse_box, parse_line, parse_point
-from npcpit_imaging.store.lesions import put_lesion
+from npcpit_imaging.store.images import subjects
+from npcpit_imaging.store.lesions import lesions_of, put_lesion
+from npcpit_imaging.store.schema import AssessmentRow, LesionRow
 from npcpit_imaging.study.lesion import Lesion, LesionRole
 from npcpit_imaging.volume.volume import Modality
+
+LOG = logging.getLogger(__name__)
 
 LESION_COLUMNS = (
     "subject",
@@ -70,19 +78,79 @@ def tracking_uid(subject: str, lesion_id: str) -> str:
     return derived_uid("npcpit lesion", subject, lesion_id)
 
 
-def store_lesions(study: Study) -> int:
-    """Read tables/lesions.csv into the store and return the number of lesions.
+def store_lesions(study: Study) -> dict[str, str]:
+    """Read tables/lesions.csv into the store; a subject whose lines cannot be used keeps what was known of it.
+
+    A lesion that no signed read names may be corrected by correcting its line; after that its line is refused.
+
+    Returns:
+        Why a subject's lesions were not stored, by subject; empty when all were. `run_pipeline` fails the cases of
+        these subjects: nothing is measured on a lesion that the table says otherwise of.
 
     Raises:
         InputError: The table is missing.
-        TableError: A line cannot be used.
-        StoreError: A lesion is known with other properties.
+        TableError: The table is none, or a line names no subject.
     """
-    rows = read_table(study.tables / "lesions.csv", required=LESION_COLUMNS)
-    for row in rows:
-        with study.database.session() as session:
-            put_lesion(session, row.text("subject"), _lesion(row))
-    return len(rows)
+    by_subject: dict[str, list[Row]] = {}
+    for row in read_table(study.tables / "lesions.csv", required=LESION_COLUMNS):
+        by_subject.setdefault(row.text("subject"), []).append(row)
+    faults: dict[str, str] = {}
+    for subject, rows in by_subject.items():
+        try:
+            _store_subject(study, subject, rows)
+        except (TableError, StoreError) as error:
+            faults[subject] = f"lesions.csv: {error}"
+    return faults
+
+
+def _store_subject(study: Study, subject: str, rows: Sequence[Row]) -> None:
+    _refuse_repeats("lesion", [(row.line, (subject, row.text("lesion"))) for row in rows])
+    with study.database.session() as session:
+        if subject not in subjects(session):
+            listed = ", ".join(subjects(session)) or "none"
+            raise TableError(f"subject {subject}: no image of this subject has come, found {listed}", line=rows[0].line)
+        known = {lesion.lesion_id: lesion for lesion in lesions_of(session, subject)}
+        for row in rows:
+            lesion = _lesion(row)
+            if lesion.lesion_id in known:
+                _correct(session, row, known[lesion.lesion_id], lesion)
+            else:
+                put_lesion(session, subject, lesion)
+
+
+def _correct(session: Session, row: Row, known: Lesion, said: Lesion) -> None:
+    """Take a corrected line over, unless a reader has signed something of the lesion as it was."""
+    before, after = asdict(known), asdict(said)
+    changed = {name: value for name, value in after.items() if before[name] != value}
+    if not changed:
+        return
+    words = ", ".join(f"{name} was {_cell(before[name])}, is now {_cell(value)}" for name, value in changed.items())
+    place = f"subject {row.text('subject')}, lesion {known.lesion_id}"
+    signed = session.scalar(select(AssessmentRow.id).where(AssessmentRow.tracking_uid == known.tracking_uid).limit(1))
+    if signed is not None or "tracking_uid" in changed:
+        raise TableError(
+            f"{place}: {words}; a signed read names this lesion as it was: "
+            "put the earlier value back, or give the corrected lesion another name",
+            line=row.line,
+        )
+    session.execute(update(LesionRow).where(LesionRow.tracking_uid == known.tracking_uid).values(**changed))
+    LOG.warning("lesions.csv line %d: %s: %s", row.line, place, words)
+
+
+def _cell(value: object) -> str:
+    """A value as the table writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "empty" if value is None else str(value)
+
+
+def _refuse_repeats(what: str, keys: Sequence[tuple[int, tuple[str, ...]]]) -> None:
+    """Refuse a second line that says something of the same thing; which of the two counts, nobody could tell."""
+    first: dict[tuple[str, ...], int] = {}
+    for line, key in keys:
+        if key in first:
+            raise TableError(f"{what} {' '.join(key)} stands already on line {first[key]}; expected it once", line=line)
+        first[key] = line
 
 
 def _lesion(row: Row) -> Lesion:
@@ -106,12 +174,16 @@ def read_prompts(study: Study) -> list[LesionPrompt]:
     """Read tables/prompts.csv; an absent table holds no prompts.
 
     Raises:
-        TableError: A line cannot be used.
+        TableError: A line cannot be used, or a lesion has two prompts on one modality of one visit.
     """
     path = study.tables / "prompts.csv"
     if not path.exists():
         return []
-    return [_prompt(row) for row in read_table(path, required=PROMPT_COLUMNS, optional=("series_uid",))]
+    rows = read_table(path, required=PROMPT_COLUMNS, optional=("series_uid",))
+    found = [_prompt(row) for row in rows]
+    keys = [(each.subject, each.timepoint, each.lesion_id, each.modality.value) for each in found]
+    _refuse_repeats("prompts.csv: prompt", [(row.line, key) for row, key in zip(rows, keys, strict=True)])
+    return found
 
 
 def _prompt(row: Row) -> LesionPrompt:

@@ -4,7 +4,7 @@ import fcntl
 import hashlib
 import importlib.util
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from types import ModuleType
 
 import npcpit_imaging
 from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.lesions import store_lesions
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, InputError, NpcpitError
 from npcpit_imaging.flow.run import ALREADY_DONE, Case, Outcome, Status, run_cases
@@ -20,6 +21,10 @@ from npcpit_imaging.store.schema import RunRow
 
 PIPELINES = ("receive", "baseline", "followup", "respond", "radiomics", "deliver")
 """The imaging charter's steps, in the order in which they make sense."""
+
+
+MEASURING = ("baseline", "followup")
+"""The pipelines that rest on tables/lesions.csv."""
 
 
 def run_pipeline(
@@ -75,6 +80,7 @@ def _run(
     name, module = path.stem, _load(path)
     digest = _digest(study, path)
     cases = _cases(study, module, path)
+    faults = _lesion_faults(study, name)
     on_start(len(cases))
     started = {"at": study.now()}
 
@@ -85,9 +91,33 @@ def _run(
 
     def done(case: Case) -> bool:
         with study.database.session() as session:
-            return not again and is_done(session, name, case.name, _key(digest, case))
+            redo = again or _subject(case) in faults
+            return not redo and is_done(session, name, case.name, _key(digest, case))
 
-    return run_cases(cases, lambda case: _attempt(study, module, path, case), is_done=done, on_outcome=record)
+    def step(case: Case) -> str:
+        if _subject(case) in faults:
+            raise FlowError(faults[_subject(case)])
+        return _attempt(study, module, path, case)
+
+    outcomes = run_cases(cases, step, is_done=done, on_outcome=record)
+    return [*outcomes, *_without_case(faults, cases)]
+
+
+def _lesion_faults(study: Study, name: str) -> dict[str, str]:
+    """Why a subject's lesions are not what the table says, by subject; its cases then fail, and no other one's."""
+    if name not in MEASURING or not (study.tables / "lesions.csv").exists():
+        return {}
+    return store_lesions(study)
+
+
+def _subject(case: Case) -> str:
+    return case.name.split("/")[0]
+
+
+def _without_case(faults: Mapping[str, str], cases: Sequence[Case]) -> list[Outcome]:
+    """A failure for each subject at fault that has no case yet; not recorded, for no later case would repair it."""
+    silent = [subject for subject in faults if subject not in {_subject(case) for case in cases}]
+    return [Outcome(case=Case(name=f"{each}/lesions"), status=Status.FAILED, reason=faults[each]) for each in silent]
 
 
 def _attempt(study: Study, module: ModuleType, path: Path, case: Case) -> str:
