@@ -1,6 +1,6 @@
 """Deliver: per subject a PDF report, DICOM SEG and SR; for the study the tables. Cases: SUBJECT, then tables."""
 
-from npcpit_imaging.app.delivery import deliver_subject, deliver_tables, results_inputs
+from npcpit_imaging.app.delivery import deliver_subject, deliver_tables, missing_tables, results_inputs
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.flow.run import Case, SkipCaseError
 from npcpit_imaging.store.images import subjects
@@ -13,7 +13,8 @@ def cases(study: Study) -> list[Case]:
     with study.database.session() as session:
         codes = subjects(session)
     each = [Case(name=f"subject/{code}", inputs=results_inputs(study, code)) for code in codes]
-    return [*each, Case(name=TABLES, inputs=tuple(digest for case in each for digest in case.inputs))]
+    inputs = [digest for case in each for digest in case.inputs]
+    return [*each, Case(name=TABLES, inputs=(*inputs, *missing_tables(study)))]
 
 
 def run(study: Study, case: Case) -> str:

@@ -1,30 +1,20 @@
-"""One subject's report, gathered from the store: responses, sizes, key images."""
+"""One reader's report of one subject, gathered from the store: responses and why, sizes, findings, pictures."""
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 import npcpit_imaging
-from npcpit_imaging.app.features import accepted_masks
-from npcpit_imaging.app.proposals import open_mask_of
-from npcpit_imaging.app.registrations import has_transform, visit_transform
-from npcpit_imaging.app.series import find_series, open_series
+from npcpit_imaging.app.case_pictures import DASH, key_image_panels, registration_panels, registration_verdict
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.config.imaging import DisplaySettings
-from npcpit_imaging.registration.checkerboard import CheckPlane, check_planes
-from npcpit_imaging.report.case_report import CaseReport, Panel, SizeCurve, Table
-from npcpit_imaging.report.key_image import KeyImage, Window, key_image
+from npcpit_imaging.errors import ResponseError
+from npcpit_imaging.report.case_report import CaseReport, SizeCurve, Table
 from npcpit_imaging.store.images import timepoints
-from npcpit_imaging.store.lesions import StoredProposal, lesions_of, proposals_of
+from npcpit_imaging.store.lesions import lesions_of
 from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import responses_of
+from npcpit_imaging.store.schema import ResponseRow
 from npcpit_imaging.study.lesion import Lesion, LesionRole, LesionState
-from npcpit_imaging.study.timepoint import BASELINE
-from npcpit_imaging.volume.transform import RigidTransform
-from npcpit_imaging.volume.volume import Modality, Volume
+from npcpit_imaging.study.timepoint import TimePoint
 
-DASH = "-"
-DISPLAY_PERCENTILES = (1.0, 99.5)
 STATE_WORDS = {
     LesionState.TOO_SMALL: "too small (5 mm)",
     LesionState.ABSENT: "absent",
@@ -32,41 +22,110 @@ STATE_WORDS = {
 }
 
 
-def build_case_report(study: Study, subject: str) -> CaseReport:
-    """Gather everything the report of one subject shows, for the first reader by name.
+def readers_to_report(study: Study, subject: str) -> list[str]:
+    """Everyone who has signed a read of a subject, each with a response.
+
+    Raises:
+        ResponseError: A reader has no response yet, or a response has no read behind it.
+    """
+    with study.database.session() as session:
+        read = sorted({each.reader for each in newest_reads(session, subject)})
+        answered = sorted({row.reader for row in responses_of(session, subject) if row.level == "subject"})
+    if read != answered:
+        raise ResponseError(
+            f"subject {subject}: expected a response of every reader ({', '.join(read)}), "
+            f"found {', '.join(answered) or 'none'}: run respond first"
+        )
+    return read
+
+
+def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
+    """Gather everything the report of one subject by one reader shows.
 
     Raises:
         NpcpitError: An image, a mask or a response cannot be used.
     """
     with study.database.session() as session:
-        points = [point.name for point in timepoints(session, subject)]
+        visits = timepoints(session, subject)
         lesions = sorted(lesions_of(session, subject), key=lambda each: list(LesionRole).index(each.role))
-        reads = newest_reads(session, subject)
-        answers = responses_of(session, subject)
-    reader = min(read.reader for read in reads)
-    reads = [read for read in reads if read.reader == reader]
-    per_visit = {str(row.timepoint): row.values for row in answers if row.reader == reader and row.level == "timepoint"}
-    summary = next(row.values for row in answers if row.reader == reader and row.level == "subject")
-    per_lesion = {str(row.lesion_id): row.values for row in answers if row.reader == reader and row.level == "lesion"}
+        every_read = newest_reads(session, subject)
+        answers = [row for row in responses_of(session, subject) if row.reader == reader]
+    reads = [read for read in every_read if read.reader == reader]
+    points = [visit.name for visit in visits]
+    per_visit = {str(row.timepoint): row.values for row in answers if row.level == "timepoint"}
+    per_lesion = {str(row.lesion_id): row.values for row in answers if row.level == "lesion"}
+    (summary,) = [row.values for row in answers if row.level == "subject"]
     sizes = {lesion.lesion_id: [_size(lesion, read) for read in _by_visit(points, reads)] for lesion in lesions}
-    labels = sorted({read.label for read in reads if read.label})
+    others = sorted({read.reader for read in every_read} - {reader})
     return CaseReport(
         subject=subject,
         title=study.protocol.title,
-        summary=(
-            f"Reader {reader}    best overall response {summary['bor']}, confirmed {summary['confirmed_bor']}",
-            f"Protocol digest {study.protocol.digest[:16]}    npcpit_imaging {npcpit_imaging.__version__}    "
-            f"measured on each visit's own pixels",
-        ),
+        summary=_summary(study, reader, others, summary),
         timepoints=tuple(points),
         sum_curve=SizeCurve(name="sum", sizes_mm=tuple(_sum(name, points, per_visit) for name in points)),
         lesion_curves=tuple(
             SizeCurve(name=lesion.lesion_id, sizes_mm=tuple(sizes[lesion.lesion_id])) for lesion in lesions
         ),
-        tables=(_response_table(points, per_visit), _lesion_table(points, lesions, reads, per_lesion)),
-        panels=(*_panels(study, subject, points), *_registration_panels(study, subject, points)),
-        notes=tuple(labels),
+        tables=(_response_table(visits, per_visit), _lesion_table(points, lesions, reads, per_lesion)),
+        details=(
+            _visit_table(visits, reads),
+            _best_table(summary),
+            _registration_table(study, subject, points[1:]),
+            _finding_table(answers),
+        ),
+        panels=(*key_image_panels(study, subject, reader, points), *registration_panels(study, subject, points)),
+        notes=tuple(sorted({read.label for read in reads if read.label})),
     )
+
+
+def _summary(study: Study, reader: str, others: Sequence[str], values: Mapping[str, object]) -> tuple[str, ...]:
+    best = f"best overall response {values['bor']}, confirmed {values['confirmed_bor']}"
+    immune = values.get("irecist_bor")
+    best += "" if immune is None else f", iRECIST {immune}"
+    also = f"    also read by {', '.join(others)}: see their own reports" if others else ""
+    return (
+        f"Reader {reader}    {best}{also}",
+        f"Protocol digest {study.protocol.digest[:16]}    npcpit_imaging {npcpit_imaging.__version__}    "
+        f"measured on each visit's own pixels",
+    )
+
+
+def _visit_table(visits: Sequence[TimePoint], reads: Sequence[SignedRead]) -> Table:
+    rows = []
+    for visit, read in zip(visits, _by_visit([visit.name for visit in visits], reads), strict=True):
+        said = (DASH, DASH) if read is None else (f"version {read.version}", _text(read.label))
+        rows.append((visit.name, visit.date.isoformat(), *said))
+    header = ("visit", "date of images", "read", "label of the read")
+    return Table(title="Visits, dates as stored in the study", header=header, rows=tuple(rows), widths=(1, 1, 1, 5))
+
+
+def _best_table(values: Mapping[str, object]) -> Table:
+    named = [("best overall response", "bor"), ("confirmed", "confirmed_bor")]
+    rows = [
+        (name, _text(values.get(key)), _text(values.get(f"{key}_date")), _text(values.get(f"{key}_rule")))
+        for name, key in named
+    ]
+    immune = values.get("irecist_bor")
+    if immune is not None:
+        rows.append(("iRECIST", str(immune), DASH, f"progression confirmed: {_text(values.get('irecist_pd_date'))}"))
+    header = ("", "response", "date", "why")
+    return Table(title="Best response and why", header=header, rows=tuple(rows), widths=(1.6, 0.8, 1, 6))
+
+
+def _registration_table(study: Study, subject: str, follow_ups: Sequence[str]) -> Table:
+    rows = []
+    for name in follow_ups:
+        verdict, reasons = registration_verdict(study, subject, name)
+        rows.append((name, verdict, _text(reasons)))
+    header = ("visit", "verdict", "reasons")
+    return Table(title="Registration of the baseline CT", header=header, rows=tuple(rows), widths=(1, 1, 7))
+
+
+def _finding_table(answers: Sequence[ResponseRow]) -> Table:
+    found = [row.values for row in answers if row.level == "finding"]
+    rows = [tuple(_text(values.get(key)) for key in ("severity", "code", "text")) for values in found]
+    header = ("severity", "check", "what was found")
+    return Table(title="Findings", header=header, rows=tuple(rows) or ((DASH, DASH, "none"),), widths=(0.8, 1.6, 6))
 
 
 def _by_visit(points: Sequence[str], reads: Sequence[SignedRead]) -> list[SignedRead | None]:
@@ -96,15 +155,22 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _response_table(points: Sequence[str], per_visit: Mapping[str, Mapping[str, object]]) -> Table:
+def _response_table(visits: Sequence[TimePoint], per_visit: Mapping[str, Mapping[str, object]]) -> Table:
+    """Responses by visit; iRECIST's column is there when the protocol asked for it."""
+    points = [visit.name for visit in visits]
+    immune = any(values.get("irecist") is not None for values in per_visit.values())
+    keys = ("target", "non_target", "new", "overall", *(("irecist",) if immune else ()))
     rows = []
-    for name in points:
-        values = per_visit.get(name, {})
-        total = _sum(name, points, per_visit)
-        cells = [_text(values.get(key)) for key in ("target", "non_target", "new", "overall")]
-        rows.append((name, DASH if total is None else f"{total:.1f}", *cells, _text(values.get("rule"))))
-    header = ("visit", "sum mm", "target", "non-target", "new lesion", "overall", "why")
-    return Table(title="RECIST response", header=header, rows=tuple(rows), widths=(1.2, 0.8, 0.8, 1.2, 1.0, 0.9, 7.0))
+    for visit in visits:
+        values = per_visit.get(visit.name, {})
+        total = _sum(visit.name, points, per_visit)
+        size = DASH if total is None else f"{total:.1f}"
+        cells = [_text(values.get(key)) for key in keys]
+        rows.append((visit.name, visit.date.isoformat(), size, *cells, _text(values.get("rule"))))
+    names = ("target", "non-target", "new lesion", "overall", *(("iRECIST",) if immune else ()))
+    widths = (1.1, 1.0, 0.8, 0.8, 1.2, 1.0, 0.9, *((0.9,) if immune else ()), 6.3)
+    header = ("visit", "date", "sum mm", *names, "why")
+    return Table(title="RECIST response", header=header, rows=tuple(rows), widths=widths)
 
 
 def _text(value: object) -> str:
@@ -137,82 +203,3 @@ def _cell(lesion: Lesion, read: SignedRead | None) -> str:
         return STATE_WORDS.get(LesionState(row.state), row.state)
     size = _size(lesion, read)
     return DASH if size is None else f"{size:.1f}"
-
-
-def _panels(study: Study, subject: str, points: Sequence[str]) -> list[Panel]:
-    masks = [each for name, each in accepted_masks(study).items() if name.split("/")[0] == subject]
-    panels = []
-    for name in points:
-        here = sorted((each for each in masks if each.timepoint == name), key=lambda each: each.uptake is not None)
-        pictures = [_picture(study, each) for each in here if each.measurement.slice_index_k is not None]
-        if pictures:
-            panels.append(Panel(title=f"{name}: key images", pictures=tuple(pictures)))
-    return panels
-
-
-def _picture(study: Study, proposal: StoredProposal) -> KeyImage:
-    volume = open_series(study, proposal.series_uid)
-    display = study.imaging(volume.modality).display
-    found = proposal.measurement
-    caption = (
-        f"LD {found.longest_diameter_mm:.1f} mm   SA {found.short_axis_mm:.1f} mm   {found.volume_ml:.1f} mL\n"
-        f"slice {found.slice_index_k} at {found.slice_position_mm:.1f} mm"
-    )
-    if proposal.uptake is not None:
-        caption += f"   SUVmax {proposal.uptake.suv_max:.1f}"
-    return key_image(
-        volume,
-        open_mask_of(study, proposal, volume),
-        found,
-        window=_window(display, volume),
-        title=f"{proposal.lesion.lesion_id}  {volume.modality}",
-        caption=caption,
-        reversed_grey=volume.modality is Modality.PT,
-    )
-
-
-def _window(display: DisplaySettings, volume: Volume) -> Window:
-    """The study's window of the modality; the image's own 1st and 99.5th percentile where it has none."""
-    low, high = (float(value) for value in np.percentile(volume.voxels, DISPLAY_PERCENTILES))
-    chosen_low = low if display.low is None else display.low
-    chosen_high = high if display.high is None else display.high
-    return Window(low=chosen_low, high=max(chosen_high, chosen_low + 1e-6))
-
-
-def _registration_panels(study: Study, subject: str, points: Sequence[str]) -> list[Panel]:
-    """Checkerboards of each follow-up and the baseline through the largest lesion, after registration and before."""
-    with study.database.session() as session:
-        found = [each for each in proposals_of(session, subject) if each.uptake is None]
-    panels = []
-    for name in points[1:]:
-        here = [each for each in found if each.timepoint == name and each.measurement.longest_diameter is not None]
-        if here and has_transform(study, subject, name):
-            panels.append(
-                _registration_panel(study, subject, name, max(here, key=lambda each: each.measurement.volume_ml))
-            )
-    return panels
-
-
-def _registration_panel(study: Study, subject: str, name: str, largest: StoredProposal) -> Panel:
-    transform, uncertainty_mm = visit_transform(study, subject, name)
-    fixed = open_series(study, find_series(study, subject, name, Modality.CT).uid)
-    moving = open_series(study, find_series(study, subject, BASELINE, Modality.CT).uid)
-    line = largest.measurement.longest_diameter
-    assert line is not None, "chosen because it has one"
-    centre = np.mean([line.start_mm, line.end_mm], axis=0)
-    after = check_planes(fixed, moving, transform, centre)
-    before = check_planes(fixed, moving, RigidTransform.identity(), centre)
-    pictures = [_board(plane, "registered") for plane in after] + [_board(plane, "as acquired") for plane in before]
-    title = f"{name}: baseline CT laid on this visit through {largest.lesion.lesion_id}, +/- {uncertainty_mm:.1f} mm"
-    return Panel(title=title, pictures=tuple(pictures), columns=3)
-
-
-def _board(plane: CheckPlane, caption: str) -> KeyImage:
-    return KeyImage(
-        title=f"{plane.name}, {caption}",
-        caption=f"tiles of {plane.tile_mm:.0f} mm: this visit and the baseline in turn",
-        pixels=plane.board.astype(float),
-        mask=np.zeros(plane.board.shape, bool),
-        calipers=(),
-        pixel_aspect=1.0,
-    )

@@ -1,7 +1,9 @@
 """The demo: the sample study from DICOM over the network to a RECIST response, compared with its known truth.
 
 The reader is scripted and labelled so wherever its read is shown: it draws the lines that truth.toml gives it, accepts
-the proposals made from them, and says of every lesion what can be seen. Everything else is the real thing.
+the proposals made from them, and says of every lesion what can be seen. The proposals' diameters are bound to these
+lines, so the comparison shows that the chain carries a reader's measurement faithfully, not that a segmenter found it.
+Volumes are the segmenter's own and are shown with their deviation, outside the verdict.
 """
 
 import csv
@@ -25,7 +27,7 @@ from npcpit_imaging.app.study import Study, init_study, open_study
 from npcpit_imaging.dicom.send import send_folder
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import lesions_of
+from npcpit_imaging.store.lesions import every_proposal_of, lesions_of
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.schema import AssessmentRow, JsonObject
@@ -36,6 +38,14 @@ Toml: TypeAlias = dict[str, Any]
 SUBJECT = "NPC-0001"
 READER = "SCRIPTED"
 LABEL = "SCRIPTED READ: made by the demo from truth.toml, not by a person."
+
+DIAMETERS = (
+    "The diameters are bound to the scripted reader's own lines: that they equal the truth shows that the chain "
+    "carries a reader's measurement faithfully, not that a segmenter found it."
+)
+VOLUMES = (
+    "Volumes are a known weakness: they are the segmenter's own, for information, and no part of the comparison above."
+)
 
 RELATIVE_TOLERANCE = 0.05
 """A measured diameter may differ from the truth by this much of it, or by one voxel, whichever is larger."""
@@ -49,6 +59,20 @@ class Check:
     expected: str
     found: str
     well: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """The volume of an accepted mask beside the truth, mL."""
+
+    what: str
+    expected_ml: float
+    found_ml: float
+
+    @property
+    def deviation_percent(self) -> float:
+        """How far the found volume is from the truth, in percent of the truth."""
+        return 100 * (self.found_ml / self.expected_ml - 1)
 
 
 def run_demo(folder: Path, sample: Path) -> bool:
@@ -72,8 +96,9 @@ def run_demo(folder: Path, sample: Path) -> bool:
             console.say(f"  {line}")
         for step in ("respond", "radiomics", "deliver"):
             _run(study, step)
-        checks = compare(study, truth)
+        checks, volumes = compare(study, truth), compare_volumes(study, truth)
     _show(checks)
+    _show_volumes(volumes)
     return _close(folder, checks, time.monotonic() - started)
 
 
@@ -214,6 +239,23 @@ def compare(study: Study, truth: Toml) -> list[Check]:
     return checks
 
 
+def compare_volumes(study: Study, truth: Toml) -> list[Volume]:
+    """The volume of every accepted mask beside the truth; information, since no reader draws a volume."""
+    with study.database.session() as session:
+        (subject,) = subjects(session)
+        proposals = {each.id: each for each in every_proposal_of(session, subject)}
+        accepted = [(read, row) for read in newest_reads(session, subject) for row in read.lesions]
+    found = []
+    for read, row in accepted:
+        if row.proposal_id is not None:
+            mask = proposals[row.proposal_id]
+            name = mask.lesion.lesion_id
+            expected_ml = float(truth["lesion"][name]["at"][read.timepoint]["volume_ml"])
+            volume_ml = mask.measurement.volume_ml
+            found.append(Volume(what=f"{read.timepoint} {name}", expected_ml=expected_ml, found_ml=volume_ml))
+    return found
+
+
 def _size_checks(truth: Toml, visit: str, name: str, row: AssessmentRow) -> Iterator[Check]:
     lesion = truth["lesion"][name]["at"][visit]
     yield _same(f"{visit} {name} state", lesion["state"], row.state)
@@ -263,8 +305,22 @@ def _show(checks: Sequence[Check]) -> None:
     console.OUT.print(table)
 
 
+def _show_volumes(volumes: Sequence[Volume]) -> None:
+    table = Table(
+        title="Volumes of the accepted masks", box=None, pad_edge=False, header_style="bold", title_justify="left"
+    )
+    for column in ("what", "truth mL", "found mL", "deviation"):
+        table.add_column(column)
+    for each in volumes:
+        numbers = (f"{each.expected_ml:.2f}", f"{each.found_ml:.2f}", f"{each.deviation_percent:+.0f} %")
+        table.add_row(each.what, *numbers)
+    console.OUT.print(table)
+    console.say(DIAMETERS)
+    console.say(VOLUMES)
+
+
 def _close(folder: Path, checks: Sequence[Check], seconds: float) -> bool:
     wrong = sum(not check.well for check in checks)
-    console.say(f"{len(checks) - wrong} of {len(checks)} equal the truth; {seconds:.0f} s")
+    console.say(f"{len(checks) - wrong} of {len(checks)} sizes, states and responses equal the truth; {seconds:.0f} s")
     console.say(f"open {folder}/deliver: the report (PDF), DICOM SEG and SR, tables of measurements and features")
     return bool(checks) and not wrong

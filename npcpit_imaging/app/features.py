@@ -1,42 +1,136 @@
-"""Radiomic features of the masks that readers accepted, stored long: one row a value, with where it came from."""
+"""Masks that signed reads rest on, and their radiomic features: one row a value, with where it came from."""
 
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.radiomics.extract import extract
-from npcpit_imaging.radiomics.feature import Status
-from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, proposals_of
-from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.radiomics.feature import Feature, Status
+from npcpit_imaging.store.images import series_of, subjects
+from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, proposals_of, stored_caliper
+from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import put_features
-from npcpit_imaging.store.schema import FeatureRow, JsonObject
+from npcpit_imaging.store.schema import AssessmentRow, FeatureRow, JsonObject
+from npcpit_imaging.study.measurement import Measurement
+
+CONFIRMED = "confirmed by a reader"
+NOT_CONFIRMED = "proposal, not confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskInUse:
+    """A mask that one reader's newest signed read rests on, or the same lesion's on PET.
+
+    Args:
+        proposal: The mask and what was measured on it.
+        modality: Of its series.
+        read: The read that it belongs to.
+        row: What that read says of the lesion.
+        confirmed: Whether the reader accepted this very mask; PET masks are made beside and nobody saw them.
+    """
+
+    proposal: StoredProposal
+    modality: str
+    read: SignedRead
+    row: AssessmentRow
+    confirmed: bool
+
+    @property
+    def status(self) -> str:
+        """Confirmed or not, in words."""
+        return CONFIRMED if self.confirmed else NOT_CONFIRMED
+
+    @property
+    def by_caliper(self) -> bool:
+        """Whether the reader preferred own lines to the mask's."""
+        return self.confirmed and self.row.accepted == "caliper"
+
+    @property
+    def measurement(self) -> Measurement:
+        """What was measured on the mask, with the reader's own calipers where the reader preferred them."""
+        if not self.by_caliper:
+            return self.proposal.measurement
+        return replace(
+            self.proposal.measurement,
+            longest_diameter=stored_caliper(self.row.reader_caliper),
+            short_axis=stored_caliper(self.row.reader_short_caliper),
+            convention="reader's caliper",
+        )
+
+
+def masks_in_use(study: Study, subject: str) -> list[MaskInUse]:
+    """A subject's masks, each reader's own, by read and lesion, PET after the mask that was read."""
+    with study.database.session() as session:
+        every = {each.id: each for each in every_proposal_of(session, subject)}
+        on_pet = [each for each in proposals_of(session, subject) if each.uptake is not None]
+        modalities = {each.uid: each.modality for each in series_of(session, subject=subject)}
+        reads = newest_reads(session, subject)
+    found = []
+    for read in reads:
+        for row in read.lesions:
+            if row.proposal_id is None:
+                continue
+            seen = every[row.proposal_id]
+            place = (read.timepoint, seen.lesion.lesion_id)
+            beside = [each for each in on_pet if (each.timepoint, each.lesion.lesion_id) == place]
+            found += [
+                MaskInUse(
+                    proposal=each,
+                    modality=modalities[each.series_uid],
+                    read=read,
+                    row=row,
+                    confirmed=each.id == seen.id,
+                )
+                for each in (seen, *(each for each in beside if each.id != seen.id))
+            ]
+    return found
+
+
+def distinct_masks(study: Study, subject: str) -> dict[str, list[MaskInUse]]:
+    """A subject's different masks with everybody who uses each, by SUBJECT/VISIT/LESION/MODALITY.
+
+    Readers who accepted the same mask share it; where they did not, their codes (and for several series of one modality
+    the series) follow in the name, so that no mask takes another's place.
+    """
+    places: dict[str, dict[tuple[str, str], list[MaskInUse]]] = {}
+    for each in masks_in_use(study, subject):
+        proposal = each.proposal
+        place = f"{subject}/{proposal.timepoint}/{proposal.lesion.lesion_id}/{each.modality}"
+        places.setdefault(place, {}).setdefault((proposal.series_uid, proposal.mask_sha256), []).append(each)
+    named: dict[str, list[MaskInUse]] = {}
+    for place, masks in places.items():
+        for (series_uid, _), users in masks.items():
+            name = place if len(masks) == 1 else f"{place}/{readers_of(users)}"
+            named[name if name not in named else f"{name}/{series_uid}"] = users
+    return named
+
+
+def readers_of(users: Sequence[MaskInUse]) -> str:
+    """Codes of the readers who use a mask, in one word."""
+    return "+".join(sorted({each.read.reader for each in users}))
 
 
 def accepted_masks(study: Study) -> dict[str, StoredProposal]:
-    """Masks of the newest signed reads, and of the same lesions on PET, by SUBJECT/VISIT/LESION/MODALITY."""
-    found: dict[str, StoredProposal] = {}
+    """One proposal per different mask of the newest signed reads, and of the same lesions on PET, by their names."""
     with study.database.session() as session:
-        for subject in subjects(session):
-            accepted = {
-                row.proposal_id for read in newest_reads(session, subject) for row in read.lesions if row.proposal_id
-            }
-            every = every_proposal_of(session, subject)
-            newest = {each.id for each in proposals_of(session, subject)}
-            places = {(each.timepoint, each.lesion.lesion_id) for each in every if each.id in accepted}
-            for each in every:
-                on_pet = each.uptake is not None and each.id in newest
-                if each.id in accepted or (on_pet and (each.timepoint, each.lesion.lesion_id) in places):
-                    modality = "PT" if on_pet else "CT"
-                    found[f"{subject}/{each.timepoint}/{each.lesion.lesion_id}/{modality}"] = each
-    return found
+        codes = subjects(session)
+    return {name: first_made(users) for code in codes for name, users in distinct_masks(study, code).items()}
+
+
+def first_made(users: Sequence[MaskInUse]) -> StoredProposal:
+    """Of proposals with the same mask the first: the features are stored under it."""
+    return min((each.proposal for each in users), key=lambda each: each.id)
 
 
 def store_features(study: Study, proposal: StoredProposal) -> str:
     """Compute and store the features of one mask; a feature that cannot be computed is a row with its reason.
 
     Raises:
+        SkipCaseError: Not one feature could be computed; the rows with the reasons are stored.
         NpcpitError: The image, the mask or the settings cannot be used.
     """
     volume = open_series(study, proposal.series_uid)
@@ -63,4 +157,12 @@ def store_features(study: Study, proposal: StoredProposal) -> str:
     with study.database.session() as session:
         put_features(session, proposal.id, settings.digest, rows)
     computed = sum(feature.status is Status.COMPUTED for feature in table.features)
+    if not computed:
+        raise SkipCaseError(f"no feature computed: {_main_reason(table.features)}")
     return f"{computed} of {len(rows)} features computed"
+
+
+def _main_reason(features: Sequence[Feature]) -> str:
+    """Why most features have no value."""
+    ((reason, count),) = Counter(feature.reason for feature in features).most_common(1)
+    return f"{reason} ({count} of {len(features)})"

@@ -53,7 +53,13 @@ class SegmentedLesion:
 
 
 def write_seg(
-    path: Path, lesions: Sequence[SegmentedLesion], *, sources: Sequence[Path], created: datetime | None = None
+    path: Path,
+    lesions: Sequence[SegmentedLesion],
+    *,
+    sources: Sequence[Path],
+    created: datetime | None = None,
+    confirmed: bool = True,
+    label: str = "",
 ) -> None:
     """Write a binary SEG, a segment per lesion; overlapping lesions are kept apart.
 
@@ -62,6 +68,8 @@ def write_seg(
         lesions: At least one, none empty, all on the voxels of the source series.
         sources: Files of the series that was segmented.
         created: When the masks were accepted; now where not given. The same inputs and moment give the same bytes.
+        confirmed: False for masks that no reader saw.
+        label: What must be said wherever the read is shown, e.g. that it was scripted.
 
     Raises:
         InputError: There is no lesion, one is there twice, or a mask is empty.
@@ -73,16 +81,37 @@ def write_seg(
     images = read_sources(sources)
     pixels = _pixels(lesions, source_slices(images))
     identity = [f"{each.lesion!r} {each.mask.digest} {each.algorithm} {each.version}" for each in lesions]
-    identity += [images[0].SeriesInstanceUID, moment.isoformat(), npcpit_imaging.__version__]
+    identity += [images[0].SeriesInstanceUID, moment.isoformat(), npcpit_imaging.__version__, str(confirmed), label]
     try:
         with quiet():
             segmentation = _segmentation(lesions, images, pixels, identity)
+            segmentation.SeriesDescription = labelled("Lesions (SEG)", label=label, confirmed=confirmed)
+            segmentation.ContentDescription = said_of(label, confirmed=confirmed)
             stamp(segmentation, moment, identity)
             segmentation.save_as(path)
     except NpcpitError:
         raise
     except Exception as error:  # highdicom raises many kinds for sources it cannot use
         raise DicomError(f"SEG: cannot be built from this series ({type(error).__name__}: {error})") from error
+
+
+def labelled(description: str, *, label: str, confirmed: bool) -> str:
+    """A description behind what must be said first: that a reader did not confirm it, and the head of the read's label.
+
+    Example:
+        >>> labelled("Lesions (SEG)", label="SCRIPTED READ: by the demo", confirmed=False)
+        'PROPOSAL: SCRIPTED READ: Lesions (SEG)'
+    """
+    heads = [] if confirmed else ["PROPOSAL"]
+    heads += [label.split(":", maxsplit=1)[0].strip()] if label else []
+    return ": ".join([*heads, description])[:LONG_STRING].strip()
+
+
+def said_of(label: str, *, confirmed: bool) -> str:
+    """Whose the content is, as far as a label of DICOM has room."""
+    words = [] if confirmed else ["Proposal, not confirmed by a reader"]
+    words += [label.rstrip(".")] if label else []
+    return (". ".join(words) or "Lesions accepted by a reader")[:LONG_STRING].strip()
 
 
 def _require_lesions(lesions: Sequence[SegmentedLesion]) -> None:

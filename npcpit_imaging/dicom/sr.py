@@ -18,7 +18,7 @@ from npcpit_imaging.dicom import report_codes as code
 from npcpit_imaging.dicom.anatomy import CATEGORY, LESION, MASS, site_codes
 from npcpit_imaging.dicom.derived import derived_uid, stamp
 from npcpit_imaging.dicom.header import quiet
-from npcpit_imaging.dicom.seg import MANUFACTURER
+from npcpit_imaging.dicom.seg import MANUFACTURER, labelled, said_of
 from npcpit_imaging.dicom.seg_read import segment_frames, segments
 from npcpit_imaging.dicom.source_images import (
     IN_PLACE_VOXELS,
@@ -69,6 +69,8 @@ def write_sr(
     timepoint: str,
     timepoint_order: int,
     created: datetime | None = None,
+    confirmed: bool = True,
+    label: str = "",
 ) -> None:
     """Write a Comprehensive 3D SR: per lesion a group of volume and uptake, and one of long and short axis.
 
@@ -81,6 +83,9 @@ def write_sr(
         timepoint: The visit's name.
         timepoint_order: 0 for the baseline.
         created: When the read was signed; now where not given. The same inputs and moment give the same bytes.
+        confirmed: False for numbers that no reader saw: the report is then partial and preliminary, observed by this
+            program alone, and says that it is a proposal.
+        label: What must be said wherever the read is shown, e.g. that it was scripted.
 
     Raises:
         InputError: There is no lesion, or its segment in the SEG is another lesion's.
@@ -101,16 +106,19 @@ def write_sr(
             )
             groups: Groups = [group for each in lesions for group in _groups(each, context)]
             identity = [repr(lesions), str(segmentation.SOPInstanceUID), reader, timepoint, str(timepoint_order)]
-            identity += [moment.isoformat(), npcpit_imaging.__version__]
+            identity += [moment.isoformat(), npcpit_imaging.__version__, str(confirmed), label]
             report = report_of(
                 groups,
                 segmentation,
                 images,
-                observers=reader_and_device(reader),
-                description="Lesion measurements (SR)",
+                observers=reader_and_device(reader) if confirmed else device_alone(),
+                description=labelled("Lesion measurements (SR)", label=label, confirmed=confirmed),
                 series_number=901,
                 identity=identity,
+                is_complete=confirmed,
             )
+            if label or not confirmed:
+                report.CompletionFlagDescription = said_of(label, confirmed=confirmed)
             stamp(report, moment, identity)
             report.save_as(path)
     except NpcpitError:
@@ -145,6 +153,7 @@ def report_of(
     description: str,
     series_number: int,
     identity: Sequence[str],
+    is_complete: bool = True,
 ) -> sr.Comprehensive3DSR:
     """Build a report (TID 1500) on a segmentation and the images under it.
 
@@ -168,8 +177,8 @@ def report_of(
         sop_instance_uid=derived_uid("sr instance", *identity),
         instance_number=1,
         manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=True,  # the read is signed; verification would need an organisation's name
+        is_complete=is_complete,
+        is_final=is_complete,  # the read is signed; verification would need an organisation's name
         series_description=description,
     )
     report.ManufacturerModelName, report.SoftwareVersions = MANUFACTURER, npcpit_imaging.__version__
@@ -186,6 +195,11 @@ def reader_and_device(reader: str) -> sr.ObservationContext:
     return sr.ObservationContext(
         observer_person_context=sr.ObserverContext(codes.DCM.Person, person), observer_device_context=device()
     )
+
+
+def device_alone() -> sr.ObservationContext:
+    """Nobody observed but this program."""
+    return sr.ObservationContext(observer_device_context=device())
 
 
 def device() -> sr.ObserverContext:

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,6 +14,12 @@ from npcpit_imaging.report.key_image import KeyImage
 
 PAGE_INCHES = (11.69, 8.27)
 """A4, landscape."""
+
+ROW_HEIGHT, LINE_HEIGHT, TABLE_WIDTH = 0.0285, 0.019, 0.92
+"""Of a table's row, of a further line in it, of the whole table, as fractions of the page."""
+
+FOOT_TOP = 0.06
+"""Nothing but the foot stands below this height."""
 
 CHARACTERS_ACROSS = 190
 """Characters of a table's font that fit across the page."""
@@ -59,11 +65,12 @@ class SizeCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One page of pictures, in rows of `columns`."""
+    """One page of pictures, in rows of `columns`, with a line of text below the title."""
 
     title: str
     pictures: tuple[KeyImage, ...]
     columns: int = 4
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +84,8 @@ class CaseReport:
         timepoints: Names of the time points in order.
         sum_curve: Sum of diameters over the time points.
         lesion_curves: One per lesion.
-        tables: Responses and sizes.
+        tables: Responses and sizes, on the first page.
+        details: Visits, reasons, findings, on pages of their own.
         panels: Key images, a page each.
         notes: What a reader of the report must know, e.g. that the read was scripted.
     """
@@ -89,6 +97,7 @@ class CaseReport:
     sum_curve: SizeCurve
     lesion_curves: tuple[SizeCurve, ...]
     tables: tuple[Table, ...]
+    details: tuple[Table, ...] = ()
     panels: tuple[Panel, ...] = ()
     notes: tuple[str, ...] = field(default_factory=tuple)
 
@@ -97,7 +106,8 @@ def write_case_report(report: CaseReport, path: Path) -> None:
     """Write a report as PDF; the same report gives the same bytes (no creation date inside)."""
     metadata = {"Title": f"{report.title}: {report.subject}", "Creator": "npcpit_imaging", "CreationDate": None}
     with mpl.rc_context({"font.family": "DejaVu Sans", "text.color": INK, "axes.labelcolor": INK, "pdf.fonttype": 42}):
-        pages = [_summary_page(report), *(_panel_page(report, panel) for panel in report.panels)]
+        pages = [_summary_page(report), *_detail_pages(report)]
+        pages += [_panel_page(report, panel) for panel in report.panels]
         with PdfPages(path, metadata=metadata) as pdf:
             for number, page in enumerate(pages, start=1):
                 _foot(page, f"{report.subject}   page {number} of {len(pages)}")
@@ -129,9 +139,46 @@ def _summary_page(report: CaseReport) -> Figure:
     return page
 
 
+def _detail_pages(report: CaseReport) -> list[Figure]:
+    """Pages of tables; a table that does not fit goes on, row by row, on the next page."""
+    pages: list[Figure] = []
+    top = 0.0
+    for table in report.details:
+        for part in _parts(table):
+            if not pages or top - _height(part) < FOOT_TOP:
+                pages.append(Figure(figsize=PAGE_INCHES))
+                _head(pages[-1], "Visits, reasons and findings", f"Subject {report.subject}")
+                top = 0.92
+            top = _draw_table(pages[-1], part, top)
+    return pages
+
+
+def _parts(table: Table) -> list[Table]:
+    """A table in pieces that each fit a page."""
+    parts = [replace(table, rows=())]
+    for row in table.rows:
+        longer = replace(parts[-1], rows=(*parts[-1].rows, row))
+        if parts[-1].rows and _height(longer) > 0.92 - FOOT_TOP:
+            longer = replace(table, title=f"{table.title} (continued)", rows=(row,))
+            parts.append(longer)
+        parts[-1] = longer
+    return parts
+
+
+def _height(table: Table) -> float:
+    """Height of a drawn table as a fraction of the page."""
+    lines = [max(cell.count("\n") for cell in _cells(table, row)) for row in table.rows]
+    return 0.072 + len(lines) * ROW_HEIGHT + sum(lines) * LINE_HEIGHT
+
+
+def _cells(table: Table, row: Sequence[str]) -> list[str]:
+    total = sum(table.widths)
+    return [_wrapped(cell, TABLE_WIDTH * part / total) for cell, part in zip(row, table.widths, strict=True)]
+
+
 def _draw_table(page: Figure, table: Table, top: float) -> float:
     """Draw a table whose title is at `top` and return where the next thing may begin."""
-    row_height, line_height, left, width = 0.0285, 0.019, 0.04, 0.92
+    row_height, line_height, left, width = ROW_HEIGHT, LINE_HEIGHT, 0.04, TABLE_WIDTH
     page.text(left, top - 0.022, table.title, fontsize=10, weight="bold")
     total = sum(table.widths)
     edges = [left + width * sum(table.widths[:index]) / total for index in range(len(table.widths))]
@@ -141,7 +188,7 @@ def _draw_table(page: Figure, table: Table, top: float) -> float:
     for row in table.rows:
         page.add_artist(mpl.lines.Line2D([left, left + width], [y - 0.0075] * 2, color=RULE, linewidth=0.6))
         y -= row_height
-        cells = [_wrapped(cell, width * part / total) for cell, part in zip(row, table.widths, strict=True)]
+        cells = _cells(table, row)
         for edge, cell in zip(edges, cells, strict=True):
             for number, line in enumerate(cell.split("\n")):
                 page.text(edge, y - number * line_height, line, fontsize=8)
@@ -212,6 +259,7 @@ def _name_curves(axes: Axes, places: Sequence[int], report: CaseReport) -> None:
 def _panel_page(report: CaseReport, panel: Panel) -> Figure:
     page = Figure(figsize=PAGE_INCHES)
     _head(page, panel.title, f"Subject {report.subject}")
+    page.text(0.04, 0.915, _wrapped(panel.note, TABLE_WIDTH), fontsize=8, color=MUTED, va="top")
     columns = min(panel.columns, max(1, len(panel.pictures)))
     rows = -(-len(panel.pictures) // columns)
     width, height = 0.92 / columns, 0.84 / max(rows, 1)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-PLACE = ["subject", "timepoint", "lesion", "tracking_uid", "series_uid", "on_pet", "settings_sha256"]
-"""What names one row of the wide table; values under different settings never share a row."""
+PLACE = [
+    *("subject", "timepoint", "lesion", "tracking_uid", "series_uid", "modality", "on_pet"),
+    *("mask_sha256", "mask_status", "readers", "read_label", "settings_sha256"),
+]
+"""What names one row of the wide table; values of different masks or settings never share a row."""
 
 
 def write_features(folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -20,6 +23,7 @@ def write_features(folder: Path, rows: Sequence[Mapping[str, object]]) -> None:
     long.to_csv(folder / "features.csv", index=False)
     long.to_parquet(folder / "features.parquet", index=False)
     if long.empty:
+        (folder / "features_wide.parquet").unlink(missing_ok=True)  # of masks that nobody uses any more
         return
     named = long.assign(column=long["filter"].where(long["filter"] == "", long["filter"] + "_") + long["tag"])
     wide = named.pivot(index=PLACE, columns="column", values="value").reset_index()

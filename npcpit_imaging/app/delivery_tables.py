@@ -1,0 +1,167 @@
+"""The rows of a study's tables: what each reader says of each lesion, the responses, the features of masks in use."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy.orm import Session
+
+from npcpit_imaging.app.features import (
+    CONFIRMED,
+    NOT_CONFIRMED,
+    MaskInUse,
+    distinct_masks,
+    first_made,
+    readers_of,
+)
+from npcpit_imaging.app.respond import to_csv
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.response.answers import Answer, flat_lesions
+from npcpit_imaging.response.columns import FINDING_COLUMNS, LESION_COLUMNS, SUBJECT_COLUMNS, TIMEPOINT_COLUMNS
+from npcpit_imaging.store.images import subjects
+from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, lesions_of
+from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.store.results import features, responses_of
+from npcpit_imaging.store.schema import FeatureRow
+
+LEVELS = {
+    "timepoint": TIMEPOINT_COLUMNS,
+    "lesion": LESION_COLUMNS,
+    "subject": SUBJECT_COLUMNS,
+    "finding": FINDING_COLUMNS,
+}
+"""Levels of responses, a file each, with their first columns."""
+
+
+def response_rows(session: Session, subject: str, level: str) -> list[Answer]:
+    """A subject's responses of one level, lesions a row per visit, each with the label of its reader's reads."""
+    labels: dict[str, set[str]] = {}
+    for read in newest_reads(session, subject):
+        labels.setdefault(read.reader, set()).update({read.label} - {""})
+    rows: list[Answer] = [
+        {
+            "subject": subject,
+            "reader": row.reader,
+            **cast("Answer", row.values),  # written from answers, so JSON
+            "read_label": "; ".join(sorted(labels.get(row.reader, ()))),
+        }
+        for row in responses_of(session, subject)
+        if row.level == level
+    ]
+    return flat_lesions(rows) if level == "lesion" else rows
+
+
+def write_responses(study: Study) -> int:
+    """Write responses_LEVEL.csv by the rules of ``npcpit respond`` and return how many rows there are."""
+    count = 0
+    for level, columns in LEVELS.items():
+        with study.database.session() as session:
+            rows = [row for code in subjects(session) for row in response_rows(session, code, level)]
+        write_table(study.deliver / f"responses_{level}.csv", rows, columns)
+        count += len(rows)
+    return count
+
+
+def write_table(path: Path, rows: Sequence[Answer], columns: Sequence[str] = ()) -> None:
+    """Write rows as CSV: lists of words joined by spaces, other lists and dicts as JSON."""
+    path.write_text(to_csv(rows, columns), encoding="utf-8", newline="")
+
+
+def measurement_rows(session: Session, subject: str) -> list[Answer]:
+    """What each reader says of each lesion, with the mask's own numbers beside the confirmed ones."""
+    lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
+    proposals = {each.id: each for each in every_proposal_of(session, subject)}
+    rows: list[Answer] = []
+    for read in newest_reads(session, subject):
+        for row in read.lesions:
+            lesion = lesions[row.tracking_uid]
+            proposal = proposals.get(row.proposal_id) if row.proposal_id else None
+            pet = None if proposal is None else _on_pet(proposals.values(), read.timepoint, lesion.lesion_id)
+            on_pet = None if pet is None else pet.uptake
+            rows.append(
+                {
+                    "subject": subject,
+                    "timepoint": read.timepoint,
+                    "date": read.date.isoformat(),
+                    "reader": read.reader,
+                    "read_version": read.version,
+                    "read_label": read.label,
+                    "lesion": lesion.lesion_id,
+                    "tracking_uid": lesion.tracking_uid,
+                    "role": lesion.role.value,
+                    "organ": lesion.organ,
+                    "location": lesion.location,
+                    "nodal": lesion.nodal,
+                    "irradiated": lesion.irradiated,
+                    "state": row.state,
+                    "accepted": row.accepted,
+                    "longest_diameter_mm": _rounded(row.longest_diameter_mm),
+                    "short_axis_mm": _rounded(row.short_axis_mm),
+                    "mask_longest_diameter_mm": None
+                    if proposal is None
+                    else _rounded(proposal.measurement.longest_diameter_mm),
+                    "mask_short_axis_mm": None if proposal is None else _rounded(proposal.measurement.short_axis_mm),
+                    "volume_ml": None if proposal is None else _rounded(proposal.measurement.volume_ml),
+                    "series_uid": None if proposal is None else proposal.series_uid,
+                    "mask_sha256": None if proposal is None else proposal.mask_sha256,
+                    "segmenter": None if proposal is None else str(proposal.segmenter["name"]),
+                    "convention": None if proposal is None else proposal.measurement.convention,
+                    "suv_max": None if on_pet is None else _rounded(on_pet.suv_max),
+                    "suv_peak": None if on_pet is None else _rounded(on_pet.suv_peak),
+                    "mtv_ml": None if on_pet is None else _rounded(on_pet.mtv_ml),
+                    "pet_status": None if pet is None else CONFIRMED if pet.id == row.proposal_id else NOT_CONFIRMED,
+                    "field": row.field,
+                    "comment": row.comment,
+                    "findings": "; ".join(str(finding["text"]) for finding in row.findings),
+                }
+            )
+    return rows
+
+
+def _on_pet(proposals: Iterable[StoredProposal], timepoint: str, lesion_id: str) -> StoredProposal | None:
+    """The newest mask of a lesion on the visit's PET."""
+    here = [each for each in proposals if (each.timepoint, each.lesion.lesion_id) == (timepoint, lesion_id)]
+    return next((each for each in reversed(here) if each.uptake is not None), None)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def feature_rows(study: Study) -> list[dict[str, object]]:
+    """Features of the masks in use: a mask that readers share has one set; superseded masks have none here."""
+    with study.database.session() as session:
+        codes, stored = subjects(session), features(session)
+    used = {first_made(users).id: users for code in codes for users in distinct_masks(study, code).values()}
+    return [_feature(row, used[row.proposal_id]) for row in stored if row.proposal_id in used]
+
+
+def _feature(row: FeatureRow, users: Sequence[MaskInUse]) -> dict[str, object]:
+    """One value; without the moment it was computed, which beside shifted dates would give the shift away."""
+    proposal = first_made(users)
+    return {
+        "subject": proposal.subject,
+        "timepoint": proposal.timepoint,
+        "lesion": proposal.lesion.lesion_id,
+        "tracking_uid": proposal.lesion.tracking_uid,
+        "series_uid": proposal.series_uid,
+        "modality": users[0].modality,
+        "on_pet": proposal.uptake is not None,
+        "mask_sha256": proposal.mask_sha256,
+        "mask_status": CONFIRMED if any(each.confirmed for each in users) else NOT_CONFIRMED,
+        "readers": readers_of(users),
+        "read_label": "; ".join(sorted({each.read.label for each in users if each.read.label})),
+        "filter": row.filter,
+        "tag": row.tag,
+        "code": row.code,
+        "family": row.family,
+        "value": row.value,
+        "unit": row.unit,
+        "status": row.status,
+        "reason": row.reason,
+        "settings_sha256": row.settings_sha256,
+        **{
+            name: value if isinstance(value, int | float | str) else str(value)
+            for name, value in row.provenance.items()
+        },
+    }
