@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from npcpit_imaging.app.receiver_site import receiver_settings
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.config.pacs import Login, PacsKind, PacsSite, Retrieve
 from npcpit_imaging.dicom.archive import Archive
@@ -13,7 +14,6 @@ from npcpit_imaging.dicom.inbox import Inbox
 from npcpit_imaging.dicom.pacs import DimseArchive
 from npcpit_imaging.dicom.receipt import Outcome
 from npcpit_imaging.dicom.receiver import Receiver
-from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
 from npcpit_imaging.dicom.spool import Spool
 from npcpit_imaging.dicom.web import WebServer
 from npcpit_imaging.errors import ConfigError, InputError
@@ -47,11 +47,7 @@ def open_archive(study: Study, pacs: PacsSite, spool: Spool, inbox: Inbox) -> It
 
 
 def _receiver(study: Study, spool: Spool, inbox: Inbox) -> Receiver:
-    site = study.site.receiver
-    settings = ReceiverSettings(
-        host=site.host, port=site.port, ae_title=site.ae_title, allowed_calling_ae_titles=site.peers or None
-    )
-    return Receiver(settings, spool, lambda _: inbox.count(Outcome.STORED))
+    return Receiver(receiver_settings(study), spool, lambda _: inbox.count(Outcome.STORED))
 
 
 def _secret(folder: Path, pacs: PacsSite) -> str:

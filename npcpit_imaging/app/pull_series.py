@@ -9,6 +9,7 @@ from npcpit_imaging.app.pull_report import PulledSeries, PullStatus
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.archive import Archive, InstanceAnswer, SeriesAnswer
 from npcpit_imaging.errors import NpcpitError, PeerLostError, PeerRefusedError
+from npcpit_imaging.store.completeness import mark_complete, mark_incomplete
 from npcpit_imaging.store.pulls import PulledRecord, PulledState, PullLedger
 
 
@@ -156,6 +157,8 @@ class SeriesPull:
         missing = tuple(uid for uid in course.expected if uid not in held)
         if course.expected:
             self._record(course, PulledState.COMPLETE if status is PullStatus.COMPLETE else PulledState.INCOMPLETE)
+        if held:
+            self._tell_store(course, status, reason)
         return PulledSeries(
             series_uid=course.uid,
             modality=course.series.modality,
@@ -167,6 +170,15 @@ class SeriesPull:
             reason=reason,
             missing=missing,
         )
+
+    def _tell_store(self, course: Course, status: PullStatus, reason: str) -> None:
+        """Give the series its state where everybody looks; the ledger keeps the original UIDs of what is missing."""
+        with self._study.database.session() as session:
+            if status is PullStatus.COMPLETE:
+                expected = [self._intake.uid_in_study(uid) for uid in course.expected]
+                mark_complete(session, course.uid, expected=expected)
+            else:
+                mark_incomplete(session, course.uid, expected=len(course.expected), reason=reason)
 
     def _record(self, course: Course, state: PulledState) -> None:
         held = self._intake.held(course.expected)
