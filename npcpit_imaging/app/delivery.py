@@ -12,10 +12,12 @@ from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
 from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.radiomics_report import reported_features
 from npcpit_imaging.app.responses import shifted_moment, stored_case
 from npcpit_imaging.app.sdtm import export_cases
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.dicom.radiomics_sr import write_radiomics_sr
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
 from npcpit_imaging.dicom.sr import MeasuredLesion, write_sr
 from npcpit_imaging.errors import InputError, ResponseError
@@ -175,7 +177,35 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
         confirmed=first.confirmed,
         label=read.label,
     )
-    return [(seg, "SEG"), (sr, "SR")]
+    return [(seg, "SEG"), (sr, "SR"), *_write_radiomics(study, masks, stem, seg=seg, sources=sources, order=order)]
+
+
+def _write_radiomics(
+    study: Study, masks: Sequence[MaskInUse], stem: Path, *, seg: Path, sources: Sequence[Path], order: int
+) -> list[tuple[Path, str]]:
+    """Write the features of a SEG's lesions as an SR, where there are any; a feature without a DICOM code is left out."""
+    first = masks[0]
+    read, volume = first.read, open_series(study, first.proposal.series_uid)
+    settings = study.imaging(volume.modality).radiomics
+    with study.database.session() as session:
+        rows = features(session)
+    lesions = reported_features([each.proposal for each in masks], rows, settings_sha256=settings.digest)
+    lesions = [each for each in lesions if any(feature.value is not None for feature in each.features)]
+    if not lesions:
+        return []
+    path = stem.with_name(f"{stem.name}_RADIOMICS_SR.dcm")
+    write_radiomics_sr(
+        path,
+        lesions,
+        seg=seg,
+        sources=sources,
+        timepoint=read.timepoint,
+        timepoint_order=order,
+        created=shifted_moment(study, read.subject, read.signed),
+        confirmed=first.confirmed,
+        label=read.label,
+    )
+    return [(path, "radiomics SR")]
 
 
 def deliver_tables(study: Study) -> str:

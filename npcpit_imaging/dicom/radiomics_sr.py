@@ -14,6 +14,7 @@ from pydicom.sr.coding import Code
 from npcpit_imaging.dicom import report_codes as code
 from npcpit_imaging.dicom.derived import stamp
 from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.seg import labelled, said_of
 from npcpit_imaging.dicom.source_images import read_sources, source_slices
 from npcpit_imaging.dicom.sr import (
     Context,
@@ -96,6 +97,8 @@ def write_radiomics_sr(
     timepoint: str,
     timepoint_order: int,
     created: datetime | None = None,
+    confirmed: bool = True,
+    label: str = "",
 ) -> tuple[Finding, ...]:
     """Write a Comprehensive 3D SR with a group of features a lesion.
 
@@ -109,6 +112,8 @@ def write_radiomics_sr(
         timepoint: The visit's name.
         timepoint_order: 0 for the baseline.
         created: When they were computed; now where not given. The same inputs and moment give the same bytes.
+        confirmed: Whether a reader confirmed the masks.
+        label: What must be said wherever the read is shown, e.g. that it was scripted.
 
     Returns:
         Findings that name every feature left out: without a code in DICOM, without a value, of a response map.
@@ -131,16 +136,18 @@ def write_radiomics_sr(
             )
             groups: Groups = [_group(each, context) for each in lesions]
             identity = [repr(lesions), str(segmentation.SOPInstanceUID), timepoint, str(timepoint_order)]
-            identity += [moment.isoformat(), "radiomics"]
+            identity += [moment.isoformat(), "radiomics", str(confirmed), label]
             report = report_of(
                 groups,
                 segmentation,
                 images,
                 observers=sr.ObservationContext(observer_device_context=device()),
-                description="Radiomic features (SR)",
+                description=labelled("Radiomic features (SR)", label=label, confirmed=confirmed),
                 series_number=902,
                 identity=identity,
             )
+            if label or not confirmed:
+                report.CompletionFlagDescription = said_of(label, confirmed=confirmed)
             stamp(report, moment, identity)
             report.save_as(path)
     except NpcpitError:
