@@ -73,7 +73,10 @@ def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
             _registration_table(study, subject, points[1:]),
             _finding_table(answers),
         ),
-        panels=(*key_image_panels(study, subject, reader, points), *registration_panels(study, subject, points)),
+        panels=(
+            *key_image_panels(study, subject, reader, points),
+            *registration_panels(study, subject, reader, points),
+        ),
         notes=tuple(sorted({read.label for read in reads if read.label})),
     )
 
@@ -107,7 +110,9 @@ def _best_table(values: Mapping[str, object]) -> Table:
     ]
     immune = values.get("irecist_bor")
     if immune is not None:
-        rows.append(("iRECIST", str(immune), DASH, f"progression confirmed: {_text(values.get('irecist_pd_date'))}"))
+        rows.append(
+            ("iRECIST", str(immune), DASH, f"date of iRECIST progression: {_text(values.get('irecist_pd_date'))}")
+        )
     header = ("", "response", "date", "why")
     return Table(title="Best response and why", header=header, rows=tuple(rows), widths=(1.6, 0.8, 1, 6))
 

@@ -14,7 +14,7 @@ from npcpit_imaging.errors import InputError
 from npcpit_imaging.registration.checkerboard import CheckPlane, check_planes
 from npcpit_imaging.report.case_report import Panel
 from npcpit_imaging.report.key_image import KeyImage, Window, key_image
-from npcpit_imaging.store.lesions import StoredProposal, proposals_of
+from npcpit_imaging.store.lesions import StoredProposal
 from npcpit_imaging.store.results import registration_between
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.transform import RigidTransform
@@ -73,13 +73,13 @@ def _window(display: DisplaySettings, volume: Volume) -> Window:
     return Window(low=chosen_low, high=max(chosen_high, chosen_low + 1e-6))
 
 
-def registration_panels(study: Study, subject: str, points: Sequence[str]) -> list[Panel]:
+def registration_panels(study: Study, subject: str, reader: str, points: Sequence[str]) -> list[Panel]:
     """Checkerboards of each follow-up and the baseline through the largest lesion, after registration and before."""
-    with study.database.session() as session:
-        found = [each for each in proposals_of(session, subject) if each.uptake is None]
+    used = [each for each in masks_in_use(study, subject) if each.read.reader == reader and each.confirmed]
     panels = []
     for name in points[1:]:
-        here = [each for each in found if each.timepoint == name and each.measurement.longest_diameter is not None]
+        here = [each.proposal for each in used if each.read.timepoint == name and each.modality == Modality.CT]
+        here = [each for each in here if each.measurement.longest_diameter is not None]
         if here and has_transform(study, subject, name):
             panels.append(
                 _registration_panel(study, subject, name, max(here, key=lambda each: each.measurement.volume_ml))

@@ -20,10 +20,22 @@ SDTMIG = "MDV.SDTMIG.3.4"
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
-def write_xpt(dataset: Dataset, path: Path) -> None:
+XPT_MOMENTS = (80 + 64, 2 * 80, 5 * 80 + 64, 6 * 80)
+"""Where a transport file holds its four moments (library and member, created and modified; SAS TS-140), 16 bytes."""
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+
+def write_xpt(dataset: Dataset, path: Path, *, created: datetime) -> None:
     """Write a dataset as SAS transport version 5; text is as long as its longest value.
 
-    The library writes the moment of writing into the file's header: equal rows give equal files but for it.
+    The library writes this computer's clock into the headers; the given moment takes its place, so that equal rows give
+    equal files and no true date stands beside shifted ones.
+
+    Args:
+        dataset: What to write.
+        path: Where to.
+        created: The files' own moment.
 
     Raises:
         InputError: A name, label or text is longer than version 5 can hold, or the file cannot be written.
@@ -41,8 +53,17 @@ def write_xpt(dataset: Dataset, path: Path) -> None:
             table_name=dataset.spec.name,
             file_format_version=5,
         )
+        _stamp_xpt(path, created)
     except (OSError, pyreadstat.PyreadstatError) as error:
         raise InputError(f"{path.name}: cannot be written: {error}") from error
+
+
+def _stamp_xpt(path: Path, moment: datetime) -> None:
+    words = f"{moment:%d}{MONTHS[moment.month - 1]}{moment:%y:%H:%M:%S}".encode("ascii")
+    with path.open("r+b") as file:
+        for offset in XPT_MOMENTS:
+            file.seek(offset)
+            file.write(words)
 
 
 def _refuse_too_long(dataset: Dataset, variable: Variable) -> None:
@@ -139,7 +160,7 @@ def write_datasets(datasets: Iterable[Dataset], folder: Path, *, study_id: str, 
         if not dataset.rows and dataset.spec.name not in FINDINGS:
             _remove(xpt, xpt.with_suffix(".json"))  # an empty one is not submitted, and an older export's is not ours
             continue
-        write_xpt(dataset, xpt)
+        write_xpt(dataset, xpt, created=created)
         write_dataset_json(dataset, xpt.with_suffix(".json"), study_id=study_id, created=created)
         written += [xpt, xpt.with_suffix(".json")]
     return written

@@ -162,7 +162,7 @@ def test_qualifier_names_and_labels_fit_even_when_they_go_on() -> None:
 def test_text_that_does_not_fit_is_refused_not_cut(tmp_path: Path) -> None:
     found = tabulated(seen("BASELINE", date(2026, 1, 5), method="x" * 201))
     with pytest.raises(InputError, match=r"TR\.TRMETHOD: expected at most 200 bytes, found 201"):
-        write_xpt(found.datasets["TR"], tmp_path / "tr.xpt")
+        write_xpt(found.datasets["TR"], tmp_path / "tr.xpt", created=datetime(2024, 3, 9, tzinfo=UTC))
     with pytest.raises(InputError, match="qualifier ORGAN"):
         tabulated(seen("BASELINE", date(2026, 1, 5), organ="x" * 201))
 
@@ -170,7 +170,7 @@ def test_text_that_does_not_fit_is_refused_not_cut(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_fault_with_the_files_name(tmp_path: Path) -> None:
     found = tabulated(seen("BASELINE", date(2026, 1, 5)))
     with pytest.raises(InputError, match=r"tr\.xpt"):
-        write_xpt(found.datasets["TR"], tmp_path / "none" / "tr.xpt")
+        write_xpt(found.datasets["TR"], tmp_path / "none" / "tr.xpt", created=datetime(2024, 3, 9, tzinfo=UTC))
 
 
 def test_missing_numbers_are_null_and_missing_text_is_empty_in_dataset_json() -> None:

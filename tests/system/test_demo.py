@@ -1,20 +1,33 @@
 """The demo from DICOM over the network to a delivered folder: equal to the truth, conformant, one number everywhere."""
 
+import json
+import shutil
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from highdicom.seg import segread
 from PIL import Image
 
 from npcpit_imaging import cli
-from npcpit_imaging.app.demo import run_demo
+from npcpit_imaging.app.demo import SUBJECT, run_demo
+from npcpit_imaging.app.features import accepted_masks
 from npcpit_imaging.app.pipelines import PIPELINES, run_pipeline
-from npcpit_imaging.app.study import open_study
+from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.reading import record_reads
+from npcpit_imaging.app.series import open_series
+from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.dicom.sr_read import read_sr
 from npcpit_imaging.flow.run import Status
+from npcpit_imaging.store.lesions import proposals_of, put_proposal
+from npcpit_imaging.store.results import features
+from npcpit_imaging.volume.files import write_mask
+from npcpit_imaging.volume.volume import Mask
 
 SAMPLE = Path(__file__).parents[2] / "sample_dicom"
 IDENTIFIERS = (b"SYN-0001", b"SYNTHETIC", b"2.25.49018086514087222551448796073459732216")
@@ -81,6 +94,34 @@ def test_an_absent_lesion_has_no_number_and_the_scripted_read_is_labelled(measur
     assert measured.read_label.str.startswith("SCRIPTED").all()
 
 
+def test_pet_values_are_marked_as_proposals_in_table_seg_and_sr(study: Path, measured: pd.DataFrame):
+    seen = measured[measured.state == "measured"]
+    assert (seen.pet_status == "proposal, not confirmed").all()
+    for path in sorted((study / "deliver").rglob("*_SR.dcm")):
+        report = pydicom.dcmread(path)
+        on_pet = "_PT_" in path.name
+        flags = (report.CompletionFlag, report.VerificationFlag, report.PreliminaryFlag)
+        assert flags == (("PARTIAL" if on_pet else "COMPLETE"), "UNVERIFIED", ("PRELIMINARY" if on_pet else "FINAL"))
+        assert ("not confirmed" in report.CompletionFlagDescription) is on_pet
+        assert ("SCRIPTED^" in str(report)) is not on_pet, "nobody but the program observed the PET"
+
+
+def test_every_dicom_object_of_a_labelled_read_shows_the_label(study: Path):
+    for path in (study / "deliver").rglob("*.dcm"):
+        assert "SCRIPTED READ" in pydicom.dcmread(path).SeriesDescription, path.name
+
+
+def test_response_tables_hold_words_and_json_and_no_python(study: Path):
+    rows = pd.read_csv(study / "deliver" / "responses_timepoint.csv", dtype=str, keep_default_na=False)
+    assert rows.new_lesions.tolist() == ["", "N01"]
+    assert json.loads(rows.fired[0])["numbers"] == {"sum_mm": 43.6, "baseline_mm": 69.5}
+    lesions = pd.read_csv(study / "deliver" / "responses_lesion.csv", dtype=str, keep_default_na=False)
+    assert lesions.timepoint.tolist() == ["FU1", "FU2"] * 3
+    for path in (study / "deliver").glob("*.csv"):
+        assert "['" not in path.read_text(), path.name
+        assert "{'" not in path.read_text(), path.name
+
+
 def test_features_are_long_and_wide_and_a_refused_one_has_its_reason(study: Path):
     long = pd.read_parquet(study / "deliver" / "features.parquet")
     wide = pd.read_parquet(study / "deliver" / "features_wide.parquet")
@@ -95,8 +136,8 @@ def test_the_pdf_has_a_page_of_pictures_per_visit_and_registration(study: Path, 
     (report,) = (study / "deliver").rglob("*_report.pdf")
     subprocess.run([pdftoppm, "-r", "40", "-png", report, tmp_path / "page"], check=True)
     pages = [np.asarray(Image.open(path).convert("L")) for path in sorted(tmp_path.glob("*.png"))]
-    assert len(pages) == 1 + 3 + 2
-    for page in pages[1:]:
+    assert len(pages) == 1 + 1 + 3 + 2
+    for page in pages[2:]:
         assert np.count_nonzero(page < 128) > 0.02 * page.size, "a page of pictures is not blank"
 
 
@@ -123,3 +164,93 @@ def test_an_export_holds_checksums_and_only_accepted_masks(study: Path, measured
         ["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "out", capture_output=True, check=False
     )
     assert checked.returncode == 0
+
+
+def test_nothing_exported_holds_a_true_date(study: Path, tmp_path: Path):
+    assert cli.run(["export", str(study), str(tmp_path / "out")]) == 0
+    days = [datetime.now(UTC).date() - timedelta(days=back) for back in (0, 1)]
+    days += [datetime(2024, *day, tzinfo=UTC).date() for day in ((3, 4), (3, 14), (4, 29), (6, 24))]
+    forms = [f"{day:{form}}".upper().encode() for day in days for form in ("%Y-%m-%d", "%Y%m%d", "%d%b%y")]
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {".pdf", ".dcm", ".csv", ".parquet", ".xpt", ".json", ".tfm", ".gz"} <= {path.suffix for path in files}
+    for path in files:
+        content = path.read_bytes()
+        assert not [form for form in forms if form in content], path.name
+        assert datetime.fromtimestamp(path.stat().st_mtime, UTC).year == 1980, path.name
+    assert "created" not in pd.read_parquet(tmp_path / "out" / "deliver" / "features.parquet").columns
+
+
+def second_reader(study: Study) -> None:
+    """R2 accepts another mask of T01 at FU1 (one voxel larger along i) and otherwise what the first reader accepted."""
+    with study.database.session() as session:
+        (known,) = [
+            each
+            for each in proposals_of(session, SUBJECT)
+            if (each.timepoint, each.lesion.lesion_id, each.uptake) == ("FU1", "T01", None)
+        ]
+    volume = open_series(study, known.series_uid)
+    mask = open_mask_of(study, known, volume)
+    larger = Mask(voxels=mask.voxels | np.roll(mask.voxels, 1, axis=2), geometry=mask.geometry, label=mask.label)
+    path = study.folder / known.mask_path.replace(".nii.gz", "_larger.nii.gz")
+    write_mask(larger, path)
+    other = replace(
+        known, id=0, mask_path=path.relative_to(study.folder).as_posix(), mask_sha256=larger.digest, key="of R2"
+    )
+    with study.database.session() as session:
+        put_proposal(session, other, now=study.now())
+    reads = pd.read_csv(study.tables / "reads.csv", dtype=str, keep_default_na=False)
+    reads.assign(reader="R2", label="", caliper_mm="", short_caliper_mm="").to_csv(
+        study.tables / "reads.csv", index=False
+    )
+    list(record_reads(study, study.tables / "reads.csv"))
+
+
+def deliver(study: Study) -> dict[str, Status]:
+    return {outcome.case.name: outcome.status for outcome in run_pipeline(study, "deliver")}
+
+
+def test_what_is_missing_or_changed_is_delivered_again_every_time(study: Path, tmp_path: Path):
+    copy = shutil.copytree(study, tmp_path / "study")
+    nothing = {f"subject/{SUBJECT}": Status.SKIPPED, "tables": Status.SKIPPED}
+    with open_study(copy) as opened:
+        for name in (f"{SUBJECT}/{SUBJECT}_report.pdf",) * 2 + ("responses_finding.csv",) * 2:
+            deliver(opened)
+            assert deliver(opened) == nothing
+            (copy / "deliver" / name).unlink()
+            assert deliver(opened) != nothing
+            assert (copy / "deliver" / name).is_file(), "lost again, written again"
+        deliver(opened)
+        with opened.database.session() as session:
+            changed = next(row for row in features(session) if row.tag == "morph_volume")
+            changed.value = 1234.5
+        assert deliver(opened)["tables"] is Status.DONE
+        assert 1234.5 in pd.read_csv(copy / "deliver" / "features.csv").value.to_numpy()
+
+
+def test_two_readers_have_files_of_their_own_and_no_mask_is_lost(study: Path, tmp_path: Path):
+    copy = shutil.copytree(study, tmp_path / "study")
+    with open_study(copy) as opened:
+        before = accepted_masks(opened)
+        second_reader(opened)
+        for name in ("respond", "radiomics", "deliver"):
+            assert Status.FAILED not in {outcome.status for outcome in run_pipeline(opened, name)}
+        after = accepted_masks(opened)
+    place = f"{SUBJECT}/FU1/T01/CT"
+    assert set(after) - set(before) == {f"{place}/SCRIPTED", f"{place}/R2"}
+    assert set(before) - set(after) == {place}
+    delivered = copy / "deliver" / SUBJECT
+    names = {path.name for path in delivered.iterdir()}
+    assert {f"{SUBJECT}_SCRIPTED_report.pdf", f"{SUBJECT}_R2_report.pdf"} <= names
+    assert f"{SUBJECT}_report.pdf" not in names, "the report of one reader alone is over"
+    masks = {}
+    for reader in ("SCRIPTED", "R2"):
+        report = pydicom.dcmread(delivered / f"{SUBJECT}_FU1_CT_{reader}_SR.dcm")
+        assert f"{reader}^" in str(report)
+        assert ("SCRIPTED READ" in report.SeriesDescription) is (reader == "SCRIPTED")
+        masks[reader] = np.count_nonzero(segread(delivered / f"{SUBJECT}_FU1_CT_{reader}_SEG.dcm").pixel_array)
+    assert masks["R2"] > masks["SCRIPTED"]
+    wide = pd.read_parquet(copy / "deliver" / "features_wide.parquet")
+    here = wide[(wide.timepoint == "FU1") & (wide.lesion == "T01") & (wide.modality == "CT")]
+    assert sorted(here.readers) == ["R2", "SCRIPTED"]
+    shared = wide[(wide.timepoint == "FU1") & (wide.lesion == "T02") & (wide.modality == "CT")]
+    assert shared.readers.tolist() == ["R2+SCRIPTED"]
