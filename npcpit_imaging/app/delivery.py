@@ -183,7 +183,7 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
 def _write_radiomics(
     study: Study, masks: Sequence[MaskInUse], stem: Path, *, seg: Path, sources: Sequence[Path], order: int
 ) -> list[tuple[Path, str]]:
-    """Write the features of a SEG's lesions as an SR, where there are any; a feature without a DICOM code is left out."""
+    """Write the features of a SEG's lesions as an SR, where there are any; one without a DICOM code is left out."""
     first = masks[0]
     read, volume = first.read, open_series(study, first.proposal.series_uid)
     settings = study.imaging(volume.modality).radiomics

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+from npcpit_imaging.app.proposals import SEED_SOURCE
 from npcpit_imaging.app.reading_calipers import read_calipers, require_on_an_image
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.tables import Row, read_table
@@ -181,6 +182,12 @@ def _measured(study: Study, row: Row, lesion: Lesion, known: _Known, field: Fiel
         if proposal is None:
             where = " on ".join(("this visit", *filter(None, (row.values["modality"], row.values["series_uid"]))))
             raise TableError(f"accept proposal: lesion {lesion.lesion_id} has no proposal at {where}", line=row.line)
+        if proposal.prompt.get("source") == SEED_SOURCE:
+            raise TableError(
+                f"accept proposal: lesion {lesion.lesion_id} was only carried over from the baseline: it says where, "
+                "not how large; prompt the lesion at this visit, or accept a caliper",
+                line=row.line,
+            )
         longest_mm, shortest_mm = proposal.measurement.longest_diameter_mm, proposal.measurement.short_axis_mm
     else:
         if long is None or (lesion.nodal and short is None):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from npcpit_imaging.app.proposals import SEED_SOURCE
 from npcpit_imaging.app.reading import record_reads
 from npcpit_imaging.errors import StoreError, TableError
 from npcpit_imaging.store.images import series_of
@@ -38,7 +39,7 @@ def read_study(study, arrive, write_series):
     return study
 
 
-def _propose(session, now, series_uid: str, key: str) -> None:
+def _propose(session, now, series_uid: str, key: str, source: str = "reader's prompt") -> None:
     measured = Measurement(
         longest_diameter=Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(30.0, 0.0, 0.0)),
         short_axis=Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(0.0, 20.0, 0.0)),
@@ -55,7 +56,7 @@ def _propose(session, now, series_uid: str, key: str) -> None:
         series_uid=series_uid,
         mask_path="derived/mask.nii.gz",
         mask_sha256="m",
-        prompt={},
+        prompt={"source": source},
         segmenter={"name": "test"},
         measurement=measured,
         uptake=None,
@@ -103,6 +104,13 @@ def test_an_accepted_proposal_is_signed_with_the_mask_s_sizes(read_study):
     assert (row.longest_diameter_mm, row.short_axis_mm, row.field) == (30.0, 20.0, "in")
     assert row.proposal_id is not None
     assert row.findings == []
+
+
+def test_a_mask_that_was_only_carried_from_the_baseline_is_no_size(read_study):
+    with read_study.database.session() as session:
+        _propose(session, read_study.now(), _series_uid(session), "carried", SEED_SOURCE)
+    with pytest.raises(TableError, match="line 2: accept proposal: lesion T01 was only carried over from the baseline"):
+        sign(read_study, ACCEPTED)
 
 
 def test_a_caliper_that_differs_from_the_mask_is_kept_beside_it_and_reported(read_study):

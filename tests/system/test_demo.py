@@ -50,7 +50,7 @@ def measured(study: Path) -> pd.DataFrame:
 
 def test_every_seg_and_sr_is_conformant(study: Path, dciodvfy: str):
     objects = sorted((study / "deliver").rglob("*.dcm"))
-    assert len(objects) == 12
+    assert len(objects) == 18
     for path in objects:
         said = subprocess.run([dciodvfy, path], capture_output=True, text=True, check=False)
         assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == [], path.name
