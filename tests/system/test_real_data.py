@@ -85,11 +85,13 @@ def test_an_import_accounts_for_every_object(folder, shared_data, tmp_path, npcp
     assert len(on_disk) == report["stored"]
 
 
-def test_an_object_of_nobody_is_refused_and_the_message_names_the_tag(shared_data, tmp_path, npcpit):
+def test_objects_without_uids_and_patient_are_refused_and_the_message_names_the_attribute(
+    shared_data, tmp_path, npcpit
+):
     npcpit("init", tmp_path / "study")
     ended = npcpit("import", tmp_path / "study", shared_data / "images" / "jpeg2000_ct")
     assert ended.code == 1
-    assert "(0010,0020) PatientID: expected a value, found none" in ended.err
+    assert "SOPInstanceUID: expected a UID of digits and dots, found none" in ended.err
     assert "0 stored" in ended.out
 
 
