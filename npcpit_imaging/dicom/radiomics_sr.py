@@ -145,6 +145,7 @@ def write_radiomics_sr(
                 description=labelled("Radiomic features (SR)", label=label, confirmed=confirmed),
                 series_number=902,
                 identity=identity,
+                is_complete=confirmed,
             )
             if label or not confirmed:
                 report.CompletionFlagDescription = said_of(label, confirmed=confirmed)
