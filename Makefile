@@ -20,7 +20,7 @@ $(VENV)/.setup-done: pyproject.toml constraints.txt
 	@touch $@
 
 peers: ## Install the real programs that tests talk to, where apt is there and allowed
-	@.ci/peers dcmtk openssl orthanc orthanc-dicomweb poppler-utils postgresql
+	@.ci/peers chromium dcm2niix dcmtk elastix openssl orthanc orthanc-dicomweb poppler-utils postgresql
 
 demo: setup ## From DICOM to a RECIST response on the sample study
 	$(BIN)/npcpit demo $(DEMO) --sample sample_dicom

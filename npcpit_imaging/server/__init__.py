@@ -1,0 +1,1 @@
+"""The server: sign-in, worklist, reads, prompts, DICOMweb, and the reading page."""
