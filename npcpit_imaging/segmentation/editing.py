@@ -1,18 +1,21 @@
-"""Mask editing as pure functions, Mask to Mask: a brush is round in mm, growing is in mm, whatever the voxels' shape.
+"""Mask editing as pure functions, Mask to Mask: what a reading page calls when a reader draws.
 
-Undo is keeping the mask before: every function returns a new one.
+Every function returns a new mask on the same grid with the same label; points, radii and distances are patient mm,
+whatever the voxels' shape. `edits` keeps them in order for undo and redo.
 """
 
-from itertools import pairwise
+import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from npcpit_imaging.errors import SegmentationError
-from npcpit_imaging.segmentation.region import require_inside
+from npcpit_imaging.segmentation.between import interpolate_slices
+from npcpit_imaging.segmentation.stroke import ROUNDING_MM, Window, stroke_voxels
 from npcpit_imaging.study.caliper import PointMm
-from npcpit_imaging.volume.volume import Mask, Modality, Volume, require_same_grid
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume, require_same_grid
 
 AIR_HU = -300.0
 """CT voxels below are air."""
@@ -20,31 +23,66 @@ AIR_HU = -300.0
 BONE_HU = 300.0
 """CT voxels above are bone (or dense contrast)."""
 
-Box = tuple[slice, slice, slice]
-
 
 def brush(mask: Mask, points_mm: tuple[PointMm, ...], *, radius_mm: float, in_slice: bool = True) -> Mask:
-    """Add what lies within a radius of any of the points.
+    """Add what lies within a radius of a stroke.
 
     Args:
         mask: The mask.
-        points_mm: Where the brush went, close together.
-        radius_mm: Of the brush.
-        in_slice: Paint only each point's own slice, as a brush on a page does; else a ball.
+        points_mm: Where the brush went, in its order; straight lines are drawn between them, one point is a dab.
+        radius_mm: Of the brush; the voxels that the stroke itself runs through are painted however small it is.
+        in_slice: A disc in the one slice that all points lie in, as a brush on a page is; else a ball.
 
     Raises:
-        SegmentationError: A point lies outside the image, or the radius is not positive.
+        SegmentationError: Nothing of the stroke lies in the image, a flat one leaves its slice, or the radius is not
+            positive.
+
+    Example:
+        >>> import numpy as np
+        >>> from npcpit_imaging.volume.geometry import Geometry
+        >>> grid = Geometry(shape_kji=(3, 9, 9), origin_mm=(0.0, 0.0, 0.0), spacing_mm=(1.0, 1.0, 3.0))
+        >>> empty = Mask(voxels=np.zeros(grid.shape_kji, bool), geometry=grid)
+        >>> int(brush(empty, ((2.0, 4.0, 3.0), (6.0, 4.0, 3.0)), radius_mm=0.5).voxels.sum())
+        5
     """
-    return _with(mask, mask.voxels | _painted(mask, points_mm, radius_mm, in_slice=in_slice))
+    window, covered = stroke_voxels(mask.geometry, points_mm, radius_mm=radius_mm, in_slice=in_slice)
+    return _with_block(mask, window, mask.voxels[window] | covered)
 
 
 def erase(mask: Mask, points_mm: tuple[PointMm, ...], *, radius_mm: float, in_slice: bool = True) -> Mask:
-    """Take away what lies within a radius of any of the points; see `brush`."""
-    return _with(mask, mask.voxels & ~_painted(mask, points_mm, radius_mm, in_slice=in_slice))
+    """Take away what lies within a radius of a stroke; arguments and errors as of `brush`."""
+    window, covered = stroke_voxels(mask.geometry, points_mm, radius_mm=radius_mm, in_slice=in_slice)
+    return _with_block(mask, window, mask.voxels[window] & ~covered)
+
+
+def fill_between_slices(mask: Mask, *, key_slices: tuple[int, ...] = ()) -> Mask:
+    """Fill the slices between drawn ones by shape-based interpolation (Raya and Udupa 1990).
+
+    Args:
+        mask: The mask.
+        key_slices: Slices k that stay as they are; what lies between two of them is replaced. By default every slice
+            that holds something is one, so that only empty slices are filled.
+
+    Raises:
+        SegmentationError: Fewer than two slices are drawn, a key slice is empty or none of the image's, or two
+            outlines cannot be joined.
+    """
+    drawn = [int(k) for k in np.flatnonzero(mask.voxels.any(axis=(1, 2)))]
+    keys = sorted(set(key_slices)) or drawn
+    empty = [k for k in keys if k not in drawn]
+    if empty:
+        raise SegmentationError(f"fill between slices: expected key slices with an outline, found none in {empty}")
+    if len(keys) < 2:
+        raise SegmentationError(f"fill between slices: expected at least two drawn slices, found {len(keys)}")
+    column_mm, row_mm, _ = mask.geometry.spacing_mm
+    return replace(mask, voxels=interpolate_slices(mask.voxels, (row_mm, column_mm), tuple(keys)))
 
 
 def grow(mask: Mask, distance_mm: float) -> Mask:
     """Grow by a distance in mm, or shrink by a negative one, between voxel centres and the mask's edge.
+
+    Raises:
+        SegmentationError: The distance is no number, or nothing would be left.
 
     Example:
         >>> import numpy as np
@@ -55,110 +93,93 @@ def grow(mask: Mask, distance_mm: float) -> Mask:
         >>> int(grow(Mask(voxels=voxels, geometry=grid), 1.0).voxels.sum())
         5
     """
+    if not math.isfinite(distance_mm):
+        raise SegmentationError(f"grow: expected a distance in mm, found {distance_mm:g}")
     if distance_mm == 0 or not mask.voxels.any():
         return mask
     box = _around(mask, max(distance_mm, 0.0))
     voxels = mask.voxels[box]
     spacing = mask.geometry.spacing_mm[::-1]
     if distance_mm > 0:
-        changed = ndimage.distance_transform_edt(~voxels, sampling=spacing) <= distance_mm
+        changed = ndimage.distance_transform_edt(~voxels, sampling=spacing) <= distance_mm + ROUNDING_MM
     else:
-        # The image's border is no edge of the lesion: what lies beyond is not known to be healthy.
-        padded = np.pad(voxels, 1, mode="edge")
-        changed = ndimage.distance_transform_edt(padded, sampling=spacing)[1:-1, 1:-1, 1:-1] > -distance_mm
-    return _replaced(mask, box, np.asarray(changed, bool))
+        changed = _inside_by(voxels, spacing) > -distance_mm + ROUNDING_MM
+    _require_something(changed, f"shrink by {-distance_mm:g} mm")
+    return _only_block(mask, box, np.asarray(changed, bool))
+
+
+def _inside_by(voxels: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float64]:
+    """Distance of every voxel to the nearest one outside the mask."""
+    if voxels.all():
+        return np.full(voxels.shape, np.inf)
+    # The image's border is no edge of the lesion: what lies beyond is not known to be healthy.
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(voxels, sampling=spacing)
+    return distance
 
 
 def largest_component(mask: Mask) -> Mask:
-    """Keep the largest 26-connected component."""
-    label, count = ndimage.label(mask.voxels, np.ones((3, 3, 3)))
+    """Keep the largest 26-connected component; of equal ones the first."""
+    if not mask.voxels.any():
+        return mask
+    box = _around(mask, 0.0)
+    label, count = ndimage.label(mask.voxels[box], np.ones((3, 3, 3)))
     if count < 2:
         return mask
-    return _with(mask, label == 1 + int(np.bincount(label.ravel())[1:].argmax()))
+    return _only_block(mask, box, label == 1 + int(np.bincount(label.ravel())[1:].argmax()))
 
 
-def smooth(mask: Mask, *, radius_mm: float) -> Mask:
-    """Round corners and fill notches smaller than a radius: a Gaussian in mm, cut at one half.
+def smooth(mask: Mask, *, radius_mm: float, in_slice: bool = False) -> Mask:
+    """Round corners and fill notches smaller than a radius: a Gaussian of this width in mm, cut at one half.
+
+    Args:
+        mask: The mask.
+        radius_mm: Standard deviation of the Gaussian.
+        in_slice: Smooth every slice on its own; a lesion drawn in one slice has nothing above and below.
 
     Raises:
-        SegmentationError: The radius is not positive.
+        SegmentationError: The radius is not positive, or nothing would be left.
     """
-    _require_positive("radius", radius_mm)
+    if not (math.isfinite(radius_mm) and radius_mm > 0):
+        raise SegmentationError(f"smooth radius: expected more than 0 mm, found {radius_mm:g}")
     if not mask.voxels.any():
         return mask
     box = _around(mask, 3 * radius_mm)
-    sigma = radius_mm / np.array(mask.geometry.spacing_mm[::-1])
-    blurred = ndimage.gaussian_filter(mask.voxels[box].astype(np.float32), sigma, mode="nearest")
-    return _replaced(mask, box, blurred >= 0.5)
+    sigma = radius_mm / np.array(mask.geometry.spacing_mm[::-1]) * (0.0 if in_slice else 1.0, 1.0, 1.0)
+    inside = ndimage.gaussian_filter(mask.voxels[box].astype(np.float32), sigma, mode="nearest") >= 0.5
+    _require_something(inside, f"smooth by {radius_mm:g} mm")
+    return _only_block(mask, box, inside)
 
 
-def fill_between_slices(mask: Mask) -> Mask:
-    """Fill empty slices between drawn ones by shape-based interpolation (Raya and Udupa 1990).
+def clip_to_tissue(
+    mask: Mask, volume: Volume, *, low_hu: float | None = AIR_HU, high_hu: float | None = BONE_HU
+) -> Mask:
+    """Take air and bone out of a CT mask: what is below or above a value.
 
-    The signed distance in mm to the outline is interpolated linearly between neighbouring drawn slices.
-
-    Raises:
-        SegmentationError: Fewer than two slices are drawn.
-    """
-    drawn = np.flatnonzero(mask.voxels.any(axis=(1, 2)))
-    if len(drawn) < 2:
-        raise SegmentationError(f"fill between slices: expected at least two drawn slices, found {len(drawn)}")
-    voxels = mask.voxels.copy()
-    pixel = mask.geometry.spacing_mm[1::-1]
-    for low, high in pairwise(drawn):
-        if high - low < 2:
-            continue
-        below, above = (_signed_distance(mask.voxels[k], pixel) for k in (low, high))
-        for k in range(low + 1, high):
-            share = (k - low) / (high - low)
-            voxels[k] = (1 - share) * below + share * above > 0
-    return _with(mask, voxels)
-
-
-def clip_to_tissue(mask: Mask, volume: Volume, *, air: bool = True, bone: bool = True) -> Mask:
-    """Take air and bone out of a CT mask.
+    Args:
+        mask: The mask, on the CT's grid.
+        volume: The CT.
+        low_hu: Voxels below are taken away; None to keep air.
+        high_hu: Voxels above are taken away; None to keep bone.
 
     Raises:
         GeometryError: The mask lies on another grid.
-        SegmentationError: The image is not a CT.
+        SegmentationError: The image is not a CT in HU.
     """
     require_same_grid(volume, mask)
-    if volume.modality is not Modality.CT:
-        raise SegmentationError(f"clip to tissue: expected a CT in HU, found {volume.modality}")
-    keep = np.ones(mask.voxels.shape, bool)
-    if air:
-        keep &= volume.voxels >= AIR_HU
-    if bone:
-        keep &= volume.voxels <= BONE_HU
-    return _with(mask, mask.voxels & keep)
+    if volume.modality is not Modality.CT or volume.unit is not Unit.HU:
+        raise SegmentationError(f"clip to tissue: expected a CT in HU, found {volume.modality} in {volume.unit}")
+    if not mask.voxels.any():
+        return mask
+    box = _around(mask, 0.0)
+    keep = mask.voxels[box].copy()
+    if low_hu is not None:
+        keep &= volume.voxels[box] >= low_hu
+    if high_hu is not None:
+        keep &= volume.voxels[box] <= high_hu
+    return _only_block(mask, box, keep)
 
 
-def _painted(mask: Mask, points_mm: tuple[PointMm, ...], radius_mm: float, *, in_slice: bool) -> NDArray[np.bool_]:
-    _require_positive("radius", radius_mm)
-    painted = np.zeros(mask.voxels.shape, bool)
-    spacing = np.array(mask.geometry.spacing_mm[::-1])
-    for point in points_mm:
-        require_inside("brush", point, mask.geometry)
-        centre = mask.geometry.to_index(point)
-        if in_slice:
-            centre[0] = round(float(centre[0]))
-        reach = radius_mm / spacing * (0.0 if in_slice else 1.0, 1.0, 1.0)
-        low = np.maximum(np.ceil(centre - reach - 1e-9), 0).astype(int)
-        high = np.minimum(np.floor(centre + reach + 1e-9) + 1, mask.voxels.shape).astype(int)
-        k, j, i = np.ogrid[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        offsets = [(axis - c) * s for axis, c, s in zip((k, j, i), centre, spacing, strict=True)]
-        window = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        painted[window] |= sum(offset**2 for offset in offsets) <= radius_mm**2 + 1e-9
-    return painted
-
-
-def _signed_distance(plane: NDArray[np.bool_], pixel_mm: tuple[float, ...]) -> NDArray[np.float64]:
-    inside = ndimage.distance_transform_edt(plane, sampling=pixel_mm)
-    outside = ndimage.distance_transform_edt(~plane, sampling=pixel_mm)
-    return np.asarray(inside - outside, np.float64)
-
-
-def _around(mask: Mask, margin_mm: float) -> Box:
+def _around(mask: Mask, margin_mm: float) -> Window:
     """The bounding box with a margin in mm, at least one voxel."""
     index = [np.flatnonzero(mask.voxels.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     margin = [int(np.ceil(margin_mm / step)) + 1 for step in mask.geometry.spacing_mm[::-1]]
@@ -166,16 +187,18 @@ def _around(mask: Mask, margin_mm: float) -> Box:
     return (k, j, i)
 
 
-def _replaced(mask: Mask, box: Box, inside: NDArray[np.bool_]) -> Mask:
+def _with_block(mask: Mask, window: Window, block: NDArray[np.bool_]) -> Mask:
+    voxels = mask.voxels.copy()
+    voxels[window] = block
+    return replace(mask, voxels=voxels)
+
+
+def _only_block(mask: Mask, window: Window, block: NDArray[np.bool_]) -> Mask:
     voxels = np.zeros(mask.voxels.shape, bool)
-    voxels[box] = inside
-    return _with(mask, voxels)
+    voxels[window] = block
+    return replace(mask, voxels=voxels)
 
 
-def _with(mask: Mask, voxels: NDArray[np.bool_]) -> Mask:
-    return Mask(voxels=voxels, geometry=mask.geometry, label=mask.label)
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise SegmentationError(f"{name}: expected more than 0 mm, found {value:g}")
+def _require_something(inside: NDArray[np.bool_], what: str) -> None:
+    if not inside.any():
+        raise SegmentationError(f"{what}: expected something of the lesion to be left, found nothing; use less")
