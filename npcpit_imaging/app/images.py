@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from npcpit_imaging.dicom.instance import Kind
-from npcpit_imaging.dicom.load import load_folder
+from npcpit_imaging.dicom.load import choose_series, load_folder, series_geometry
 from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.seg_read import read_segment
@@ -40,6 +40,21 @@ def open_image(path: Path, *, series_uid: str | None = None, modality: Modality 
     if path.is_file() and is_image_file(path):
         return read_volume(path, modality=modality, unit=UNITS.get(modality, Unit.ARBITRARY))
     return load_folder(path, series_uid=series_uid)
+
+
+def open_grid(path: Path, *, series_uid: str | None = None) -> tuple[Geometry, tuple[Path, ...]]:
+    """Return an image's grid and, of a DICOM series, its files; no pixel of a series is read.
+
+    Raises:
+        InputError: Nothing readable is there.
+        SeriesError: The series is not one volume.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_file() and is_image_file(path):
+        return read_volume(path).geometry, ()
+    series = choose_series(scan(path), series_uid=series_uid, where=path.name)
+    return series_geometry(series), tuple(instance.path for instance in series.instances)
 
 
 def open_mask(

@@ -19,6 +19,7 @@ from npcpit_imaging.dicom.split import Slice, SubSeries, split_series
 from npcpit_imaging.dicom.values import tag_name
 from npcpit_imaging.errors import InputError, SeriesError
 from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 UNITS = {"HU": Unit.HU, "BQML": Unit.BQML, "GML-BW": Unit.SUVBW}
@@ -94,6 +95,16 @@ def load_series(source: Series | SubSeries | Sequence[Path], *, policy: SeriesPo
     part = source if isinstance(source, SubSeries) else _only_part(source)
     with quiet():
         return _load(part, policy)
+
+
+def series_geometry(series: Series | SubSeries, *, policy: SeriesPolicy = DEFAULT_POLICY) -> Geometry:
+    """Return the grid that `load_series` would put a series on, from the headers alone.
+
+    Raises:
+        SeriesError: The series is not one volume, as far as the headers tell.
+    """
+    part = series if isinstance(series, SubSeries) else _only_part(series)
+    return regular_grid(stack(part), policy).geometry
 
 
 def _only_part(series: Series) -> SubSeries:

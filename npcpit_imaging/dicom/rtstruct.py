@@ -16,8 +16,11 @@ from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Mask
 
-CLOSED_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-"""ContourGeometricType (3006,0042) that encloses an area."""
+XOR_TYPE = "CLOSEDPLANAR_XOR"
+"""ContourGeometricType (3006,0042) of contours of which those on a slice are combined by exclusive or, all of them."""
+
+CLOSED_TYPES = ("CLOSED_PLANAR", XOR_TYPE)
+"""ContourGeometricType that encloses an area."""
 
 PLANE_TOLERANCE = 0.1
 """Largest spread of a contour's points along the normal, and distance from a slice that needs no finding, in slices."""
@@ -33,10 +36,12 @@ class Contour:
     Args:
         points_kji: `(N, 3)` fractional (k, j, i).
         plane: Mean k of the points.
+        is_xor: Whether it is one of CLOSEDPLANAR_XOR, where an overlap is a hole.
     """
 
     points_kji: NDArray[np.float64]
     plane: float
+    is_xor: bool = False
 
 
 def roi_names(path: Path) -> tuple[str, ...]:
@@ -74,6 +79,9 @@ def read_roi(path: Path, name: str, geometry: Geometry) -> Mask:
     voxels = np.zeros(geometry.shape_kji, np.bool_)
     for k, members in by_slice.items():
         pixels = [inside_polygon(each.points_kji[:, 1:], geometry.shape_kji[1:]) for each in members]
+        if any(each.is_xor for each in members):
+            voxels[k] = np.logical_xor.reduce(pixels)
+            continue
         voxels[k], overlapping = combine(pixels)
         if overlapping:
             placed.append(_finding("roi-overlapping-contours", f"contours overlap on slice {k}; they were united"))
@@ -130,12 +138,12 @@ def _contours(items: list[Dataset], name: str, geometry: Geometry) -> tuple[list
     contours: dict[bytes, Contour] = {}
     open_count = repeated = 0
     for item in items:
-        points_mm = _points_mm(item, name)
-        if text(item, "ContourGeometricType") not in CLOSED_TYPES or len(points_mm) < LEAST_POINTS:
+        points_mm, kind = _points_mm(item, name), text(item, "ContourGeometricType")
+        if kind not in CLOSED_TYPES or len(points_mm) < LEAST_POINTS:
             open_count += 1
             continue
         repeated += points_mm.tobytes() in contours
-        contours[points_mm.tobytes()] = _on_grid(points_mm, name, geometry)
+        contours[points_mm.tobytes()] = _on_grid(points_mm, name, geometry, is_xor=kind == XOR_TYPE)
     if not contours:
         raise DicomError(f"region {name!r}: expected closed planar contours, found {open_count} points or open lines")
     findings = []
@@ -160,7 +168,7 @@ def _points_mm(item: Dataset, name: str) -> NDArray[np.float64]:
     return numbers.reshape(-1, 3)
 
 
-def _on_grid(points_mm: NDArray[np.float64], name: str, geometry: Geometry) -> Contour:
+def _on_grid(points_mm: NDArray[np.float64], name: str, geometry: Geometry, *, is_xor: bool) -> Contour:
     points = geometry.to_index(points_mm)
     planes = points[:, 0]
     if np.ptp(planes) > PLANE_TOLERANCE:
@@ -175,7 +183,7 @@ def _on_grid(points_mm: NDArray[np.float64], name: str, geometry: Geometry) -> C
             f"region {name!r}: contour at ({x:.1f}, {y:.1f}, {z:.1f}) mm lies outside the image "
             f"(at slice {plane:.1f} of 0 to {geometry.shape_kji[0] - 1})"
         )
-    return Contour(points_kji=points, plane=plane)
+    return Contour(points_kji=points, plane=plane, is_xor=is_xor)
 
 
 def _place(contours: list[Contour], name: str, geometry: Geometry) -> tuple[dict[int, list[Contour]], list[Finding]]:

@@ -148,6 +148,16 @@ def test_a_contour_in_a_contour_is_a_hole_and_one_in_that_an_island(write_rtstru
     assert np.array_equal(mask.voxels[0], block(0, 11, 0, 13) ^ block(3, 8, 4, 9) ^ block(5, 6, 6, 7))
 
 
+def test_contours_of_the_xor_type_take_off_where_they_overlap(write_rtstruct):
+    """CLOSEDPLANAR_XOR (PS3.3 C.8.8.6.3): also where neither lies in the other."""
+    contours = [rectangle(1, 6, 1, 6, 0), rectangle(4, 9, 4, 9, 0)]
+
+    mask = read_roi(write_rtstruct([("x", contours)], geometric_type="CLOSEDPLANAR_XOR"), "x", GRID)
+
+    assert np.array_equal(mask.voxels[0], block(1, 6, 1, 6) ^ block(4, 9, 4, 9))
+    assert mask.findings == ()
+
+
 def test_a_keyhole_leaves_its_hole_open(write_rtstruct):
     """One contour: around the outside, in along a channel, around the hole, out along the same channel."""
     outer, inner = rectangle(1, 10, 1, 12, 2), rectangle(4, 7, 5, 8, 2)
