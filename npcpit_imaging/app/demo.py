@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from npcpit_imaging.app import console
+from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.lesions import LESION_COLUMNS, PROMPT_COLUMNS
 from npcpit_imaging.app.pipelines import all_well, run_pipeline
 from npcpit_imaging.app.reading import OPTIONAL_COLUMNS, READ_COLUMNS, record_reads
@@ -122,6 +123,7 @@ def _receive(study: Study, sample: Path) -> None:
     with Listener(study, port=0) as listener:
         console.say(f"receive: sending {sample} to {study.site.receiver.ae_title} on port {listener.port}")
         sent = send_folder(sample, port=listener.port, called_ae_title=study.site.receiver.ae_title)
+    settle_when_alone(study, settle_s=0.0)  # the whole folder was sent: nothing more is under way
     counts = ", ".join(f"{count} {name}" for name, count in sorted(listener.outcomes.items()))
     console.say(f"  {sent} objects acknowledged; {counts}; de-identified as {SUBJECT}")
 

@@ -151,9 +151,9 @@ def propose_from_seed(study: Study, subject: str, timepoint: str, lesion_id: str
     baseline = _on_ct(study, subject, BASELINE, lesion_id)
     if baseline is None:
         raise SkipCaseError("no CT mask at baseline to carry over, and no prompt")
-    transform, uncertainty_mm = visit_transform(study, subject, timepoint)
     target_uid = find_series(study, subject, timepoint, Modality.CT).uid
     inputs = {**baseline.inputs, **series_inputs(study, target_uid)}
+    transform, uncertainty_mm = visit_transform(study, subject, timepoint)
     source, volume = open_series(study, baseline.series_uid), open_series(study, target_uid)
     mask = open_mask_of(study, baseline, source)
     box = _box_around(mask, transform.inverse(), margin_mm=SEED_MARGIN_MM + uncertainty_mm)

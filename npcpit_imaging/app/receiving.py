@@ -1,8 +1,6 @@
 """What arrives: de-identified, placed, indexed, assembled into visits; by network through the receiver's spool."""
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from collections import Counter
@@ -12,17 +10,16 @@ from pathlib import Path
 
 from npcpit_imaging.app.commitment import Commitments
 from npcpit_imaging.app.completeness import settle_series
+from npcpit_imaging.app.originals import Originals
 from npcpit_imaging.app.receiver_site import receiver_settings
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
-from npcpit_imaging.config.site import OriginalObjects
 from npcpit_imaging.dicom.deidentify import (
     DeidentifyPlan,
     SubjectCodes,
     mint_subject_code,
     read_subject_codes,
 )
-from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.place import (
     PreparedObject,
     original_patient_id,
@@ -63,7 +60,8 @@ class Arrivals:
     def __init__(self, study: Study) -> None:
         self._study = study
         site = study.site.deidentification
-        self._keeps_originals = site.enabled and site.originals is OriginalObjects.KEEP
+        self._originals = Originals(study)
+        self._originals.prepare()
         self._key = study_key(study)
         self._map = VaultMap(study.vault / "identity.sqlite")
         codes = study.folder / site.subject_codes
@@ -86,6 +84,7 @@ class Arrivals:
             outcome = index_object(session, _indexed(prepared), now=self._study.now())
             if outcome is IndexOutcome.STORED:  # the index tells first, so that no other content is overwritten
                 write_object(prepared, self._study.objects)
+                self._originals.keep(source, prepared.received_sha256)
                 self._remember(prepared)
         return Taken(outcome=outcome, series_uid=prepared.series_uid)
 
@@ -99,23 +98,6 @@ class Arrivals:
                 sha256=prepared.sha256,
             )
             self._map.put(mapped, prepared.manifest.uid_map)
-
-    def keep_original(self, spooled: SpooledObject) -> None:
-        """Keep an object as it was received in the vault, where the site decided so.
-
-        Raises:
-            StoreError: The disk refuses.
-        """
-        if not self._keeps_originals:
-            return
-        folder = self._study.vault / "originals"
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.link(spooled.path, folder / f"{spooled.digest}.dcm")
-            sync_folder(folder)
-        except OSError as error:
-            raise StoreError(f"vault/originals: cannot be written ({error.strerror})") from error
 
     def subject_of(self, patient_id: str) -> str:
         """The subject code of a hospital's Patient ID, from the table or minted.
@@ -177,7 +159,6 @@ def ingest(arrivals: Arrivals, spool: Spool, spooled: SpooledObject) -> Taken:
         receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
         LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
     else:
-        arrivals.keep_original(spooled)
         spool.done(spooled)
     return taken
 

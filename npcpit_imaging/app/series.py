@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.wholeness import require_whole
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.errors import InputError
@@ -74,7 +75,12 @@ def _read(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Volume:  # a lat
 
 
 def series_inputs(study: Study, *series_uids: str) -> dict[str, str]:
-    """What a result rests on: series UID to digest of its objects. Ask before reading: a late slice is then noticed."""
+    """What a result rests on: series UID to digest of its objects. Ask before reading: a late slice is then noticed.
+
+    Raises:
+        SkipCaseError: A series is still arriving or is known to lack objects: no result may rest on it.
+    """
+    require_whole(study, series_uids)
     with study.database.session() as session:
         return {uid: series_digest(session, uid) for uid in series_uids}
 

@@ -16,7 +16,7 @@ from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.images import (
     IMAGE_MODALITIES,
-    SeriesState,
+    SETTLED_STATES,
     SeriesSummary,
     paths_of,
     series_of,
@@ -29,9 +29,6 @@ from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.runs import runs
 from npcpit_imaging.store.staleness import StaleResult, stale_results
 from npcpit_imaging.study.finding import Finding
-
-SETTLED = (SeriesState.COMPLETE, SeriesState.QUIET)
-"""States of a series that asks for nobody's attention."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +207,7 @@ def _subject(study: Study, code: str) -> SubjectStatus:
         }
     return SubjectStatus(
         subject=code,
-        open_series=tuple(each for each in series if each.state not in SETTLED),
+        open_series=tuple(each for each in series if each.state not in SETTLED_STATES),
         stale=stale,
         visits=tuple(
             Visit(

@@ -13,7 +13,7 @@ class OriginalObjects(StrEnum):
     """What becomes of an object as received once its de-identified copy is stored."""
 
     DROP = "drop"
-    KEEP = "keep"
+    ENCRYPTED = "encrypted"
 
 
 class ReceiverTls(Config):
@@ -84,6 +84,8 @@ class DeidentifySite(Config):
     enabled: bool = True
     retain_device_identity: bool = False
     originals: OriginalObjects = OriginalObjects.DROP
+    originals_key: str = "vault/originals.key"
+    """File of the keys that seal originals; absolute, or relative to the study folder. Best on a medium of its own."""
     subject_codes: str = "vault/subjects.csv"
     """CSV (patient_id, subject) relative to the study folder; a patient who is not in it gets a minted code."""
 
@@ -93,6 +95,8 @@ class CompletenessSite(Config):
 
     settle_s: float = Field(default=30.0, ge=0)
     """Seconds without a new object, and without an open association that carries it, until a series is judged."""
+    accepted: tuple[str, ...] = ()
+    """UIDs (as the study knows them) of incomplete series that a person has looked at and lets be measured."""
 
 
 class TimePointSite(Config):

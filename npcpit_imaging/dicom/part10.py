@@ -1,5 +1,6 @@
 """The head of a Part-10 file: preamble and file meta written, identity read back (PS3.10 and PS3.5 section 7)."""
 
+import hashlib
 import itertools
 import struct
 import zlib
@@ -150,6 +151,26 @@ def read_header(path: Path) -> ObjectHeader:
         )
     except _DATASET_FAULTS as error:
         raise DicomError(f"file meta cannot be read ({type(error).__name__})") from error
+
+
+def received_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's transfer syntax UID, a zero byte and its data set: the same from any sender.
+
+    Raises:
+        DicomError: The file meta cannot be read.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        offset = dataset_offset(file)
+        try:
+            syntax = str(read_file_meta_info(path).TransferSyntaxUID)
+        except _DATASET_FAULTS as error:
+            raise DicomError(f"file meta cannot be read ({type(error).__name__})") from error
+        digest = hashlib.sha256(syntax.encode("latin-1") + b"\0")
+        file.seek(offset)
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def read_identity(dataset: BinaryIO, transfer_syntax_uid: str) -> tuple[str, str]:

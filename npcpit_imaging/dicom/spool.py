@@ -24,7 +24,14 @@ from typing import Self
 
 from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.ingested import IngestedIndex
-from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_header, read_identity
+from npcpit_imaging.dicom.part10 import (
+    ObjectHeader,
+    dataset_offset,
+    file_head,
+    read_header,
+    read_identity,
+    received_digest,
+)
 from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
 from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
 from npcpit_imaging.dicom.spool_census import COMMITMENTS, own_spool
@@ -138,7 +145,7 @@ class Spool:
 
     def _known_digest(self, target: Path, sop_instance_uid: str) -> str | None:
         if target.exists():
-            return _digest_of(target)
+            return received_digest(target)
         return self._ingested.digest(sop_instance_uid)
 
     def pending(self) -> Iterator[SpooledObject]:
@@ -310,16 +317,5 @@ def _spooled(path: Path) -> SpooledObject:
     with path.open("rb") as file:
         offset = dataset_offset(file)
     return SpooledObject(
-        path=path, header=read_header(path), dataset_bytes=path.stat().st_size - offset, digest=_digest_of(path)
+        path=path, header=read_header(path), dataset_bytes=path.stat().st_size - offset, digest=received_digest(path)
     )
-
-
-def _digest_of(path: Path) -> str:
-    """Recompute the digest of a spooled file from its bytes."""
-    with path.open("rb") as file:
-        offset = dataset_offset(file)
-        digest = hashlib.sha256(read_header(path).transfer_syntax_uid.encode("latin-1") + b"\0")
-        file.seek(offset)
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

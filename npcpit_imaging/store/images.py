@@ -31,6 +31,9 @@ class SeriesState(StrEnum):
 OPEN_STATES = (SeriesState.RECEIVING, SeriesState.REOPENED)
 """States of a series that may still grow; the others are verdicts."""
 
+SETTLED_STATES = (SeriesState.COMPLETE, SeriesState.QUIET)
+"""States of a series that may be measured and asks for nobody's attention."""
+
 
 class IndexOutcome(StrEnum):
     """What became of an object that was offered to the index."""

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from sqlalchemy import select
 
-from npcpit_imaging.app.receiving import Arrivals, Listener, ingest, spool_of, take_waiting, waiting_objects
+from npcpit_imaging.app.receiving import Arrivals, Listener, spool_of, take_waiting, waiting_objects
 from npcpit_imaging.app.responses import irradiations_of
 from npcpit_imaging.app.study import open_study
 from npcpit_imaging.app.vault import study_key
@@ -272,24 +272,6 @@ def test_a_conflict_from_the_spool_goes_to_the_quarantine(study, arrive, write_s
         assert list(spool.pending()) == []
         (kept,) = spool.quarantine
     assert kept.path.read_bytes().endswith(b"\1" * 128)
-
-
-@pytest.mark.parametrize(("originals", "count"), [("drop", 0), ("keep", 1)])
-def test_an_object_as_received_is_kept_in_the_vault_only_where_the_site_says_so(originals, count, folder, write_series):
-    if originals == "keep":
-        change_site(folder, 'originals = "drop"', 'originals = "keep"')
-    with open_study(folder) as study:
-        path = write_series("20240105", "1", count=1) / "1-0"
-        spool_up(study, path)
-        with spool_of(study) as spool:
-            (spooled,) = spool.pending()
-            ingest(Arrivals(study), spool, spooled)
-            assert list(spool.pending()) == []
-        kept = list((study.vault / "originals").glob("*.dcm"))
-        assert len(kept) == count
-        for each in kept:
-            assert each.name == f"{spooled.digest}.dcm"
-            assert pydicom.dcmread(each).PatientID == "HOSPITAL-4711"
 
 
 def test_a_listener_takes_what_a_stopped_one_left_and_what_is_sent(study, write_series):
