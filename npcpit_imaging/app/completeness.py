@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from npcpit_imaging.app.quality import note_quality
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.quality import completeness_fault
 from npcpit_imaging.dicom.scan import group
@@ -43,5 +44,6 @@ def _judge(study: Study, series: OpenSeries) -> SeriesState:
     found = group(paths)
     reasons = [each.reason for each in found.rejected] + [completeness_fault(each) for each in found.series]
     fault = next((reason for reason in reasons if reason), "")
+    note_quality(study, series.uid, found)
     with study.database.session() as session:
         return settle(session, series, fault=fault)

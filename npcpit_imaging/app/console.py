@@ -174,6 +174,10 @@ def status(found: StudyStatus) -> None:
         for each in subject.open_series:
             why = each.state_reason or "no verdict yet"
             warn(f"{subject.subject}: series {each.uid} is {each.state.value}: {why}")
+        for noticed in subject.noticed:
+            where = f"{subject.subject} {noticed.summary.timepoint or '-'} {noticed.summary.modality}"
+            for finding in noticed.findings:
+                warn(f"{where} series {_short(noticed.summary.uid)}: {finding.text} ({finding.code})")
         for kind, of_kind in groupby(subject.stale, key=lambda each: each.kind.value):
             words = [" by ".join(word for word in (each.name, each.reader) if word) for each in of_kind]
             named = ", ".join(dict.fromkeys(words))

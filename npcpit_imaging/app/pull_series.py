@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from npcpit_imaging.app.intake import Intake
 from npcpit_imaging.app.patience import Patience
 from npcpit_imaging.app.pull_report import PulledSeries, PullStatus
+from npcpit_imaging.app.quality import note_quality
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.archive import Archive, InstanceAnswer, SeriesAnswer
 from npcpit_imaging.errors import NpcpitError, PeerLostError, PeerRefusedError
@@ -179,6 +180,7 @@ class SeriesPull:
                 mark_complete(session, course.uid, expected=expected)
             else:
                 mark_incomplete(session, course.uid, expected=len(course.expected), reason=reason)
+        note_quality(self._study, course.uid)
 
     def _record(self, course: Course, state: PulledState) -> None:
         held = self._intake.held(course.expected)

@@ -97,7 +97,7 @@ class Arrivals:
                 received_sha256=prepared.received_sha256,
                 sha256=prepared.sha256,
             )
-            self._map.put(mapped, prepared.manifest.uid_map)
+            self._map.put(mapped, prepared.manifest.uid_map, report=prepared.manifest.report())
 
     def subject_of(self, patient_id: str) -> str:
         """The subject code of a hospital's Patient ID, from the table or minted.
@@ -139,6 +139,7 @@ def _indexed(placed: PreparedObject) -> IndexedObject:
         sha256=placed.sha256,
         received_sha256=placed.received_sha256,
         deidentified=placed.manifest is not None,
+        findings=() if placed.manifest is None else placed.manifest.findings,
     )
 
 

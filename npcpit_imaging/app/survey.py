@@ -1,15 +1,16 @@
 """What a study holds: every series with its geometry and findings, every subject's visits and what is done."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
 from npcpit_imaging.app.completeness import settle_when_alone
-from npcpit_imaging.app.importing import ProgressBar
+from npcpit_imaging.app.importing import ProgressBar, Tick
 from npcpit_imaging.app.measure import findings_json
+from npcpit_imaging.app.quality import compared, note_quality
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
-from npcpit_imaging.dicom.quality import series_findings
 from npcpit_imaging.dicom.scan import ScanResult, group
 from npcpit_imaging.dicom.spool_census import SpoolCensus, spool_census
 from npcpit_imaging.errors import NpcpitError
@@ -18,17 +19,19 @@ from npcpit_imaging.store.images import (
     IMAGE_MODALITIES,
     SETTLED_STATES,
     SeriesSummary,
+    instances_of,
     paths_of,
     series_of,
-    set_findings,
     subjects,
     timepoints,
 )
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.runs import runs
+from npcpit_imaging.store.schema import JsonObject
 from npcpit_imaging.store.staleness import StaleResult, stale_results
-from npcpit_imaging.study.finding import Finding
+from npcpit_imaging.store.vault_map import VaultMap
+from npcpit_imaging.study.finding import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,9 @@ class SurveyedSeries:
         summary: The series as indexed.
         geometry: Size and spacing in words; empty when it is no volume.
         refusal: Why it is no volume; empty when it is one.
-        findings: What was noticed.
+        findings: What was noticed, also in comparison with the subject's other visits.
         stale: Results that were computed from it before it changed.
+        deidentification: What was done to its objects (one of each kind of report), without an original value.
     """
 
     summary: SeriesSummary
@@ -48,6 +52,7 @@ class SurveyedSeries:
     refusal: str
     findings: tuple[Finding, ...]
     stale: tuple[StaleResult, ...] = ()
+    deidentification: tuple[JsonObject, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The series for a program."""
@@ -64,6 +69,7 @@ class SurveyedSeries:
             "description": self.summary.description,
             "geometry": self.geometry,
             "refusal": self.refusal,
+            "deidentification": self.deidentification,
             "findings": findings_json(self.findings),
         }
 
@@ -80,13 +86,22 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticedSeries:
+    """A series with findings that a person should see to."""
+
+    summary: SeriesSummary
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectStatus:
-    """One subject's visits, its series that are not known to be whole, and its results that must be made again."""
+    """One subject's visits, series that are not known to be whole or have something to see to, and stale results."""
 
     subject: str
     visits: tuple[Visit, ...]
     open_series: tuple[SeriesSummary, ...] = ()
     stale: tuple[StaleResult, ...] = ()
+    noticed: tuple[NoticedSeries, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +136,11 @@ class StudyStatus:
                         for one in each.open_series
                     ],
                     "stale": [_stale_json(one) for one in each.stale],
+                    "findings": [
+                        {"series_uid": one.summary.uid, **finding}
+                        for one in each.noticed
+                        for finding in findings_json(one.findings)
+                    ],
                 }
                 for each in self.subjects
             ],
@@ -141,38 +161,54 @@ def survey_series(study: Study, *, progress: ProgressBar) -> list[SurveyedSeries
     with study.database.session() as session:
         found = series_of(session)
         stale = [each for code in subjects(session) for each in stale_results(session, code)]
-    surveyed = []
     with progress("reading series", len(found)) as tick:
-        for summary in found:
-            resting = tuple(each for each in stale if summary.uid in each.series)
-            surveyed.append(_survey(study, summary, resting))
-            tick()
-    return surveyed
+        volumes = [_read(study, summary, tick) for summary in found]
+    with study.database.session() as session:
+        differences = compared(series_of(session))
+    with VaultMap(study.vault / "identity.sqlite") as vault:
+        return [
+            SurveyedSeries(
+                summary=summary,
+                geometry=geometry,
+                refusal=refusal,
+                findings=tuple(dict.fromkeys((*noticed, *summary.arrival_findings, *differences.get(summary.uid, ())))),
+                stale=tuple(each for each in stale if summary.uid in each.series),
+                deidentification=_reports(study, summary, vault),
+            )
+            for summary, (geometry, refusal, noticed) in zip(found, volumes, strict=True)
+        ]
 
 
-def _survey(study: Study, summary: SeriesSummary, stale: tuple[StaleResult, ...]) -> SurveyedSeries:
+def _read(study: Study, summary: SeriesSummary, tick: Tick) -> tuple[str, str, tuple[Finding, ...]]:
     with study.database.session() as session:
         paths = [study.objects / path for path in paths_of(session, summary.uid)]
-    geometry, refusal, noticed = _volume(summary, group(paths))
+    found = group(paths)
+    noticed = note_quality(study, summary.uid, found)
+    geometry, refusal, of_volume = _volume(summary, found)
+    tick()
+    return geometry, refusal, (*noticed, *of_volume)
+
+
+def _reports(study: Study, summary: SeriesSummary, vault: VaultMap) -> tuple[JsonObject, ...]:
+    """What de-identification did to the objects of a series, each different report once."""
     with study.database.session() as session:
-        set_findings(session, summary.uid, noticed)
-    return SurveyedSeries(summary=summary, geometry=geometry, refusal=refusal, findings=noticed, stale=stale)
+        uids = instances_of(session, summary.uid)
+    found = {json.dumps(report, sort_keys=True): report for uid in uids if (report := vault.report(uid)) is not None}
+    return tuple(found.values())
 
 
 def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[Finding, ...]]:
-    """Size and spacing or the reason why there is no volume, and what was noticed."""
+    """Size and spacing or the reason why there is no volume, and what was noticed when its voxels were read."""
     if found.rejected or len(found.series) != 1:
         reasons = [each.reason for each in found.rejected] or [f"of {len(found.series)} studies"]
         return "", f"series {summary.uid}: expected {summary.instances} readable objects, found {reasons[0]}", ()
-    series = found.series[0]
-    noticed = tuple(series_findings(series))
     if summary.modality not in IMAGE_MODALITIES:
-        return "", f"{summary.modality} is no image", noticed
+        return "", f"{summary.modality} is no image", ()
     try:
-        volume = load_series(series)
+        volume = load_series(found.series[0])
     except NpcpitError as error:
-        return "", str(error), noticed
-    return volume.geometry.describe(), "", tuple(dict.fromkeys((*noticed, *volume.findings)))
+        return "", str(error), ()
+    return volume.geometry.describe(), "", volume.findings
 
 
 def survey_study(study: Study) -> StudyStatus:
@@ -207,6 +243,7 @@ def _subject(study: Study, code: str) -> SubjectStatus:
         }
     return SubjectStatus(
         subject=code,
+        noticed=_noticed(series),
         open_series=tuple(each for each in series if each.state not in SETTLED_STATES),
         stale=stale,
         visits=tuple(
@@ -220,6 +257,23 @@ def _subject(study: Study, code: str) -> SubjectStatus:
             for point in points
         ),
     )
+
+
+def _noticed(series: list[SeriesSummary]) -> tuple[NoticedSeries, ...]:
+    """Warnings and errors of a subject's series, those of a comparison between visits among them."""
+    differences = compared(series)
+    found = [
+        NoticedSeries(
+            summary=each,
+            findings=tuple(
+                finding
+                for finding in (*each.findings, *each.arrival_findings, *differences.get(each.uid, ()))
+                if finding.severity is not Severity.INFO
+            ),
+        )
+        for each in series
+    ]
+    return tuple(each for each in found if each.findings)
 
 
 def _failures(study: Study) -> tuple[tuple[str, str, str], ...]:

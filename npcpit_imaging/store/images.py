@@ -1,16 +1,18 @@
 """Series and instances: what arrived, where it lies, which time point it belongs to."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from npcpit_imaging.errors import StoreError
-from npcpit_imaging.store.schema import InstanceRow, ReadRow, SeriesRow, SubjectRow, TimePointRow
+from npcpit_imaging.store.schema import InstanceRow, JsonObject, ReadRow, SeriesRow, SubjectRow, TimePointRow
+from npcpit_imaging.study.circumstances import Circumstances, Contrast
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.timepoint import BASELINE, TimePoint
 
@@ -52,6 +54,7 @@ class IndexedObject:
         received_sha256: Digest of the bytes as received; tells a repeat from a conflict.
         path: Relative to the study's objects folder.
         date: Study date as stored.
+        findings: What was noticed on its way in (a face, text in the pixels).
     """
 
     sop_instance_uid: str
@@ -67,11 +70,12 @@ class IndexedObject:
     sha256: str
     received_sha256: str
     deidentified: bool
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesSummary:
-    """One series with the number of its objects, its place in the trial and how complete it is."""
+    """One series with the number of its objects, its place in the trial, what was noticed and how complete it is."""
 
     uid: str
     subject: str
@@ -84,6 +88,8 @@ class SeriesSummary:
     findings: tuple[Finding, ...]
     state: SeriesState = SeriesState.RECEIVING
     state_reason: str = ""
+    circumstances: Circumstances | None = None
+    arrival_findings: tuple[Finding, ...] = ()
 
 
 def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> IndexOutcome:
@@ -150,6 +156,7 @@ def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> N
                 date=offered.date,
                 state=SeriesState.RECEIVING.value,
                 findings=[],
+                arrival_findings=_findings_json(dict.fromkeys(offered.findings)),
                 updated=now,
             )
         )
@@ -164,6 +171,8 @@ def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> N
         series.state_reason = f"an object arrived after the series was found {series.state}"
         series.state = SeriesState.REOPENED.value
     series.updated = now
+    known = series.arrival_findings
+    series.arrival_findings = [*known, *(each for each in _findings_json(offered.findings) if each not in known)]
 
 
 def series_of(session: Session, *, subject: str | None = None, modality: str | None = None) -> list[SeriesSummary]:
@@ -192,13 +201,30 @@ def _summary(row: SeriesRow, timepoint: str | None, count: int) -> SeriesSummary
         date=row.date,
         frame_of_reference_uid=row.frame_of_reference_uid,
         instances=count,
-        findings=tuple(
-            Finding(code=str(f["code"]), severity=Severity(str(f["severity"])), text=str(f["text"]))
-            for f in row.findings
-        ),
+        findings=_findings(row.findings),
+        arrival_findings=_findings(row.arrival_findings),
         state=SeriesState(row.state),
         state_reason=row.state_reason,
+        circumstances=_circumstances(row),
     )
+
+
+def _circumstances(row: SeriesRow) -> Circumstances | None:
+    if row.circumstances is None:
+        return None
+    values: dict[str, Any] = dict(row.circumstances)
+    return Circumstances(**{**values, "contrast": Contrast(values["contrast"])})
+
+
+def _findings(stored: Iterable[JsonObject]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(code=str(each["code"]), severity=Severity(str(each["severity"])), text=str(each["text"]))
+        for each in stored
+    )
+
+
+def _findings_json(findings: Iterable[Finding]) -> list[JsonObject]:
+    return [{**asdict(finding), "severity": finding.severity.value} for finding in findings]
 
 
 def paths_of(session: Session, series_uid: str) -> list[str]:
@@ -214,6 +240,12 @@ def paths_of(session: Session, series_uid: str) -> list[str]:
     return found
 
 
+def instances_of(session: Session, series_uid: str) -> list[str]:
+    """SOP Instance UIDs of a series' objects, sorted."""
+    query = select(InstanceRow.sop_instance_uid).where(InstanceRow.series_uid == series_uid)
+    return sorted(session.scalars(query))
+
+
 def inputs_digest(session: Session, series_uid: str) -> tuple[str, ...]:
     """Digests of a series' objects, sorted: what a result computed from it depends on."""
     return tuple(sorted(session.scalars(select(InstanceRow.sha256).where(InstanceRow.series_uid == series_uid))))
@@ -224,10 +256,13 @@ def series_digest(session: Session, series_uid: str) -> str:
     return hashlib.sha256("\n".join(inputs_digest(session, series_uid)).encode()).hexdigest()
 
 
-def set_findings(session: Session, series_uid: str, findings: Sequence[Finding]) -> None:
-    """Replace what was noticed about a series."""
+def set_quality(
+    session: Session, series_uid: str, findings: Sequence[Finding], circumstances: Circumstances | None
+) -> None:
+    """Replace what was noticed about a series as a whole, and how it was taken."""
     row = session.get_one(SeriesRow, series_uid)
-    row.findings = [{**asdict(finding), "severity": finding.severity.value} for finding in findings]
+    row.findings = _findings_json(findings)
+    row.circumstances = None if circumstances is None else asdict(circumstances)
 
 
 def subjects(session: Session) -> list[str]:

@@ -56,7 +56,10 @@ class TimePointRow(Base):
 
 
 class SeriesRow(Base):
-    """A series: how complete it is (see `completeness`), and what was noticed about it. Updated: its newest object."""
+    """A series: how complete it is (see `completeness`), and what was noticed about it. Updated: its newest object.
+
+    Findings are of its headers as a whole; arrival findings are what de-identification noticed in its objects.
+    """
 
     __tablename__ = "series"
     uid: Mapped[str] = mapped_column(String(UID_LENGTH), primary_key=True)
@@ -71,6 +74,8 @@ class SeriesRow(Base):
     state_reason: Mapped[str] = mapped_column(Text, default="")
     expected: Mapped[int | None]
     findings: Mapped[list[JsonObject]] = mapped_column(default=list)
+    arrival_findings: Mapped[list[JsonObject]] = mapped_column(default=list)
+    circumstances: Mapped[JsonObject | None]
     updated: Mapped[datetime]
 
 

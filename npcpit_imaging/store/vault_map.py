@@ -3,6 +3,7 @@
 The table names patients' objects by their original UIDs: it is never exported, and lies in a folder of mode 0700.
 """
 
+import json
 import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS uid_new ON uid (new)",
     "CREATE TABLE IF NOT EXISTS object (original_sop_instance_uid TEXT PRIMARY KEY, sop_instance_uid TEXT NOT NULL,"
     " received_sha256 TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS manifest (sop_instance_uid TEXT PRIMARY KEY, report INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS report (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
 )
 
 
@@ -68,8 +71,13 @@ class VaultMap:
     ) -> None:
         self.close()
 
-    def put(self, mapped: MappedObject, uids: Mapping[str, str]) -> None:
-        """Record an object and all its UIDs durably; what is known stays as it is.
+    def put(self, mapped: MappedObject, uids: Mapping[str, str], *, report: Mapping[str, object] | None = None) -> None:
+        """Record an object, all its UIDs and what was done to it durably; what is known stays as it is.
+
+        Args:
+            mapped: The object.
+            uids: Original to new.
+            report: What de-identification did, without an original value; slices of a series mostly share one.
 
         Raises:
             StoreError: The disk refuses.
@@ -78,6 +86,21 @@ class VaultMap:
         with _as_store_error(), self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO uid VALUES (?, ?)", uids.items())
             self._connection.execute("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?)", values)
+            if report is not None:
+                self._put_report(mapped.sop_instance_uid, json.dumps(report, sort_keys=True))
+
+    def _put_report(self, sop_instance_uid: str, text: str) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO report (text) VALUES (?)", (text,))
+        self._connection.execute(
+            "INSERT OR IGNORE INTO manifest SELECT ?, id FROM report WHERE text = ?", (sop_instance_uid, text)
+        )
+
+    def report(self, sop_instance_uid: str) -> dict[str, object] | None:
+        """What de-identification did to an object, by its UID in the study; None for one it did not touch."""
+        found = self._one(
+            "SELECT text FROM manifest JOIN report ON report = id WHERE sop_instance_uid = ?", sop_instance_uid
+        )
+        return None if found is None else dict(json.loads(found))
 
     def new_uid(self, original: str) -> str | None:
         """The study's UID for a hospital's; None for one that never came."""

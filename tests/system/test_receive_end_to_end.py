@@ -198,7 +198,8 @@ def test_a_killed_receiver_loses_nothing_that_it_acknowledged(finish, study, sto
 
     if finish == "run":
         outcomes = npcpit("run", "receive", study, "--json").answer
-        assert {each["status"] for each in outcomes} == {"done"}
+        taken = [each for each in outcomes if not each["case"].startswith("series/")]  # which may still be arriving
+        assert {each["status"] for each in taken} == {"done"}
         visits = [each for each in outcomes if each["case"].startswith("visits/")]
         assert [each["reason"].split()[0] for each in visits] == ["BASELINE"], "one run is enough"
     else:
