@@ -153,7 +153,7 @@ def test_the_vault_tells_what_every_object_was_and_nobody_else_does(study, write
 
 
 def test_a_vault_that_cannot_be_written_stops_the_object_before_it_is_indexed(study, write_series, monkeypatch):
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise StoreError("vault: table of original UIDs: disk full")
 
     monkeypatch.setattr(VaultMap, "put", full)

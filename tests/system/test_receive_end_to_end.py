@@ -221,16 +221,18 @@ def test_a_killed_receiver_loses_nothing_that_it_acknowledged(finish, study, sto
 
 
 def test_a_pipeline_leaves_the_spool_to_a_running_receiver(study, storescu, npcpit):
-    """The visits are assembled while the receiver listens."""
+    """The visits are assembled while the receiver listens; the series is named, for it is still arriving."""
     with receiver(study) as running:
         send(storescu, running, SAMPLE / "BASELINE" / "PET")
         deadline = time.monotonic() + START_S
         while len(indexed(study)) < 44 and time.monotonic() < deadline:
             time.sleep(0.1)
-        (outcome,) = npcpit("run", "receive", study, "--json").answer
+        visits, arriving = npcpit("run", "receive", study, "--json").answer
         running.end(signal.SIGINT)
-    assert outcome["status"] == "done"
-    assert outcome["reason"].startswith("BASELINE ")
+    assert visits["status"] == "done"
+    assert visits["reason"].startswith("BASELINE ")
+    assert arriving["status"] == "skipped"
+    assert "found it receiving with 44 objects" in arriving["reason"]
 
 
 def test_an_object_that_cannot_be_taken_waits_in_the_spool_and_is_named_by_its_digest(
