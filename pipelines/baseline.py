@@ -5,7 +5,7 @@ Hand in tables/lesions.csv and tables/prompts.csv. Cases: SUBJECT/BASELINE/LESIO
 
 from npcpit_imaging.app.lesions import read_prompts, store_lesions
 from npcpit_imaging.app.proposals import propose_from_prompt, propose_on_pet
-from npcpit_imaging.app.series import visit_inputs
+from npcpit_imaging.app.series import one_visit_at_a_time, visit_inputs
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.flow.run import Case
 from npcpit_imaging.study.timepoint import BASELINE
@@ -24,12 +24,12 @@ def cases(study: Study) -> list[Case]:
         for each in prompts
     ]
     on_pet = [
-        Case(name=f"{each.subject}/{BASELINE}/{each.lesion_id}/{Modality.PT}", inputs=case.inputs)
+        Case(name=f"{each.subject}/{BASELINE}/{each.lesion_id}/{Modality.PT}", inputs=case.inputs, after=(case.name,))
         for each, case in zip(prompts, direct, strict=True)
         if each.modality is Modality.CT
     ]
     prompted = {case.name for case in direct}
-    return [*direct, *(case for case in on_pet if case.name not in prompted)]
+    return [*direct, *one_visit_at_a_time(case for case in on_pet if case.name not in prompted)]
 
 
 def run(study: Study, case: Case) -> str:

@@ -14,7 +14,7 @@ def cases(study: Study) -> list[Case]:
         codes = subjects(session)
     each = [Case(name=f"subject/{code}", inputs=results_inputs(study, code)) for code in codes]
     inputs = [digest for case in each for digest in case.inputs]
-    return [*each, Case(name=TABLES, inputs=(*inputs, *missing_tables(study)))]
+    return [*each, Case(name=TABLES, inputs=(*inputs, *missing_tables(study)), after=tuple(case.name for case in each))]
 
 
 def run(study: Study, case: Case) -> str:

@@ -8,7 +8,7 @@ Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY.
 from npcpit_imaging.app.lesions import LesionPrompt, read_prompts, store_lesions
 from npcpit_imaging.app.proposals import propose_from_prompt, propose_from_seed, propose_on_pet
 from npcpit_imaging.app.registrations import register_visit
-from npcpit_imaging.app.series import visit_inputs
+from npcpit_imaging.app.series import one_visit_at_a_time, visit_inputs
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.flow.run import Case
 from npcpit_imaging.store.images import subjects, timepoints
@@ -43,14 +43,15 @@ def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...]
         carried = [] if own or lesion.role is LesionRole.NEW else [Modality.CT]
         for modality in [*(each.modality for each in own), *carried]:
             name = f"{subject}/{visit}/{lesion.lesion_id}/{modality}"
-            measured.append(Case(name=name, inputs=(*inputs, *(each.text for each in own))))
+            texts = [each.text for each in own]
+            measured.append(Case(name=name, inputs=(*inputs, *texts), after=() if own else (found[0].name,)))
     on_pet = [
-        Case(name=case.name.rsplit("/", 1)[0] + f"/{Modality.PT}", inputs=case.inputs)
+        Case(name=case.name.rsplit("/", 1)[0] + f"/{Modality.PT}", inputs=case.inputs, after=(case.name,))
         for case in measured
         if case.name.endswith(f"/{Modality.CT}")
     ]
     prompted = {case.name for case in measured}
-    return [*found, *measured, *(case for case in on_pet if case.name not in prompted)]
+    return [*found, *measured, *one_visit_at_a_time(case for case in on_pet if case.name not in prompted)]
 
 
 def run(study: Study, case: Case) -> str:

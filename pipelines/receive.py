@@ -11,6 +11,9 @@ from npcpit_imaging.app.wholeness import require_whole, unsettled_series
 from npcpit_imaging.flow.run import Case
 from npcpit_imaging.store.images import assemble_timepoints, series_of, subjects
 
+ONE_PROCESS = True
+"""The spool belongs to one process."""
+
 
 def cases(study: Study) -> list[Case]:
     """Every waiting object, every subject that has series or a waiting object, every series that is not whole."""

@@ -1,12 +1,16 @@
 """What many tests share: where the public test images are, and which real peers this machine has."""
 
+import importlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
 
 SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 ORTHANC_DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -89,3 +93,15 @@ def postgresql_programs() -> Path:
     if not found and on_path is None:
         _absent("initdb", "postgresql")
     return found[-1].parent if found else Path(str(on_path)).parent
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_programs: Path) -> Iterator[Any]:
+    """A running PostgreSQL server (`postgresql_server.PostgresqlServer`)."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed (extra postgresql)")
+    server = importlib.import_module("postgresql_server").PostgresqlServer(postgresql_programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -1,21 +1,23 @@
 """Run a study's pipelines: loaded by path from the study folder, every case recorded, a done case skipped."""
 
 import fcntl
-import hashlib
-import importlib.util
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import npcpit_imaging
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.lesions import store_lesions
+from npcpit_imaging.app.pipeline_step import StudyStep, attempt_case, load_pipeline, pipeline_digest, subject_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, InputError, NpcpitError
-from npcpit_imaging.flow.run import ALREADY_DONE, Case, Outcome, Status, run_cases
+from npcpit_imaging.flow.processes import in_processes
+from npcpit_imaging.flow.run import ALREADY_DONE, Case, Crew, Outcome, Status, run_cases
 from npcpit_imaging.store.runs import is_done, put_run
 from npcpit_imaging.store.schema import RunRow
 
@@ -27,6 +29,39 @@ MEASURING = ("baseline", "followup")
 """The pipelines that rest on tables/lesions.csv."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBy:
+    """Who does the cases of a pipeline.
+
+    Args:
+        workers: Processes of this machine; 1: this process itself.
+        cluster: Address of a Dask scheduler instead, e.g. ``tcp://10.0.0.5:8786``.
+
+    Raises:
+        InputError: Both are named, or no worker.
+    """
+
+    workers: int = 1
+    cluster: str = ""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or (self.cluster and self.workers > 1):
+            raise InputError(f"workers: expected 1 or more, or a cluster instead, found {self.workers} {self.cluster}")
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether nobody else is asked."""
+        return self.workers == 1 and not self.cluster
+
+    def crew(self, *, sqlite: bool) -> Crew:
+        """The processes or the cluster; a store on SQLite binds the workers to this machine."""
+        if self.cluster:
+            from npcpit_imaging.flow.cluster import in_cluster
+
+            return partial(in_cluster, address=self.cluster, one_host=sqlite)
+        return partial(in_processes, workers=self.workers)
+
+
 def run_pipeline(
     study: Study,
     name: str,
@@ -34,6 +69,7 @@ def run_pipeline(
     again: bool = False,
     on_start: Callable[[int], None] = lambda _: None,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
+    crew: RunBy = RunBy(),
 ) -> list[Outcome]:
     """Run one pipeline of a study over all its cases.
 
@@ -43,17 +79,19 @@ def run_pipeline(
         again: Also run cases that are done with the same inputs.
         on_start: Told the number of cases.
         on_outcome: Told each outcome as it comes.
+        crew: Who does the cases.
 
     Returns:
         One outcome per case, in order.
 
     Raises:
         InputError: There is no such pipeline.
-        FlowError: The pipeline file cannot be loaded, or gives no cases, or the same pipeline is running already.
+        FlowError: The pipeline file cannot be loaded, or gives no cases, or the same pipeline is running already, or
+            the cluster was lost.
     """
     path = _pipeline_file(study, name)
     with _alone(study, name):
-        return _run(study, path, again=again, on_start=on_start, on_outcome=on_outcome)
+        return _run(study, path, again=again, on_start=on_start, on_outcome=on_outcome, crew=crew)
 
 
 @contextmanager
@@ -76,9 +114,10 @@ def _run(
     again: bool,
     on_start: Callable[[int], None],
     on_outcome: Callable[[Outcome], None],
+    crew: RunBy,
 ) -> list[Outcome]:
-    name, module = path.stem, _load(path)
-    digest = _digest(study, path)
+    name, module = path.stem, load_pipeline(path)
+    digest = pipeline_digest(study, path)
     cases = _cases(study, module, path)
     faults = _lesion_faults(study, name)
     on_start(len(cases))
@@ -91,15 +130,21 @@ def _run(
 
     def done(case: Case) -> bool:
         with study.database.session() as session:
-            redo = again or _subject(case) in faults
+            redo = again or subject_of(case) in faults
             return not redo and is_done(session, name, case.name, _key(digest, case))
 
-    def step(case: Case) -> str:
-        if _subject(case) in faults:
-            raise FlowError(faults[_subject(case)])
-        return _attempt(study, module, path, case)
+    def here(case: Case) -> str:
+        return attempt_case(study, module, path, case, faults)
 
-    outcomes = run_cases(cases, step, is_done=done, on_outcome=record)
+    elsewhere = StudyStep(folder=study.folder.resolve(), pipeline=path.name, digest=digest, faults=faults)
+    alone = crew.is_this_process or getattr(module, "ONE_PROCESS", False)
+    outcomes = run_cases(
+        cases,
+        here if alone else elsewhere,
+        is_done=done,
+        on_outcome=record,
+        crew=None if alone else crew.crew(sqlite=study.database.is_sqlite),
+    )
     return [*outcomes, *_without_case(faults, cases)]
 
 
@@ -110,24 +155,10 @@ def _lesion_faults(study: Study, name: str) -> dict[str, str]:
     return store_lesions(study)
 
 
-def _subject(case: Case) -> str:
-    return case.name.split("/")[0]
-
-
 def _without_case(faults: Mapping[str, str], cases: Sequence[Case]) -> list[Outcome]:
     """A failure for each subject at fault that has no case yet; not recorded, for no later case would repair it."""
-    silent = [subject for subject in faults if subject not in {_subject(case) for case in cases}]
+    silent = [subject for subject in faults if subject not in {subject_of(case) for case in cases}]
     return [Outcome(case=Case(name=f"{each}/lesions"), status=Status.FAILED, reason=faults[each]) for each in silent]
-
-
-def _attempt(study: Study, module: ModuleType, path: Path, case: Case) -> str:
-    """Run one case; a case that tries to end the process has failed, and the others still run."""
-    try:
-        return str(module.run(study, case))
-    except (Exception, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # SystemExit in a site's pipeline would end in exit code 0
-        raise FlowError(f"{path.name}: run tried to end the program ({type(error).__name__})") from error
 
 
 def _pipeline_file(study: Study, name: str) -> Path:
@@ -135,23 +166,6 @@ def _pipeline_file(study: Study, name: str) -> Path:
     if name not in found:
         raise InputError(f"pipeline {name}: expected one of {', '.join(found)}")
     return found[name]
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"npcpit_study_pipeline_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise FlowError(f"{path.name}: cannot be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a site may edit its pipelines, so anything can happen here, SystemExit too
-        raise FlowError(f"{path.name}: cannot be loaded ({type(error).__name__}: {error})") from error
-    for needed in ("cases", "run"):
-        if not callable(getattr(module, needed, None)):
-            raise FlowError(f"{path.name}: expected a function {needed}(study, ...), found none")
-    return module
 
 
 def _cases(study: Study, module: ModuleType, path: Path) -> list[Case]:
@@ -165,15 +179,6 @@ def _cases(study: Study, module: ModuleType, path: Path) -> list[Case]:
     if not all(isinstance(case, Case) for case in found):
         raise FlowError(f"{path.name}: expected cases to return values of Case, found something else")
     return found
-
-
-def _digest(study: Study, path: Path) -> str:
-    """Digest of the code and of every decision a result may depend on."""
-    state = hashlib.sha256(npcpit_imaging.__version__.encode())
-    for file in (path, *sorted((study.folder / "configs").rglob("*.toml"))):
-        state.update(file.relative_to(study.folder).as_posix().encode())
-        state.update(file.read_bytes())
-    return state.hexdigest()
 
 
 def _key(digest: str, case: Case) -> str:

@@ -1,5 +1,7 @@
 """The series of a study: which one belongs to a visit and modality, and its volume."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from npcpit_imaging.app.wholeness import require_whole
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.errors import InputError
+from npcpit_imaging.flow.run import Case
 from npcpit_imaging.store.images import SeriesSummary, inputs_digest, paths_of, series_digest, series_of
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
@@ -50,6 +53,20 @@ def pet_with_ct(study: Study, subject: str, timepoint: str) -> tuple[SeriesSumma
             if pet.modality == Modality.PT and ct.modality == Modality.CT and paired:
                 return pet, ct
     return None
+
+
+def one_visit_at_a_time(cases: Iterable[Case]) -> Iterator[Case]:
+    """Let the cases of each visit wait for each other; the first one registers what all of them need.
+
+    Args:
+        cases: Named SUBJECT/VISIT/...
+    """
+    last: dict[str, str] = {}
+    for case in cases:
+        visit = "/".join(case.name.split("/")[:2])
+        before = (last[visit],) if visit in last else ()
+        yield replace(case, after=(*case.after, *before))
+        last[visit] = case.name
 
 
 def open_series(study: Study, series_uid: str) -> Volume:

@@ -107,11 +107,16 @@ def run_(
     pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help=", ".join(pipelines.PIPELINES))],
     folder: StudyFolder,
     again: Annotated[bool, typer.Option("--again", help="Also redo what is done with the same inputs.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
+    cluster: Annotated[str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler; docs/cluster.md.")] = "",
     as_json: Json = False,
 ) -> None:
     """Run one of the study's pipelines over all its cases: done, skipped or failed, each with its reason."""
+    crew = pipelines.RunBy(workers=workers, cluster=cluster)
     with study.open_study(folder) as opened, console.case_progress(pipeline) as shown:
-        outcomes = pipelines.run_pipeline(opened, pipeline, again=again, on_start=shown.start, on_outcome=shown.outcome)
+        outcomes = pipelines.run_pipeline(
+            opened, pipeline, again=again, on_start=shown.start, on_outcome=shown.outcome, crew=crew
+        )
     show_result(pipelines.outcomes_json(outcomes), as_json, lambda: console.outcomes(outcomes))
     leave(well=pipelines.all_well(outcomes))
 

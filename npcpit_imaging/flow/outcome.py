@@ -1,7 +1,7 @@
 """A case, and what became of it: done, skipped or failed, always with a reason."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,10 +23,12 @@ class Case:
     Args:
         name: Unique within the run, e.g. ``NPC-0001/FU1/T01``; never a patient's identifier.
         inputs: Digests of everything the result depends on besides code and configuration.
+        after: Names of cases of the same run that must be over, however they ended, before this one begins.
     """
 
     name: str
     inputs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,15 @@ ALREADY_DONE = "already done with the same inputs"
 
 Step = Callable[[Case], str]
 """Does the work of one case and says in one line what was done."""
+
+Supply = Callable[[], Case | None]
+"""Gives the next case that may begin; None while there is none, for good once nothing is at work any more."""
+
+Crew = Callable[[Supply, Step], Iterator[Outcome]]
+"""Does the cases of a supply somewhere and yields their outcomes as they come.
+
+It asks again whenever an outcome has been taken from it, because that may have freed other cases.
+"""
 
 
 def attempt(case: Case, step: Step) -> Outcome:

@@ -4,13 +4,12 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from multiprocessing.connection import Connection, wait
 
 from npcpit_imaging.errors import FlowError
-from npcpit_imaging.flow.outcome import Case, Outcome, Status, Step, attempt
+from npcpit_imaging.flow.outcome import Case, Outcome, Status, Step, Supply, attempt
 
 ATTEMPTS = 2
 """How often a case is begun whose process dies; the first time may be the fault of another (memory)."""
@@ -29,11 +28,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_processes(cases: Iterable[Case], step: Step, *, workers: int) -> Iterator[Outcome]:
+def in_processes(supply: Supply, step: Step, *, workers: int) -> Iterator[Outcome]:
     """Yield an outcome per case as they come, in no particular order.
 
     Args:
-        cases: What to do; taken one by one as a process becomes free.
+        supply: Asked for a case whenever a process is free.
         step: Does one case; it is sent to other processes, so a function of a module or an instance of its class.
         workers: How many processes.
 
@@ -42,26 +41,32 @@ def in_processes(cases: Iterable[Case], step: Step, *, workers: int) -> Iterator
     """
     if workers < 1:
         raise FlowError(f"workers: expected at least 1, found {workers}")
-    sendable, waiting = _sendable(step), iter(cases)
-    crew: list[_Worker] = []
+    sendable = _sendable(step)
+    busy: list[_Worker] = []
+    idle: list[_Worker] = []
     try:
-        for case in islice(waiting, workers):
-            crew.append(_Worker(step=sendable, case=case))  # one by one: what was begun is ended below
-        while crew:
-            for worker in _answering(crew):
+        while _hand_out(supply, busy, idle, sendable=sendable, workers=workers):
+            for worker in _answering(busy):
                 outcome = worker.outcome()
-                if outcome is None:
-                    continue
-                yield outcome
-                following = next(waiting, None)
-                if following is None:
-                    worker.end()
-                    crew.remove(worker)
-                else:
-                    worker.take(following)
+                if outcome is not None:
+                    busy.remove(worker)
+                    idle.append(worker)
+                    yield outcome
     finally:
-        for worker in crew:
+        for worker in (*busy, *idle):
             worker.end()
+
+
+def _hand_out(supply: Supply, busy: "list[_Worker]", idle: "list[_Worker]", *, sendable: bytes, workers: int) -> bool:
+    """Give cases to processes that are free, or new ones; tell whether any is at work."""
+    while len(busy) < workers and (case := supply()) is not None:
+        if idle:
+            worker = idle.pop()
+            worker.take(case)
+        else:
+            worker = _Worker(step=sendable, case=case)
+        busy.append(worker)
+    return bool(busy)
 
 
 def _sendable(step: Step) -> bytes:

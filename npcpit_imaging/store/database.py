@@ -53,6 +53,11 @@ class Database:
         except SQLAlchemyError as error:
             raise StoreError(f"database: {type(error).__name__}: {_first_line(error)}") from error
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the record is a file of this machine."""
+        return self.engine.dialect.name == "sqlite"
+
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
@@ -79,7 +84,7 @@ def _engine(url: str, folder: Path) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername=POSTGRESQL_DRIVER)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed)
+            return create_engine(parsed, pool_pre_ping=True)  # a server that was restarted is found again
     except ArgumentError as error:  # it may quote the URL, and that the password
         raise StoreError("database: expected a SQLAlchemy URL such as sqlite:///npcpit.sqlite") from error
     except ImportError as error:

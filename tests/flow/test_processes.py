@@ -88,7 +88,7 @@ def test_a_step_that_cannot_be_sent_and_no_worker_are_refused():
     with pytest.raises(FlowError, match="other processes"):
         run_cases([Case(name="a")], lambda case: case.name, workers=2)
     with pytest.raises(FlowError, match="at least 1, found 0"):
-        list(in_processes([Case(name="a")], str, workers=0))
+        list(in_processes(lambda: Case(name="a"), str, workers=0))
 
 
 def test_there_is_at_least_one_core():

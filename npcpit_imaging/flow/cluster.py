@@ -1,0 +1,198 @@
+"""Run one step over cases on a Dask cluster; a worker that dies costs a retry elsewhere, a poisonous case only itself.
+
+The workers must run this same version and see the study under the same path. A case is attempted by one thread of a
+worker at a time, because ITK's number of threads belongs to the whole process.
+"""
+
+import logging
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+
+from distributed import Client, Future
+from distributed.scheduler import KilledWorker
+
+import npcpit_imaging
+from npcpit_imaging.errors import FlowError
+from npcpit_imaging.flow.outcome import Case, Outcome, Status, Step, Supply, attempt
+
+CONNECT_TIMEOUT_S = 15.0
+"""How long a scheduler may take to answer."""
+
+LOOK_S = 0.5
+"""How often we look whether the scheduler is still there."""
+
+AHEAD = 1
+"""How many cases wait at the scheduler beyond those at work, so that no worker idles between two."""
+
+LOST = ("cancelled", "lost", "pending")
+"""States of an ended future whose answer is no more; pending: the scheduler has begun it again by itself."""
+
+ATTEMPTS = 3
+"""How often a case is begun whose answers are lost."""
+
+LOGGERS = ("distributed", "distributed.client", "distributed.core", "distributed.comm")
+"""What they would say of a lost scheduler or worker is said by our own errors and outcomes."""
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def in_cluster(supply: Supply, step: Step, *, address: str, one_host: bool = False) -> Iterator[Outcome]:
+    """Yield an outcome per case as they come, in no particular order.
+
+    Args:
+        supply: Asked for a case whenever the cluster has room.
+        step: Does one case; it is sent to the workers, so a function of a module or an instance of its class.
+        address: Of the scheduler, e.g. ``tcp://10.0.0.5:8786``.
+        one_host: Every worker must be on this machine (a store on SQLite).
+
+    Raises:
+        FlowError: The scheduler does not answer or was lost, has no worker, or a worker cannot be used.
+    """
+    with _connected(address) as client:
+        _require_usable(client, address, one_host=one_host)
+        work = _Work(client, step)
+        while True:
+            while work.has_room() and (case := supply()) is not None:
+                work.begin(case)
+            if not work.begun:
+                return
+            outcome = work.outcome(address)
+            if outcome is not None:
+                yield outcome
+
+
+class _Work:
+    """The cases that are at a cluster."""
+
+    def __init__(self, client: Client, step: Step) -> None:
+        self._client, self._step = client, step
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._begun = 0
+        self.begun: dict[str, tuple[Case, int]] = {}
+
+    def has_room(self) -> bool:
+        """As many cases as there are workers, each of which does one at a time, and some in waiting."""
+        return len(self.begun) < len(_workers(self._client)) + AHEAD
+
+    def begin(self, case: Case, attempts: int = 1) -> None:
+        """Hand a case to the scheduler; only the callback's queue keeps its future."""
+        self._begun += 1
+        key = f"npcpit-{self._begun}-{case.name}"
+        self.begun[key] = (case, attempts)
+        self._client.submit(_attempt, case, self._step, key=key, pure=False).add_done_callback(self._ended.put)
+
+    def outcome(self, address: str) -> Outcome | None:
+        """Wait for the next case to end; None where its answer died with its worker and it was begun again.
+
+        Raises:
+            FlowError: The scheduler was lost, or the answer cannot be read.
+        """
+        future = self._next(address)
+        case, attempts = self.begun[future.key]
+        try:
+            outcome = _answer(future, case, address)
+        except _AnswerLostError:
+            self._require_scheduler(address)
+            outcome = None
+            if attempts >= ATTEMPTS:
+                reason = f"its answer was lost with its worker, {attempts} times; set aside"
+                outcome = Outcome(case=case, status=Status.FAILED, reason=reason)
+        del self.begun[future.key]
+        if outcome is None:
+            self.begin(case, attempts + 1)
+        return outcome
+
+    def _next(self, address: str) -> Future:
+        while True:
+            with suppress(queue.Empty):
+                return self._ended.get(timeout=LOOK_S)
+            self._require_scheduler(address, after_s=0)
+
+    def _require_scheduler(self, address: str, *, after_s: float = LOOK_S) -> None:
+        time.sleep(after_s)  # a client notices the end of its connection a moment after its futures are lost
+        if self._client.status != "running":
+            raise FlowError(
+                f"cluster {address}: the scheduler was lost with {len(self.begun)} cases begun; what was done before "
+                "is recorded, run again for the rest"
+            )
+
+
+class _AnswerLostError(Exception):
+    """A case was done, but its worker died before the answer was fetched."""
+
+
+def _attempt(case: Case, step: Step) -> Outcome:
+    with _ONE_AT_A_TIME:
+        return attempt(case, step)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    with _quietly():
+        try:
+            client = Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise FlowError(f"cluster {address}: expected a Dask scheduler, found none that answers") from error
+        try:
+            yield client
+        finally:
+            with suppress(Exception):  # a scheduler that is gone cannot be taken leave of
+                client.close(timeout=LOOK_S)
+
+
+def _workers(client: Client) -> dict[str, int]:
+    found: dict[str, dict[str, int]] = client.scheduler_info(n_workers=-1)["workers"]
+    return {address: int(worker["nthreads"]) for address, worker in found.items()}
+
+
+def _require_usable(client: Client, address: str, *, one_host: bool) -> None:
+    if not _workers(client):
+        raise FlowError(f"cluster {address}: expected at least one worker, found none")
+    for worker, (version, host) in client.run(_who).items():
+        if version != npcpit_imaging.__version__:
+            raise FlowError(
+                f"cluster {address}: worker {worker} runs version {version}, expected {npcpit_imaging.__version__}"
+            )
+        if one_host and host != socket.gethostname():
+            raise FlowError(
+                f"cluster {address}: worker {worker} is on another machine, and the study's store is SQLite; "
+                "expected PostgreSQL ([store] url in site.toml)"
+            )
+
+
+def _who() -> tuple[str, str]:
+    return npcpit_imaging.__version__, socket.gethostname()
+
+
+def _answer(future: Future, case: Case, address: str) -> Outcome:
+    if future.status in LOST:
+        raise _AnswerLostError
+    try:
+        outcome: Outcome = future.result(timeout=CONNECT_TIMEOUT_S)
+    except KilledWorker as error:
+        times = error.allowed_failures + 1
+        reason = f"its worker ended without an answer, {times} times, perhaps out of memory; set aside"
+        return Outcome(case=case, status=Status.FAILED, reason=reason)
+    except (CancelledError, TimeoutError) as error:
+        raise _AnswerLostError from error
+    except Exception as error:
+        raise FlowError(f"cluster {address}: case {case.name} cannot be sent or its answer not read") from error
+    return outcome
