@@ -20,6 +20,7 @@ NpcpitError                 something a person can act on; the message says what
 ├── MeasurementError        a mask that cannot be measured
 ├── ResponseError           records from which no response can be computed
 ├── RadiomicsError          settings or images from which no feature can be computed
+├── AnalysisError           tables from which a statistic cannot be computed
 ├── StoreError              the study's memory refuses
 ├── FlowError               a pipeline that cannot be run
 └── MissingPartError        an optional package or program that is not installed; says how to get it
@@ -112,6 +113,10 @@ class ResponseError(NpcpitError):
 
 class RadiomicsError(NpcpitError):
     """Settings or images from which no feature can be computed."""
+
+
+class AnalysisError(NpcpitError):
+    """Tables from which a statistic cannot be computed."""
 
 
 class StoreError(NpcpitError):

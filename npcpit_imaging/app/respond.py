@@ -5,11 +5,12 @@ import io
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
+from npcpit_imaging.app.study_tables import cut_course
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.response.answers import (
@@ -150,7 +151,7 @@ def respond(
         InputError: A file cannot be read.
         TableError: A header from which no row can be trusted.
     """
-    rows = _open(measurements, read_measurements)
+    rows = _cut(_open(measurements, read_measurements), protocol)
     courses = _open(subjects, read_subjects)
     treated = _open(treatments, read_treatments)
     faults = [*rows.faults, *courses.faults, *treated.faults]
@@ -159,7 +160,7 @@ def respond(
     for subject in sorted(rows.by_subject):
         if subject in refused:
             continue
-        case = _case(subject, rows, courses, treated)
+        case = _case(subject, rows, courses, treated, protocol.results.data_cut)
         try:
             _add(report, case, protocol)
         except ResponseError as error:
@@ -174,13 +175,24 @@ def respond(
     )
 
 
-def _case(subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation]) -> Case:
+def _case(
+    subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation], cut: date | None
+) -> Case:
     course = courses.by_subject.get(subject, ())
     return Case(
         records=rows.by_subject[subject],
-        course=course[0] if course else None,
-        irradiations=treated.by_subject.get(subject, ()),
+        course=cut_course(course[0], cut) if course else None,
+        irradiations=tuple(each for each in treated.by_subject.get(subject, ()) if cut is None or each.date <= cut),
     )
+
+
+def _cut(rows: Table[Assessment], protocol: Protocol) -> Table[Assessment]:
+    """Leave out the records after the protocol's data cut; a subject without an earlier one has no read."""
+    cut = protocol.results.data_cut
+    if cut is None:
+        return rows
+    kept = {name: tuple(one for one in own if one.date <= cut) for name, own in rows.by_subject.items()}
+    return replace(rows, by_subject={name: own for name, own in kept.items() if own})
 
 
 def _add(report: Mapping[str, list[Answer]], case: Case, protocol: Protocol) -> None:

@@ -4,16 +4,18 @@ import hashlib
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.study_tables import cut_course, parsed_table
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import shift_day, shift_moment, subject_shift_days
 from npcpit_imaging.errors import TableError
 from npcpit_imaging.response.answers import finding_answers, lesion_answers, subject_answer, timepoint_answers
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
+from npcpit_imaging.response.rows import Table
 from npcpit_imaging.response.table import read_subjects, read_treatments
 from npcpit_imaging.store.images import is_deidentified
 from npcpit_imaging.store.lesions import lesions_of
@@ -24,6 +26,8 @@ from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.lesion import FieldPosition, Lesion, LesionState
 
+T = TypeVar("T")
+
 
 def respond_to_reads(study: Study, subject: str) -> str:
     """Compute a subject's responses from the newest signed reads and store them.
@@ -33,6 +37,10 @@ def respond_to_reads(study: Study, subject: str) -> str:
         ResponseError: The records contradict each other.
     """
     case = stored_case(study, subject)
+    if not case.records:
+        with study.database.session() as session:
+            replace_responses(session, subject, key="", rows=(), now=study.now())
+        return "no read on or before the data cut"
     answers = respond_case(case, protocol=study.protocol)
     key = digest_of(study.protocol.digest, repr(case))
     with study.database.session() as session:
@@ -42,7 +50,7 @@ def respond_to_reads(study: Study, subject: str) -> str:
 
 
 def stored_case(study: Study, subject: str) -> Case:
-    """What the newest signed reads and the study's tables say of a subject.
+    """What the newest signed reads and the study's tables say of a subject, up to the data cut.
 
     Raises:
         TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
@@ -51,7 +59,14 @@ def stored_case(study: Study, subject: str) -> Case:
     with study.database.session() as session:
         lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
         reads = newest_reads(session, subject)
-    records = tuple(_assessment(read, row, lesions[row.tracking_uid]) for read in reads for row in read.lesions)
+    cut = study.protocol.results.data_cut
+    last = None if cut is None else shifted(study, subject, cut)
+    records = tuple(
+        _assessment(read, row, lesions[row.tracking_uid])
+        for read in reads
+        if last is None or read.date <= last
+        for row in read.lesions
+    )
     return Case(records=records, course=course_of(study, subject), irradiations=irradiations_of(study, subject))
 
 
@@ -82,35 +97,31 @@ def _tenths(length_mm: float | None) -> Tenths | None:
 
 
 def irradiations_of(study: Study, subject: str) -> tuple[Irradiation, ...]:
-    """A subject's light treatments, in the study's own (shifted) dates.
+    """A subject's light treatments up to the data cut, in the study's own (shifted) dates.
 
     Raises:
         TableError: A line of this subject cannot be used.
     """
-    path = study.tables / "treatments.csv"
-    if not path.exists():
-        return ()
-    table = read_treatments(path.read_text(encoding="utf-8-sig").splitlines(keepends=True))
-    _refuse_faults(path, [fault.text for fault in table.faults if fault.subject in ("", subject)])
-    found = table.by_subject.get(subject, ())
-    return tuple(replace(each, date=shifted(study, subject, each.date)) for each in found)
+    table = parsed_table(study.tables / "treatments.csv", read_treatments)
+    found = _own(study.tables / "treatments.csv", table, subject)
+    cut = study.protocol.results.data_cut
+    kept = [each for each in found if cut is None or each.date <= cut]
+    return tuple(replace(each, date=shifted(study, subject, each.date)) for each in kept)
 
 
 def course_of(study: Study, subject: str) -> Course | None:
     """A subject's other dates, in the study's own (shifted) dates; None when the table does not name the subject.
 
+    Its cut-off is the protocol's data cut, or its own where that is earlier.
+
     Raises:
         TableError: A line of this subject cannot be used.
     """
-    path = study.tables / "subjects.csv"
-    if not path.exists():
-        return None
-    table = read_subjects(path.read_text(encoding="utf-8-sig").splitlines(keepends=True))
-    _refuse_faults(path, [fault.text for fault in table.faults if fault.subject in ("", subject)])
-    found = table.by_subject.get(subject, ())
+    table = parsed_table(study.tables / "subjects.csv", read_subjects)
+    found = _own(study.tables / "subjects.csv", table, subject)
     if not found:
         return None
-    course = found[0]
+    course = cut_course(found[0], study.protocol.results.data_cut)
 
     def moved(day: date | None) -> date | None:
         return None if day is None else shifted(study, subject, day)
@@ -126,15 +137,18 @@ def course_of(study: Study, subject: str) -> Course | None:
     )
 
 
+def _own(path: Path, table: Table[T], subject: str) -> tuple[T, ...]:
+    """A subject's rows of a table; refused when one of them, or the whole table, has a fault."""
+    faults = [fault.text for fault in table.faults if fault.subject in ("", subject)]
+    if faults:
+        raise TableError(f"{path.name}: {'; '.join(faults)}")
+    return tuple(table.by_subject.get(subject, ()))
+
+
 def table_inputs(study: Study) -> tuple[str, ...]:
     """Digests of the tables beside the reads that a response depends on."""
     tables = [study.tables / name for name in ("treatments.csv", "subjects.csv")]
     return tuple(hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in tables)
-
-
-def _refuse_faults(path: Path, faults: list[str]) -> None:
-    if faults:
-        raise TableError(f"{path.name}: {'; '.join(faults)}")
 
 
 def has_shifted_dates(study: Study, subject: str) -> bool:

@@ -1,5 +1,6 @@
 """What the study decided about response: every option RECIST 1.1 leaves open (Eisenhauer 2009, EORTC FAQ)."""
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -173,6 +174,13 @@ class RemovedPolicy(_Choice):
     ZERO = "zero"
 
 
+class PrimaryEndpoint(_Choice):
+    """The primary endpoint over irradiated lesions."""
+
+    ORR = "ORR"
+    CR_RATE = "CR rate"
+
+
 class VisitWindow(Config):
     """A planned follow-up.
 
@@ -187,6 +195,58 @@ class VisitWindow(Config):
     day: Days
     early_days: Days = 7
     late_days: Days = 7
+
+
+class EligibilityRules(Config):
+    """Who may be in the analysis (``[eligibility]``); what is not asked is not checked.
+
+    Args:
+        baseline_modalities: One of these must be there at baseline (CT, MR, PT).
+        min_follow_ups: Visits with images after baseline.
+        require_treatment_records: Date and lesion of every treatment must be on record.
+        require_consent: Consent, or opt-out published and not used, must be on record.
+        min_age_years: At consent or first treatment.
+        treated_from: First day of the study's period, the hospital's date.
+        treated_until: Last day.
+    """
+
+    baseline_modalities: tuple[str, ...] = ()
+    min_follow_ups: Days = 0
+    require_treatment_records: bool = False
+    require_consent: bool = False
+    min_age_years: Annotated[int, Field(ge=0)] | None = None
+    treated_from: date | None = None
+    treated_until: date | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EligibilityRules":
+        if self.treated_from is not None and self.treated_until is not None and self.treated_until < self.treated_from:
+            raise ValueError("treated_until must not be before treated_from")
+        return self
+
+
+class ResultsRules(Config):
+    """How the study's results are computed (``[results]``).
+
+    Args:
+        data_cut: Records after this day, the hospital's date, are not used; a subject's own cutoff is, where earlier.
+        analysis_reader: Code of the reader whose reads are analysed; empty: ``reader_for_analysis``, or the only one.
+        primary_endpoint: ORR or CR rate over irradiated lesions.
+        only_eligible: Leave subjects out that are not known to be eligible.
+        landmark_days: Days at which rates of time-to-event endpoints are given.
+        bootstrap_samples: Resamplings of patients.
+        require_stability: Test only radiomic features whose stability was measured.
+        stable_from: Lower bound of ICC(2,1) from which a feature is stable.
+    """
+
+    data_cut: date | None = None
+    analysis_reader: str = ""
+    primary_endpoint: PrimaryEndpoint = PrimaryEndpoint.ORR
+    only_eligible: bool = False
+    landmark_days: tuple[Annotated[int, Field(gt=0)], ...] = (90, 180, 365)
+    bootstrap_samples: Annotated[int, Field(ge=1000)] = 10_000
+    require_stability: bool = True
+    stable_from: Annotated[float, Field(ge=0, le=1)] = 0.75
 
 
 class Protocol(Config):
@@ -272,6 +332,10 @@ class Protocol(Config):
     irecist_increase_mm: Mm = 5
     irecist_confirm_min_days: Days = 28
     irecist_confirm_max_days: Days = 56
+
+    # Who is analysed, and how (recist.md 4)
+    eligibility: EligibilityRules = EligibilityRules()
+    results: ResultsRules = ResultsRules()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Protocol":

@@ -32,6 +32,9 @@ MEASUREMENTS_OPTIONAL = (
 """Columns it may have."""
 
 SUBJECT_DATES = ("treatment_start", "randomisation", "death_date", "last_contact", "new_therapy_date", "cutoff")
+SUBJECT_OTHER = ("consent", "consent_date", "birth_date", "age_years", "exclusion")
+"""Columns of the table of subjects that eligibility reads (docs/results.md), and responses do not."""
+
 TREATMENTS = ("subject", "lesion", "cycle", "date")
 RESPONSES = ("subject", "date", "response")
 RESPONSES_OPTIONAL = ("reference_date", "pd_date")
@@ -77,7 +80,12 @@ def _tenths(text: str) -> Tenths:
 
 
 @lru_cache(maxsize=64)
-def _flag(text: str) -> bool:
+def read_flag(text: str) -> bool:
+    """Read yes or no.
+
+    Raises:
+        ValueError: Neither.
+    """
     if text.lower() in _YES:
         return True
     if text.lower() in _NO:
@@ -131,7 +139,7 @@ def _assessment(row: Row) -> Assessment:
             state=row.read("state", _state),
             organ=intern(row.text("organ")),
             nodal=_nodal(row),
-            irradiated=row.maybe("irradiated", _flag) or False,
+            irradiated=row.maybe("irradiated", read_flag) or False,
             longest_diameter=row.maybe("longest_diameter_mm", _tenths),
             short_axis=row.maybe("short_axis_mm", _tenths),
             method=intern(row.text("method")),
@@ -140,9 +148,9 @@ def _assessment(row: Row) -> Assessment:
             endoscopy=row.maybe("endoscopy", read_endoscopy),
             comment=row.text("comment"),
             parent_lesion=row.text("parent_lesion"),
-            prior_rt=row.maybe("prior_rt", _flag) or False,
-            prior_rt_progression=row.maybe("prior_rt_progression", _flag),
-            biopsy_proven=row.maybe("biopsy_proven", _flag),
+            prior_rt=row.maybe("prior_rt", read_flag) or False,
+            prior_rt_progression=row.maybe("prior_rt_progression", read_flag),
+            biopsy_proven=row.maybe("biopsy_proven", read_flag),
             field_distance=row.maybe("field_distance_mm", _tenths),
             evaluator=row.maybe("evaluator", _evaluator),
             stated_sum=row.maybe("sum_mm", _tenths),
@@ -156,7 +164,7 @@ def _nodal(row: Row) -> bool:
     """Read whether it is a node; empty is no, but not beside a short axis, which would then be left out silently."""
     if row.text("short_axis_mm") and not row.text("nodal"):
         raise TableError("nodal: expected yes or no beside a short axis, found none", line=row.line)
-    return row.maybe("nodal", _flag) or False
+    return row.maybe("nodal", read_flag) or False
 
 
 def read_subjects(lines: Iterable[str]) -> Table[Course]:
@@ -165,7 +173,7 @@ def read_subjects(lines: Iterable[str]) -> Table[Course]:
     Raises:
         TableError: The header lacks a column or misspells one.
     """
-    return read_table(lines, ("subject",), SUBJECT_DATES, _course, key=lambda row: (row.subject,))
+    return read_table(lines, ("subject",), (*SUBJECT_DATES, *SUBJECT_OTHER), _course, key=lambda row: (row.subject,))
 
 
 def _course(row: Row) -> Course:

@@ -142,6 +142,12 @@ def is_deidentified(session: Session, subject: str) -> bool | None:
     return None if row is None else row.deidentified
 
 
+def deidentified_subjects(session: Session) -> dict[str, bool]:
+    """Every subject, and whether its objects are in shifted dates."""
+    rows = session.execute(select(SubjectRow.code, SubjectRow.deidentified))
+    return {row.code: row.deidentified for row in rows}
+
+
 def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> None:
     series = session.get(SeriesRow, offered.series_uid)
     if series is None:

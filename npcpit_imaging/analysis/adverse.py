@@ -1,0 +1,145 @@
+"""Adverse events: worst grade by patient and term, and rates by patient and by treatment cycle (CTCAE 5.0)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from npcpit_imaging.analysis.proportion import Estimate, clopper_pearson, clusters, korn_graubard
+from npcpit_imaging.study.adverse_event import GRADES, AdverseEvent
+
+SEVERE = 3
+"""Grade from which an event is severe."""
+
+EVENTS = ["subject", "term", "grade", "start_day", "end_day", "lesion", "field", "related", "serious", "cycle"]
+WORST = [
+    "term",
+    *(f"grade_{grade}" for grade in GRADES),
+    "any_grade",
+    "any_percent",
+    "severe",
+    "severe_percent",
+    "patients",
+]
+RATES = ["what", "unit", "count", "denominator", "patients", "estimate", "lower", "upper", "method", "note"]
+
+ANY_TERM = "any event"
+
+
+def event_table(events: Iterable[AdverseEvent], cycles: pd.DataFrame, zero: Mapping[str, date]) -> pd.DataFrame:
+    """A row per event in days from first treatment, with the cycle it followed.
+
+    Args:
+        events: The events.
+        cycles: ``subject``, ``cycle``, ``day``: when each cycle's light was given.
+        zero: Day 0 of each subject; events of others have no days.
+    """
+    days = {name: own.sort_values("day")[["day", "cycle"]].to_numpy(float) for name, own in cycles.groupby("subject")}
+    rows = []
+    for each in sorted(events, key=lambda one: (one.subject, one.start, one.term)):
+        start = _days(each.start, zero.get(each.subject))
+        rows.append(
+            {
+                "subject": each.subject,
+                "term": each.term,
+                "grade": each.grade,
+                "start_day": start,
+                "end_day": _days(each.end, zero.get(each.subject)),
+                "lesion": each.lesion,
+                "field": each.field,
+                "related": each.related,
+                "serious": each.serious,
+                "cycle": _cycle(start, days.get(each.subject)),
+            }
+        )
+    return pd.DataFrame(rows, columns=EVENTS)
+
+
+def _days(day: date | None, zero: date | None) -> float:
+    return float("nan") if day is None or zero is None else float((day - zero).days)
+
+
+def _cycle(start: float, own: "np.ndarray | None") -> float:
+    """The newest cycle whose light was given on or before that day; NaN before the first one."""
+    if own is None or np.isnan(start):
+        return float("nan")
+    before = own[own[:, 0] <= start]
+    return float(before[-1, 1]) if len(before) else float("nan")
+
+
+def on_treatment(events: pd.DataFrame) -> pd.DataFrame:
+    """Events on or after the first treatment; one without a day counts, for nobody can say it came before."""
+    return events[~(events["start_day"] < 0)]
+
+
+def worst_grades(events: pd.DataFrame, patients: Sequence[str]) -> pd.DataFrame:
+    """How many patients had each worst grade of each term; a patient counts once a term.
+
+    Args:
+        events: Of `event_table`.
+        patients: Every treated patient: the denominator.
+    """
+    counted = on_treatment(events)
+    counted = counted[counted["subject"].isin(patients)]
+    both = pd.concat([counted, counted.assign(term=ANY_TERM)])
+    worst = both.groupby(["term", "subject"])["grade"].max().reset_index() if len(both) else both
+    rows = []
+    for term, own in worst.groupby("term") if len(worst) else ():
+        grades = {f"grade_{grade}": int((own["grade"] == grade).sum()) for grade in GRADES}
+        severe = int((own["grade"] >= SEVERE).sum())
+        rows.append(
+            {
+                "term": term,
+                **grades,
+                "any_grade": len(own),
+                "any_percent": 100.0 * len(own) / len(patients),
+                "severe": severe,
+                "severe_percent": 100.0 * severe / len(patients),
+                "patients": len(patients),
+            }
+        )
+    rows.sort(
+        key=lambda row: (row["term"] != ANY_TERM, -_number(row["any_grade"]), -_number(row["severe"]), str(row["term"]))
+    )
+    return pd.DataFrame(rows, columns=WORST)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def event_rates(events: pd.DataFrame, patients: Sequence[str], cycles: pd.DataFrame) -> pd.DataFrame:
+    """Share of patients, and of treatment cycles, with an event of any and of severe grade.
+
+    Patients have Clopper-Pearson intervals; cycles are several a patient, so theirs are Korn-Graubard.
+    """
+    counted = on_treatment(events)
+    rows = []
+    for what, least in (("any grade", 1), (f"grade {SEVERE} or more", SEVERE)):
+        chosen = counted[counted["grade"] >= least]
+        if len(patients):
+            with_one = len(set(chosen["subject"]) & set(patients))
+            found = clopper_pearson(with_one, len(patients))
+            rows.append(_rate(what, "patient", (with_one, len(patients), len(patients)), found))
+        if len(cycles):
+            pairs = set(zip(chosen["subject"], chosen["cycle"], strict=True))
+            own = [
+                (name, float(cycle)) in pairs for name, cycle in zip(cycles["subject"], cycles["cycle"], strict=True)
+            ]
+            by_patient = clusters(cycles["subject"].tolist(), own)
+            counts = (by_patient.responders, by_patient.total, by_patient.patients)
+            rows.append(_rate(what, "cycle", counts, korn_graubard(by_patient)))
+    return pd.DataFrame(rows, columns=RATES)
+
+
+def _rate(what: str, unit: str, counts: tuple[int, int, int], found: Estimate) -> dict[str, object]:
+    return {
+        "what": what,
+        "unit": unit,
+        **dict(zip(("count", "denominator", "patients"), counts, strict=True)),
+        **{name: getattr(found, attribute) for name, attribute in _ESTIMATE.items()},
+    }
+
+
+_ESTIMATE = {"estimate": "value", "lower": "lower", "upper": "upper", "method": "method", "note": "note"}

@@ -1,0 +1,138 @@
+"""Negative controls of the association tests: what they find where there is nothing to be found."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from npcpit_imaging.analysis.association import (
+    EVENTS_PER_VARIABLE,
+    Outcome,
+    benjamini_hochberg,
+    fisher,
+    mann_whitney,
+    numbers,
+    scaled,
+    score_test,
+)
+from npcpit_imaging.analysis.clustered import SEED
+from npcpit_imaging.analysis.screening import Predictor
+
+PERMUTATIONS = 100
+"""Times the outcome is permuted."""
+
+RANDOM_FEATURES = 200
+"""Features of pure noise, half of it shared by a patient's lesions."""
+
+LEVEL = 0.05
+"""What the controls should be called positive at."""
+
+
+def negative_controls(
+    outcome: Outcome,
+    predictors: Sequence[Predictor],
+    *,
+    permutations: int = PERMUTATIONS,
+    features: int = RANDOM_FEATURES,
+    seed: int = SEED,
+) -> pd.DataFrame:
+    """Test permuted outcomes and features of noise as the real ones are tested.
+
+    Patients keep their lesions together: outcomes go from patient to patient among those with as many lesions. The
+    share of p below 0.05 should be near 5 %; the share of permutations with any q below 0.05 at most about 5 % (BH).
+
+    Returns:
+        One row per control: tests, share of p below 0.05, share of rounds with any q below 0.05, note.
+    """
+    names = [each.name for each in predictors]
+    known = outcome.table[["subject", outcome.column, *names]].dropna(subset=[outcome.column])
+    y = known[outcome.column].astype(float).to_numpy()
+    patient = np.unique(known["subject"].astype(str), return_inverse=True)[1]
+    values = np.column_stack([_scaled(known, each) for each in predictors])
+    binary = [each.binary for each in predictors]
+    draw = np.random.default_rng(seed)
+    permuted = [_tests(values, binary, _permuted(y, patient, draw), patient) for _ in range(permutations)]
+    noise = _noise(patient, features, draw)
+    random = _tests(noise, [False] * features, y, patient)
+    return pd.DataFrame(
+        [
+            _control(outcome.name, "outcome permuted between patients", permuted, "lesions of a patient kept together"),
+            _control(outcome.name, "random features", [random], "half of their variance shared within a patient"),
+        ]
+    )
+
+
+def _control(outcome: str, name: str, rounds: Sequence[np.ndarray], note: str) -> dict[str, object]:
+    every = np.concatenate([each[~np.isnan(each)] for each in rounds]) if rounds else np.empty(0)
+    found = [bool(np.nanmin(benjamini_hochberg(each)) < LEVEL) for each in rounds if not np.isnan(each).all()]
+    return {
+        "outcome": outcome,
+        "control": name,
+        "rounds": len(rounds),
+        "tests": int(every.size),
+        "share_p_below_0_05": float(np.mean(every < LEVEL)) if every.size else float("nan"),
+        "share_rounds_with_q_below_0_05": float(np.mean(found)) if found else float("nan"),
+        "note": note,
+    }
+
+
+def _tests(values: np.ndarray, binary: Sequence[bool], y: np.ndarray, patient: np.ndarray) -> np.ndarray:
+    clustered = np.unique(patient).size < y.size
+    return np.array([_test(x, is_binary, y, patient, clustered) for x, is_binary in zip(values.T, binary, strict=True)])
+
+
+def _test(x: np.ndarray, binary: bool, y: np.ndarray, patient: np.ndarray, clustered: bool) -> float:
+    known = ~np.isnan(x)
+    x, y, patient = x[known], y[known], patient[known]
+    if not 0 < y.sum() < y.size or np.ptp(x) == 0:
+        return float("nan")
+    if clustered:
+        return score_test(x, y, patient)
+    return fisher(x, y) if binary else mann_whitney(x, y)
+
+
+def _permuted(y: np.ndarray, patient: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Give each patient the outcomes of another with as many lesions, in random order."""
+    answer = y.copy()
+    places = [np.flatnonzero(patient == number) for number in np.unique(patient)]
+    for size in {each.size for each in places}:
+        same = [each for each in places if each.size == size]
+        for target, source in zip(same, draw.permutation(len(same)), strict=True):
+            answer[target] = y[draw.permutation(same[source])]
+    return answer
+
+
+def _scaled(known: pd.DataFrame, each: Predictor) -> np.ndarray:
+    values = numbers(known[each.name])
+    present = ~np.isnan(values)
+    values[present] = scaled(values[present], each)
+    return values
+
+
+def _noise(patient: np.ndarray, features: int, draw: np.random.Generator) -> np.ndarray:
+    own = draw.normal(size=(patient.size, features))
+    shared = draw.normal(size=(int(patient.max()) + 1, features))
+    return np.asarray(np.sqrt(0.5) * own + np.sqrt(0.5) * shared[patient], np.float64)
+
+
+def warnings_of(table: pd.DataFrame) -> list[str]:
+    """What a reader of an association table must be told before its p values.
+
+    Args:
+        table: Of `association.associate`, one outcome.
+    """
+    tested = table[table["p"].notna()]
+    if tested.empty:
+        return ["nothing could be tested: too few events or no predictor"]
+    rarer = np.minimum(numbers(tested["events"]), numbers(tested["n"] - tested["events"]))
+    events, patients = int(rarer.min()), int(tested["patients"].min())
+    each = events / len(tested)
+    said = []
+    if each < EVENTS_PER_VARIABLE:
+        said.append(
+            f"{events} outcomes of the rarer kind for {len(tested)} predictors ({each:.1f} each, expected "
+            f"{EVENTS_PER_VARIABLE}): exploratory; nothing here selects a model or a patient"
+        )
+    if patients < 20:
+        said.append(f"{patients} patients: a robust variance of so few is itself uncertain")
+    return said

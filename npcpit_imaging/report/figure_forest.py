@@ -1,0 +1,201 @@
+"""Forest of associations and of rates; Bland-Altman of two readers."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from npcpit_imaging.report.figure_style import (
+    COLUMN_MM,
+    INK,
+    MUTED,
+    PAGE_MM,
+    SERIES_COLOURS,
+    blank,
+    empty_figure,
+    light_grid,
+)
+
+Floats = NDArray[np.float64]
+
+MOST = 25
+"""Rows of a forest: sizes and what is not radiomics first, then the smallest p values."""
+
+SHORTEST, LONGEST = 0.02, 50.0
+"""Odds ratios beyond these are drawn at the edge with an arrow."""
+
+
+def association_forest(table: pd.DataFrame, *, title: str, note: str = "") -> Figure:
+    """Odds ratio of each predictor with its interval, p, q, and p beyond volume.
+
+    Args:
+        table: words, source, n, events, odds_ratio, lower, upper, p, q, p_beyond_volume.
+        title: The outcome.
+        note: What a reader must know first.
+    """
+    tested = table[table["p"].notna()]
+    if tested.empty:
+        return empty_figure(title, "nothing could be tested: too few events or no predictor")
+    ordered = tested.assign(radiomics=tested["source"] == "radiomics").sort_values(["radiomics", "p"], kind="stable")
+    rows = ordered.head(MOST).reset_index(drop=True)
+    figure = blank(PAGE_MM, 30.0 + 4.6 * len(rows))
+    names, plot, numbers = figure.subplots(1, 3, width_ratios=[4.2, 4.6, 4.4])
+    for axes in (names, plot, numbers):
+        axes.set_ylim(len(rows) - 0.4, -1.4)
+    _names(names, rows)
+    for place, row in enumerate(rows.to_dict("records")):
+        _estimate(plot, float(place), {str(name): value for name, value in row.items()})
+    plot.axvline(1.0, color=INK, linewidth=0.7)
+    plot.set_xscale("log")
+    plot.set_xlim(SHORTEST, LONGEST)
+    plot.set_xticks([0.05, 0.2, 1, 5, 20], ["0.05", "0.2", "1", "5", "20"])
+    plot.minorticks_off()
+    plot.set_yticks([])
+    plot.spines["left"].set_visible(False)
+    plot.set_xlabel("odds ratio (per SD; yes against no), 95 % CI")
+    light_grid(plot, "x")
+    _numbers(numbers, rows)
+    shown = f"; {len(rows)} of {len(tested)} tested" if len(tested) > len(rows) else ""
+    names.set_title(f"{title}{shown}", loc="left")
+    if note:
+        figure.supxlabel(note, fontsize=6, color=MUTED, x=0.01, ha="left", wrap=True)
+    return figure
+
+
+def _names(axes: Axes, rows: pd.DataFrame) -> None:
+    axes.set_axis_off()
+    for place, words in enumerate(rows["words"]):
+        text = str(words) if len(str(words)) <= 44 else f"{str(words)[:42]}…"
+        axes.text(0.0, place, text, va="center", fontsize=6.4, transform=axes.get_yaxis_transform())
+
+
+def _estimate(axes: Axes, place: float, row: Mapping[str, object]) -> None:
+    odds, lower, upper = (float(str(row[name])) for name in ("odds_ratio", "lower", "upper"))
+    if not np.isfinite(odds):
+        axes.text(1.0, place, "  no estimate", fontsize=5.6, color=MUTED, va="center")
+        return
+    strong = float(str(row["q"])) < 0.05
+    colour = SERIES_COLOURS[0] if strong else MUTED
+    low, high = max(lower, SHORTEST), min(upper, LONGEST)
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.1)
+    for end, limit, marker in ((lower, SHORTEST, "<"), (upper, LONGEST, ">")):
+        if (end < limit) if marker == "<" else (end > limit):
+            axes.plot(limit, place, marker=marker, color=colour, markersize=3.5, clip_on=False)
+    axes.plot(
+        np.clip(odds, SHORTEST, LONGEST),
+        place,
+        marker="s",
+        markersize=4.2,
+        color=colour,
+        markerfacecolor=colour if strong else "white",
+    )
+
+
+def _numbers(axes: Axes, rows: pd.DataFrame) -> None:
+    axes.set_axis_off()
+    columns = ((0.0, "OR (95 % CI)"), (0.52, "p"), (0.67, "q"), (0.82, "p beyond\nvolume"))
+    for x, words in columns:
+        axes.text(x, -0.95, words, fontsize=6.2, color=MUTED, va="center", transform=axes.get_yaxis_transform())
+    for place, (_, row) in enumerate(rows.iterrows()):
+        odds = (
+            f"{row['odds_ratio']:.2f} ({row['lower']:.2f} to {row['upper']:.2f})"
+            if np.isfinite(row["odds_ratio"])
+            else "–"
+        )
+        cells = (odds, _p(row["p"]), _p(row["q"]), _p(row["p_beyond_volume"]))
+        for (x, _), text in zip(columns, cells, strict=True):
+            axes.text(x, place, text, fontsize=6.2, va="center", transform=axes.get_yaxis_transform())
+
+
+def _p(value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
+    """Rates with their intervals, a row each: words, count, denominator, estimate, lower, upper, primary."""
+    known = rows[rows["lower"].notna()].reset_index(drop=True)
+    if known.empty:
+        return empty_figure(title, "no rate")
+    figure = blank(PAGE_MM, 24.0 + 4.6 * len(known))
+    names, plot = figure.subplots(1, 2, width_ratios=[5.6, 5])
+    for axes in (names, plot):
+        axes.set_ylim(len(known) - 0.4, -0.6)
+    names.set_axis_off()
+    for place, row in known.iterrows():
+        weight = "bold" if row["primary"] else "normal"
+        y = float(str(place))
+        across = names.get_yaxis_transform()
+        names.text(0.0, y, str(row["words"]), fontsize=6.4, va="center", fontweight=weight, transform=across)
+        counts = _count_words(
+            row["count"], row["denominator"], 100 * row["estimate"], 100 * row["lower"], 100 * row["upper"]
+        )
+        names.text(1.0, y, counts, fontsize=6.4, va="center", ha="right", fontweight=weight, transform=across)
+        colour = SERIES_COLOURS[0] if row["primary"] else MUTED
+        plot.plot([row["lower"], row["upper"]], [y, y], color=colour, linewidth=1.4 if row["primary"] else 1.0)
+        plot.plot(row["estimate"], y, marker="s", color=colour, markersize=5 if row["primary"] else 3.8)
+    plot.set_xlim(0, 1)
+    plot.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0", "20", "40", "60", "80", "100"])
+    plot.set_yticks([])
+    plot.spines["left"].set_visible(False)
+    plot.set_xlabel("rate (%), 95 % CI")
+    light_grid(plot, "x")
+    names.set_title(title, loc="left")
+    return figure
+
+
+def _count_words(*numbers: float) -> str:
+    count, number, rate, lower, upper = numbers
+    return f"{count:.0f}/{number:.0f}   {rate:.0f} % ({lower:.0f} to {upper:.0f})"
+
+
+def bland_altman_figure(
+    means: Floats,
+    differences: Floats,
+    ends: tuple[tuple[float, float, float], ...],
+    *,
+    log: bool,
+    title: str,
+    first: str,
+    second: str,
+) -> Figure:
+    """Differences over means with bias and limits of agreement, each with its interval as a band.
+
+    Args:
+        means: `(N,)` mean of each pair in mm.
+        differences: `(N,)` second minus first in mm, or their ratio.
+        ends: Bias, lower and upper limit, each with lower and upper end of its interval.
+        log: Whether differences are ratios.
+        title: What is shown.
+        first: The first reader.
+        second: The second.
+    """
+    figure = blank(COLUMN_MM, 68.0)
+    axes = figure.subplots()
+    axes.scatter(means, differences, s=7, color=SERIES_COLOURS[0], alpha=0.45, linewidths=0)
+    unit = "" if log else " mm"
+    for (value, lower, upper), words in zip(ends, ("bias", "limit", "limit"), strict=True):
+        colour = INK if words == "bias" else SERIES_COLOURS[1]
+        axes.axhline(value, color=colour, linewidth=0.9, linestyle="-" if words == "bias" else (0, (4, 2)))
+        if np.isfinite(lower):
+            axes.axhspan(lower, upper, color=colour, alpha=0.12, linewidth=0)
+        text = f"{value:.2f}" if log else f"{value:+.1f}{unit}"
+        axes.annotate(
+            text,
+            (1.0, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6.2,
+            color=colour,
+        )
+    axes.axhline(1.0 if log else 0.0, color=MUTED, linewidth=0.5, linestyle=(0, (1, 2)))
+    axes.set_xlabel("mean size of both readers (mm)")
+    axes.set_ylabel(f"{second} / {first}" if log else f"{second} − {first} (mm)")
+    axes.set_title(f"{title} (n = {means.size})")
+    return figure

@@ -1,0 +1,97 @@
+"""How every figure of the results looks: journal sizes, colours that colour-blind readers tell apart, PNG and SVG."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+MM_PER_INCH = 25.4
+COLUMN_MM, PAGE_MM = 89.0, 183.0
+"""Widths of one and of two columns of a journal."""
+
+DPI = 300
+"""Of the PNG."""
+
+INK, MUTED, GRID = "#1b2733", "#5b6775", "#d5dbe1"
+
+RESPONSE_COLOURS: Mapping[str, str] = {
+    "CR": "#005b96",
+    "PR": "#56b4e9",
+    "SD": "#f0c742",
+    "NON-CR/NON-PD": "#cc79a7",
+    "PD": "#c44601",
+    "NE": "#b4bbc3",
+}
+"""After Okabe and Ito 2008: apart in hue and in lightness, so that they differ in grey too."""
+
+RESPONSE_MARKERS: Mapping[str, str] = {"CR": "*", "PR": "^", "SD": "s", "NON-CR/NON-PD": "D", "PD": "X", "NE": "o"}
+"""A shape for each response: nobody needs the colour."""
+
+SERIES_COLOURS = ("#005b96", "#c44601", "#1b7f5c", "#7a4fa3", "#8a6d00")
+
+STYLE: dict[str, object] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.0,
+    "axes.titlesize": 8.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "npcpit",
+}
+
+
+def response_word(word: str) -> str:
+    """A response as figures show it: what cannot be evaluated, for whatever reason, is NE."""
+    return word if word in RESPONSE_COLOURS else "NE"
+
+
+def blank(width_mm: float = PAGE_MM, height_mm: float = 90.0) -> Figure:
+    """An empty figure of a journal's size, drawn within `styled`."""
+    return Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH), layout="constrained")
+
+
+def styled() -> AbstractContextManager[None]:
+    """Context in which figures are made and saved."""
+    return mpl.rc_context(STYLE)  # type: ignore[arg-type]  # its names are a closed list of matplotlib's
+
+
+def light_grid(axes: Axes, axis: str = "y") -> None:
+    """Thin lines behind the data."""
+    axes.grid(visible=True, axis=axis, color=GRID, linewidth=0.5)  # type: ignore[arg-type]  # "x", "y" or "both"
+    axes.set_axisbelow(True)
+
+
+def empty_figure(title: str, text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure = blank(COLUMN_MM, 45.0)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_title(title)
+    axes.text(0.0, 0.6, text, transform=axes.transAxes, color=MUTED, wrap=True)
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write NAME.png and NAME.svg; the same figure gives the same bytes, without the moment it was made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    figure.savefig(png, dpi=DPI, metadata={"Software": "npcpit_imaging"}, facecolor="white")
+    figure.savefig(svg, metadata={"Date": None, "Creator": "npcpit_imaging"}, facecolor="white")
+    return png, svg
