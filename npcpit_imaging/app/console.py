@@ -211,6 +211,8 @@ def _plain(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, list):
         return "[" + ", ".join(_plain(each) for each in value) + "]"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
     return "none" if value is None else str(value)
 
 

@@ -153,19 +153,13 @@ def in_suv(path: Path, volume: Volume) -> Volume:
     return volume
 
 
-def measure_mask(image: Path, mask: Path, *, choice: MaskChoice = MaskChoice()) -> JsonObject:
-    """Measure a mask on the voxels of its image."""
-    volume = open_image(image)
-    region = open_mask(mask, volume.geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
-    return {**measurement_json(measure(region)), "image_digest": volume.digest, "mask_digest": region.digest}
-
-
 def measurement_json(measurement: Measurement) -> JsonObject:
     """A measurement with its end points, as JSON-able objects; diameters are null for an empty mask."""
     longest, short = measurement.longest_diameter, measurement.short_axis
     return {
         "longest_diameter_mm": measurement.longest_diameter_mm,
         "short_axis_mm": measurement.short_axis_mm,
+        "bidimensional_product_mm2": measurement.bidimensional_product_mm2,
         "volume_ml": measurement.volume_ml,
         "slice_index_k": measurement.slice_index_k,
         "slice_position_mm": measurement.slice_position_mm,

@@ -8,24 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.lesion_numbers import LesionNumbers, lesion_numbers
 from npcpit_imaging.app.lesions import LesionPrompt
 from npcpit_imaging.app.registrations import onto_pet, visit_transform
-from npcpit_imaging.app.series import find_series, open_series, pet_with_ct, series_inputs
+from npcpit_imaging.app.series import find_series, open_series, pet_with_ct, series_files, series_inputs
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, MeasurementError
 from npcpit_imaging.flow.run import SkipCaseError
-from npcpit_imaging.measurement.extent import measure
-from npcpit_imaging.measurement.uptake import uptake
 from npcpit_imaging.registration.quality import Verdict
 from npcpit_imaging.segmentation.prompt import BoxPrompt, Prompt
 from npcpit_imaging.segmentation.segmenter import Proposal
 from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.store.lesions import StoredProposal, lesion_named, proposals_of, put_proposal
-from npcpit_imaging.study.measurement import Uptake
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.files import read_mask, write_mask
 from npcpit_imaging.volume.transform import RigidTransform
-from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
+from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
 SEED_MARGIN_MM = 6.0
 """How far a propagated box reaches beyond the baseline lesion, besides the registration's own uncertainty."""
@@ -72,7 +70,7 @@ def _propose(
     proposal = segment(volume, prompts, study.imaging(volume.modality).segmentation)
     if not proposal.mask.voxels.any():
         raise MeasurementError(f"{subject} {timepoint} {lesion_id}: the segmenter found nothing at the prompt")
-    values = uptake(volume, proposal.mask) if volume.unit is Unit.SUVBW else None
+    numbers = lesion_numbers(volume, proposal.mask, series_files(study, volume.series_uid))
     stored = _store(
         study,
         inputs=inputs,
@@ -82,10 +80,10 @@ def _propose(
         volume=volume,
         proposal=proposal,
         origin=origin,
-        values=values,
+        numbers=numbers,
     )
     size = stored.measurement.longest_diameter_mm or 0.0
-    with_suv = "" if values is None else f", SUVmax {values.suv_max:.1f}"
+    with_suv = "" if numbers.uptake is None else f", SUVmax {numbers.uptake.suv_max:.1f}"
     volume_ml = stored.measurement.volume_ml
     return f"{volume.modality}: {size:.1f} mm, {volume_ml:.2f} mL{with_suv} ({proposal.provenance.name})"
 
@@ -100,13 +98,13 @@ def _store(
     volume: Volume,
     proposal: Proposal,
     origin: dict[str, object],
-    values: Uptake | None,
+    numbers: LesionNumbers,
 ) -> StoredProposal:
-    found = measure(proposal.mask)
     path = study.derived / subject / timepoint / f"{lesion_id}_{volume.modality}_{proposal.mask.digest[:12]}.nii.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mask(proposal.mask, path)
-    provenance = {**asdict(proposal.provenance), "findings": [finding.text for finding in proposal.findings]}
+    findings = [finding.text for finding in (*proposal.findings, *numbers.findings)]
+    provenance = {**asdict(proposal.provenance), "findings": findings}
     rests_on = json.dumps([origin, dict(inputs)], sort_keys=True)
     key = digest_of(subject, timepoint, lesion_id, volume.digest, proposal.mask.digest, rests_on)
     with study.database.session() as session:
@@ -119,8 +117,8 @@ def _store(
             mask_sha256=proposal.mask.digest,
             prompt=origin,
             segmenter=provenance,
-            measurement=found,
-            uptake=values,
+            measurement=numbers.measurement,
+            uptake=numbers.uptake,
             key=key,
             inputs=inputs,
         )

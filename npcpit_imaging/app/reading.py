@@ -207,7 +207,7 @@ def _measured(study: Study, row: Row, lesion: Lesion, known: _Known, field: Fiel
         reader_short_caliper=short,
         field=field,
         comment=row.values["comment"],
-        findings=() if proposal is None or long is None else compare_with_caliper(proposal.measurement, long),
+        findings=() if proposal is None or long is None else compare_with_caliper(proposal.measurement, long, short),
     )
 
 

@@ -91,6 +91,16 @@ def _read(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Volume:  # a lat
     return volume
 
 
+def series_files(study: Study, series_uid: str) -> list[Path]:
+    """The files of a series, where they are now.
+
+    Raises:
+        StoreError: The series is not in the study.
+    """
+    with study.database.session() as session:
+        return [study.objects / path for path in paths_of(session, series_uid)]
+
+
 def series_inputs(study: Study, *series_uids: str) -> dict[str, str]:
     """What a result rests on: series UID to digest of its objects. Ask before reading: a late slice is then noticed.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from npcpit_imaging.app import console, measure, radiomics_batch, respond, sdtm
+from npcpit_imaging.app.measure_mask import measure_mask, parse_calipers
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import (
     SINGLE,
@@ -112,11 +113,15 @@ def measure_(
     roi: Roi = None,
     segment_number: Segment = None,
     label: Label = None,
+    modality: FileModality = Modality.OT,
+    caliper: Annotated[str | None, typer.Option(help='The reader\'s own long axis, "x,y,z:x,y,z" in LPS mm.')] = None,
+    short_caliper: Annotated[str | None, typer.Option(help="The reader's own short axis, with --caliper.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Longest diameter, short axis and volume of a mask, on the image's own voxels, with end points in LPS mm."""
+    """Longest diameter, short axis, volume of a mask on the image's own voxels; on PET uptake; ends in LPS mm."""
     choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
-    result = measure.measure_mask(image, mask, choice=choice)
+    calipers = parse_calipers(caliper, short_caliper)
+    result = measure_mask(image, mask, choice=choice, modality=modality, calipers=calipers)
     show_result(result, as_json, lambda: console.values(result))
 
 

@@ -111,6 +111,23 @@ def suv_scaling(series: Series | Sequence[Path], *, kind: SuvKind = SuvKind.BW) 
     return scaling_of(read_headers(series), kind=kind)
 
 
+def lean_body_fraction(series: Series | Sequence[Path]) -> float:
+    """Return lean body mass (James, 128 for men, as PERCIST) over body weight: SUVbw times this is SUVlbm.
+
+    Args:
+        series: The PET series, or its files.
+
+    Raises:
+        InputError: There are no files, or they are of several series.
+        QuantityError: Weight, height or sex is missing, doubtful or differs between images; the message names it.
+    """
+    headers = read_headers(series)
+    with quiet():
+        for keyword in ("PatientWeight", "PatientSize", "PatientSex"):
+            _require_one_value(headers, keyword)
+        return _to_other_size(_body(headers[0]), SuvKind.LBM_JAMES)
+
+
 def read_headers(series: Series | Sequence[Path]) -> tuple[Dataset, ...]:
     """Read what SUV needs of every image of one series.
 
@@ -176,9 +193,13 @@ def _already_suv(first: Dataset, kind: SuvKind) -> SuvScaling:
         return SuvScaling(factor=1.0, kind=kind, source=f"{tag_name('Units')} GML: already SUV")
     if found != SuvKind.BW.value:
         raise QuantityError(f"{tag_name('SUVType')}: expected {kind.value}, found {found}")
-    body = _body(first)
-    factor = _size(body, kind) / _size(body, SuvKind.BW)
+    factor = _to_other_size(_body(first), kind)
     return SuvScaling(factor=factor, kind=kind, source=f"{tag_name('Units')} GML by body weight, for another body size")
+
+
+def _to_other_size(body: Body, kind: SuvKind) -> float:
+    """What an SUVbw is multiplied with to become one by another body size."""
+    return _size(body, kind) / _size(body, SuvKind.BW)
 
 
 def _size(body: Body, kind: SuvKind) -> float:
@@ -190,9 +211,7 @@ def _from_counts(headers: Sequence[Dataset], kind: SuvKind) -> SuvScaling:
     """Philips CNTS: (7053,xx00) leads to SUVbw, else (7053,xx09) to Bq/mL."""
     suv = _philips(headers, PHILIPS_SUV)
     if suv is not None:
-        body_factor = (
-            1.0 if kind is SuvKind.BW else _size(_body(headers[0]), kind) / _size(_body(headers[0]), SuvKind.BW)
-        )
+        body_factor = 1.0 if kind is SuvKind.BW else _to_other_size(_body(headers[0]), kind)
         return SuvScaling(factor=suv * body_factor, kind=kind, source="Philips SUV factor (7053,xx00)")
     activity = _philips(headers, PHILIPS_ACTIVITY)
     if activity is None:

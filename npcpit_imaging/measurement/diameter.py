@@ -6,6 +6,7 @@ short axis. Decision record 0051 says why.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ class Diameter:
 def find_diameter(runs: Runs, geometry: Geometry) -> Diameter:
     """Find the longest in-plane diameter over all slices, and its short axis.
 
-    Slices are visited by the diagonal of their bounding box and the search stops when no slice left can win. Of equal
+    Components are visited by the diagonal of their bounding box and the search stops when none left can win. Of equal
     diameters the first in that order, then the lowest k, is kept.
 
     Args:
@@ -57,14 +58,13 @@ def find_diameter(runs: Runs, geometry: Geometry) -> Diameter:
     spacing = np.array(geometry.spacing_mm[:2])
     component = label_slices(runs, geometry.shape_kji[1])[1]
     best, best_mm, best_hull, best_k = (0, 0), -1.0, np.empty((0, 2)), -1
-    for k, bound_mm in _slices_by_diagonal(runs, spacing):
+    for part, bound_mm in _largest_parts_by_diagonal(runs, component, spacing):
         if bound_mm <= best_mm:
             break
-        for part in _largest_parts(runs, component, k):
-            hull = convex_hull(outset_points(part, spacing))
-            pair, length_mm = farthest_pair(hull)
-            if length_mm > best_mm:
-                best, best_mm, best_hull, best_k = pair, length_mm, hull, k
+        hull = convex_hull(outset_points(part, spacing))
+        pair, length_mm = farthest_pair(hull)
+        if length_mm > best_mm:
+            best, best_mm, best_hull, best_k = pair, length_mm, hull, int(part.k[0])
     ends = (best_hull[best[0]], best_hull[best[1]])
     return Diameter(
         longest=_caliper(ends, spacing, best_k, geometry),
@@ -119,24 +119,24 @@ def _chain(u: Points, v: Points, *, sign: int) -> tuple[Points, Points]:
     return u[order], v[order]
 
 
-def _slices_by_diagonal(runs: Runs, spacing: NDArray[np.float64]) -> list[tuple[int, float]]:
-    slices, start = np.unique(runs.k, return_index=True)
-    stop = np.append(start[1:], len(runs.k)) - 1
-    columns = np.maximum.reduceat(runs.last_i, start) - np.minimum.reduceat(runs.first_i, start)
-    rows = runs.j[stop] - runs.j[start]
+def _largest_parts_by_diagonal(
+    runs: Runs, component: NDArray[np.int64], spacing: NDArray[np.float64]
+) -> Iterator[tuple[Runs, float]]:
+    """The largest component of every slice, all of them when several are equally large, by bounding-box diagonal."""
+    order = np.argsort(component, kind="stable")
+    ordered = runs.take(order)
+    start = np.flatnonzero(np.diff(component[order], prepend=-1))
+    stop = np.append(start[1:], len(order))
+    voxels, k = np.add.reduceat(ordered.voxels, start), ordered.k[start]
+    most = np.zeros(int(runs.k.max()) + 1, np.int64)
+    np.maximum.at(most, k, voxels)
+    columns = np.maximum.reduceat(ordered.last_i, start) - np.minimum.reduceat(ordered.first_i, start)
+    rows = np.maximum.reduceat(ordered.j, start) - np.minimum.reduceat(ordered.j, start)
     extent = (np.column_stack([columns, rows]) + 2 * OUTSET_PIXEL) * spacing
     diagonal = np.hypot(extent[:, 0], extent[:, 1])
-    order = np.argsort(-diagonal, kind="stable")
-    return [(int(slices[n]), float(diagonal[n])) for n in order]
-
-
-def _largest_parts(runs: Runs, component: NDArray[np.int64], k: int) -> list[Runs]:
-    """The largest component of slice k; all of them when several are equally large."""
-    low, high = np.searchsorted(runs.k, [k, k + 1])
-    here = runs.take(np.arange(low, high))
-    names, inverse = np.unique(component[low:high], return_inverse=True)
-    size = np.bincount(inverse, weights=here.voxels)
-    return [here.take(inverse == name) for name in range(len(names)) if size[name] == size.max()]
+    largest = np.flatnonzero(voxels == most[k])
+    for n in largest[np.lexsort((k[largest], -diagonal[largest]))]:
+        yield ordered.take(np.arange(start[n], stop[n])), float(diagonal[n])
 
 
 def _caliper(ends: tuple[Points, Points], spacing: NDArray[np.float64], k: int, geometry: Geometry) -> Caliper:

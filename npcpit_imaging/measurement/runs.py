@@ -43,11 +43,13 @@ class Runs:
 def find_runs(voxels: NDArray[np.bool_]) -> Runs:
     """Return the runs of a mask ``voxels: `(K, J, I)` bool``."""
     k, j = np.nonzero(voxels.any(axis=2))
-    padded = np.zeros((len(k), voxels.shape[2] + 2), np.int8)
+    padded = np.zeros((len(k), voxels.shape[2] + 2), np.bool_)
     padded[:, 1:-1] = voxels[k, j]
-    change = np.diff(padded, axis=1)
-    row, first = np.nonzero(change == 1)
-    last = np.nonzero(change == -1)[1] - 1
+    # Along a row the value changes where a run begins and after it ends, in turn.
+    change = np.flatnonzero(padded[:, 1:] != padded[:, :-1])
+    row, column = np.divmod(change, voxels.shape[2] + 1)
+    first, last = column[0::2], column[1::2] - 1
+    row = row[0::2]
     return Runs(k=k[row], j=j[row], first_i=first, last_i=last)
 
 

@@ -1,4 +1,4 @@
-"""PET uptake in a mask: SUVmax, SUVmean, SUVpeak, MTV and TLG (IBSI reference manual, 3.2.2 global intensity peak)."""
+"""PET uptake in a mask: SUVmax, mean and peak, SULpeak, MTV, TLG (IBSI reference manual, global intensity peak)."""
 
 import math
 
@@ -13,7 +13,7 @@ PEAK_RADIUS_MM = 10.0 * (3.0 / (4.0 * math.pi)) ** (1.0 / 3.0)
 """Radius of a sphere of 1 mL: 6.2035 mm."""
 
 
-def uptake(volume_suv: Volume, mask: Mask) -> Uptake:
+def uptake(volume_suv: Volume, mask: Mask, *, lean_fraction: float | None = None) -> Uptake:
     """Measure the uptake of one lesion.
 
     SUVpeak is the highest mean over 1 mL spheres centred on each voxel of the mask; a sphere takes every voxel whose
@@ -22,10 +22,11 @@ def uptake(volume_suv: Volume, mask: Mask) -> Uptake:
     Args:
         volume_suv: PET in SUVbw.
         mask: The lesion, on the PET's own grid.
+        lean_fraction: Lean body mass over body weight, which makes an SUVbw an SUVlbm; None where it is not known.
 
     Raises:
         GeometryError: The mask lies on another grid.
-        QuantityError: The volume is not in SUVbw, or holds NaN or infinity in the mask.
+        QuantityError: The volume is not in SUVbw, or holds NaN or infinity in the mask, or the fraction is no fraction.
         MeasurementError: The mask is empty.
     """
     require_same_grid(volume_suv, mask)
@@ -36,13 +37,17 @@ def uptake(volume_suv: Volume, mask: Mask) -> Uptake:
         raise MeasurementError("uptake: expected at least one voxel in the mask, found none")
     if not np.isfinite(values).all():
         raise QuantityError("uptake: expected finite SUVs in the mask, found NaN or infinity")
+    if lean_fraction is not None and not 0 < lean_fraction <= 1:
+        raise QuantityError(f"uptake: expected a lean body fraction between 0 and 1, found {lean_fraction:g}")
     mean = float(values.mean())
+    peak = float(_sphere_means(volume_suv, mask)[mask.voxels[_box(mask)]].max())
     return Uptake(
         suv_max=float(values.max()),
         suv_mean=mean,
-        suv_peak=float(_sphere_means(volume_suv, mask)[mask.voxels[_box(mask)]].max()),
+        suv_peak=peak,
         mtv_ml=mask.volume_ml,
         tlg_g=mean * mask.volume_ml,
+        sul_peak=None if lean_fraction is None else peak * lean_fraction,
     )
 
 

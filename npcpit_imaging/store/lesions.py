@@ -161,7 +161,7 @@ def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProp
         prompt=row.prompt,
         segmenter=row.segmenter,
         measurement=_measurement(row.measurement),
-        uptake=None if row.uptake is None else Uptake(**{name: _number(value) for name, value in row.uptake.items()}),
+        uptake=None if row.uptake is None else _uptake(row.uptake),
         key=row.key,
         inputs={uid: str(digest) for uid, digest in row.inputs.items()},
     )
@@ -196,6 +196,12 @@ def _point(value: object) -> PointMm:
     assert isinstance(value, list | tuple)
     x, y, z = (float(number) for number in value)
     return (x, y, z)
+
+
+def _uptake(values: JsonObject) -> Uptake:
+    """Uptake as it was stored; an older study's has no SULpeak."""
+    known = {name: _number(value) for name, value in values.items() if value is not None}
+    return Uptake(**known)
 
 
 def _number(value: object) -> float:

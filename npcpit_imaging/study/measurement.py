@@ -57,6 +57,7 @@ class Uptake:
         suv_peak: Mean SUVbw of the hottest 1 mL sphere centred in the mask.
         mtv_ml: Metabolic tumour volume (volume of the mask) in mL.
         tlg_g: Total lesion glycolysis, suv_mean x mtv_ml.
+        sul_peak: suv_peak by lean body mass (PERCIST); None where height, weight or sex is not known.
     """
 
     suv_max: float
@@ -64,3 +65,4 @@ class Uptake:
     suv_peak: float
     mtv_ml: float
     tlg_g: float
+    sul_peak: float | None = None

@@ -114,17 +114,19 @@ def test_a_mask_that_was_only_carried_from_the_baseline_is_no_size(read_study):
 
 
 def test_a_caliper_that_differs_from_the_mask_is_kept_beside_it_and_reported(read_study):
-    """30 mm by the mask and 34 mm by the reader differ by more than 2 mm; the accepted number is the mask's."""
+    """30 and 34 mm differ by more than 2 mm, 20 and 18 mm by more than 10 %; the accepted number is the mask's."""
     said = sign(read_study, f'{SUBJECT},BASELINE,R1,T01,measured,proposal,"0,0,0:34,0,0","0,0,0:0,18,0",,,')
     assert said[1:] == [
         "line 2, NPC-0001 T01: warning: longest diameter: mask 30.0 mm, reader's caliper 34.0 mm; "
-        "difference -4.0 mm, expected within 2 mm and 10 %"
+        "difference -4.0 mm, expected within 2 mm and 10 %",
+        "line 2, NPC-0001 T01: warning: short axis: mask 20.0 mm, reader's caliper 18.0 mm; "
+        "difference +2.0 mm, expected within 2 mm and 10 %",
     ]
     ((row,),) = [read.lesions for read in signed(read_study)]
     assert row.longest_diameter_mm == 30.0
     assert row.reader_caliper["end_mm"] == [34.0, 0.0, 0.0]
     assert row.reader_short_caliper["end_mm"] == [0.0, 18.0, 0.0]
-    assert len(row.findings) == 1
+    assert len(row.findings) == 2
 
 
 def test_a_reader_s_own_line_is_the_size_where_the_reader_says_so(read_study):

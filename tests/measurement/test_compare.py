@@ -46,6 +46,20 @@ def test_the_finding_tells_both_numbers_and_the_sign():
     assert "-3.0 mm" in finding.text
 
 
+@pytest.mark.parametrize(
+    ("short_mm", "differs"), [(15.0, False), (16.6, False), (16.9, True), (13.7, False), (13.5, True)]
+)
+def test_the_short_axis_is_compared_too(short_mm, differs):
+    """The mask's is 15 mm. Reader 16.6: 9.6 % off; 16.9: 11.2 %; 13.7: 9.5 %; 13.5: 11.1 %."""
+    findings = compare_with_caliper(measured(30.0), line(30.0), line(short_mm))
+    assert [finding.code for finding in findings] == (["short-caliper-differs"] if differs else [])
+
+
+@pytest.mark.parametrize(("mask_mm", "caliper_mm"), [(32.0, 30.0), (28.0, 30.0), (11.0, 10.0)])
+def test_exactly_two_mm_or_ten_percent_is_no_finding(mask_mm, caliper_mm):
+    assert compare_with_caliper(measured(mask_mm), line(caliper_mm)) == ()
+
+
 def test_a_caliper_without_a_mask_is_a_finding():
     (finding,) = compare_with_caliper(measured(None), line(12.0))
     assert finding.code == "caliper-without-mask"

@@ -1,7 +1,6 @@
-"""Measurements of a mask: what is found, what is said about it, how fast."""
+"""Measurements of a mask: what is found, what is said about it."""
 
 import csv
-import time
 
 import numpy as np
 import pytest
@@ -101,17 +100,13 @@ def test_the_convention_is_stored_with_the_number():
     assert "quarter-pixel" in measure(mask_of(block([(1, 2), (5, 8), (5, 8)]))).convention
 
 
-def test_a_mask_of_512x512x300_takes_less_than_300_ms():
+def test_a_mask_of_512x512x300_is_measured():
+    """How fast: benchmarks/diameter.py."""
     k, j, i = np.ogrid[:300, :512, :512]
     voxels = (k - 150.0) ** 2 + (j - 256.0) ** 2 + (i - 200.0) ** 2 <= 60.0**2
-    mask = mask_of(voxels, (0.5, 0.5, 1.0))
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        found = measure(mask)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3
+    found = measure(mask_of(voxels, (0.5, 0.5, 1.0)))
     assert found.longest_diameter_mm == pytest.approx(60.0, abs=0.5)
+    assert found.slice_index_k == 150
 
 
 @pytest.mark.parametrize(("patient", "kind"), SERIES)

@@ -50,6 +50,23 @@ def test_a_sphere_at_the_border_takes_the_voxels_there_are():
     assert uptake(pet(voxels), region((0, 0, 0))).suv_peak == pytest.approx(10.0 / 5)
 
 
+def test_sulpeak_is_suvpeak_times_the_lean_part_of_the_body():
+    """A woman of 70 kg and 1.65 m: 1.07 x 70 - 148 x (70 / 165)^2 = 48.26 kg (James 1976), 0.68948 of her weight."""
+    voxels = np.ones(GRID.shape_kji, np.float32)
+    voxels[4, 5, 6] = 12.0
+    lean = (1.07 * 70 - 148 * (70 / 165) ** 2) / 70
+    assert lean == pytest.approx(0.68948, abs=1e-4)
+    found = uptake(pet(voxels), region((4, 5, 6)), lean_fraction=lean)
+    assert found.sul_peak == pytest.approx(2.0 * lean)
+    assert uptake(pet(voxels), region((4, 5, 6))).sul_peak is None
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.5, 48.0, float("nan")])
+def test_a_lean_fraction_that_is_none_is_refused(fraction):
+    with pytest.raises(QuantityError, match="lean body fraction"):
+        uptake(pet(np.ones(GRID.shape_kji)), region((4, 5, 6)), lean_fraction=fraction)
+
+
 def test_other_units_are_refused():
     with pytest.raises(QuantityError, match="expected a volume in SUVbw, found BQML"):
         uptake(pet(np.ones(GRID.shape_kji), Unit.BQML), region((4, 5, 6)))
