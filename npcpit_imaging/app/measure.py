@@ -3,7 +3,8 @@
 Each takes paths, joins the workers it needs and returns a value that the command line prints.
 """
 
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from npcpit_imaging.app.images import open_image, open_mask
@@ -11,6 +12,7 @@ from npcpit_imaging.app.study import shipped
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.config.segmentation import SegmentationSettings, parse_reference
 from npcpit_imaging.dicom.load import choose_series, load_series
 from npcpit_imaging.dicom.pet import suv_scaling, to_suv
 from npcpit_imaging.dicom.scan import scan
@@ -22,6 +24,7 @@ from npcpit_imaging.registration.align import Alignment, align
 from npcpit_imaging.registration.files import write_transform
 from npcpit_imaging.registration.quality import Verdict
 from npcpit_imaging.registration.search import Progress
+from npcpit_imaging.segmentation.bundle import PREFIX
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.segmenter import Proposal
 from npcpit_imaging.segmentation.segmenters import segment
@@ -136,14 +139,41 @@ def register(
 
 
 def segment_image(
-    image: Path, prompts: tuple[Prompt, ...], output: Path, *, method: str | None = None, modality: Modality
+    image: Path,
+    prompts: tuple[Prompt, ...],
+    output: Path,
+    *,
+    previous: Path | None = None,
+    method: str | None = None,
+    settings: Path | None = None,
+    reference: str | None = None,
+    modality: Modality,
 ) -> tuple[Proposal, Measurement]:
-    """Propose a lesion's mask from prompts, write it, and measure it."""
+    """Propose a lesion's mask from prompts, write it, and measure it.
+
+    A bundle given as ``method`` is trusted like one that the settings name: whoever typed it chose it.
+    """
     _require_folder(output)
     volume = in_suv(image, open_image(image, modality=modality))
-    proposal = segment(volume, prompts, default_settings(volume.modality).segmentation, method=method)
+    chosen = load(settings, ImagingSettings) if settings else default_settings(volume.modality)
+    segmentation = for_one_call(chosen.segmentation, method=method, reference=reference)
+    before = open_mask(previous, volume.geometry) if previous else None
+    start = time.perf_counter()
+    proposal = segment(volume, prompts, segmentation, previous=before, method=method)
+    seconds = round(time.perf_counter() - start, 3)
+    proposal = replace(proposal, provenance=replace(proposal.provenance, seconds=seconds))
     write_mask(proposal.mask, output)
     return proposal, measure(proposal.mask)
+
+
+def for_one_call(settings: SegmentationSettings, *, method: str | None, reference: str | None) -> SegmentationSettings:
+    """The settings with what a person typed for one image: a bundle's folder, the PERCIST reference."""
+    typed: dict[str, object] = {}
+    if method is not None and method.startswith(PREFIX):
+        typed["bundles"] = (*settings.bundles, method.removeprefix(PREFIX))
+    if reference is not None:
+        typed["percist_reference"] = parse_reference(reference)
+    return settings.model_copy(update=typed)
 
 
 def in_suv(path: Path, volume: Volume) -> Volume:

@@ -25,7 +25,6 @@ from npcpit_imaging.config.base import load
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.flow.processes import cores
-from npcpit_imaging.segmentation.prompt import Prompt, parse_box, parse_line, parse_point
 from npcpit_imaging.volume.volume import Modality
 
 
@@ -74,36 +73,6 @@ def register(
     result = measure.alignment_json(alignment)
     show_result(result, as_json, lambda: console.values(result))
     leave(well=measure.is_usable(alignment))
-
-
-@app.command(rich_help_panel=SINGLE)
-def segment(
-    image: Image,
-    output: Annotated[Path, typer.Option("-o", "--output", help="mask.nii.gz or mask.nrrd")],
-    line: Annotated[str | None, typer.Option(help='The lesion\'s long axis, "x,y,z:x,y,z" in LPS mm.')] = None,
-    short_axis: Annotated[str | None, typer.Option(help="Its short axis in the same slice, with --line.")] = None,
-    box: Annotated[str | None, typer.Option(help='Two opposite corners, "x,y,z:x,y,z" in LPS mm.')] = None,
-    point: Annotated[str | None, typer.Option(help='A click in the lesion, "x,y,z" in LPS mm.')] = None,
-    method: Annotated[str | None, typer.Option(help="Which segmenter; the modality's default without.")] = None,
-    modality: FileModality = Modality.OT,
-    as_json: Json = False,
-) -> None:
-    """Propose a lesion's mask from a line, a box or a click; no measurement until a reader confirms it."""
-    prompts = _prompts(line, short_axis, box, point)
-    proposal, found = measure.segment_image(image, prompts, output, method=method, modality=modality)
-    result = measure.proposal_json(proposal, found)
-    show_result(result, as_json, lambda: console.values(result))
-
-
-def _prompts(line: str | None, short_axis: str | None, box: str | None, point: str | None) -> tuple[Prompt, ...]:
-    prompts: list[Prompt] = []
-    prompts += [parse_line(line)] if line else []
-    prompts += [parse_line(short_axis)] if short_axis else []
-    prompts += [parse_box(box)] if box else []
-    prompts += [parse_point(point)] if point else []
-    if not prompts:
-        raise InputError("segment: expected --line, --box or --point, found none")
-    return tuple(prompts)
 
 
 @app.command(name="measure", rich_help_panel=SINGLE)

@@ -60,9 +60,40 @@ def propose(
 ) -> Proposal:
     """Propose a mask by any calibration, shipped or being cross-validated."""
     region = frame.region(volume, settings)
-    modality = Modality.MR if volume.modality is Modality.OT else volume.modality
-    odds = calibration.log_odds(features(region, frame, modality)).reshape(region.values.shape)
-    odds = _smoothed(np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS), region, frame, settings)
+    odds = calibrated_log_odds(region, frame, calibration, modality=volume.modality, settings=settings)
+    return conclude(
+        volume, prompts, odds, region=region, frame=frame, previous=previous, settings=settings, by=provenance(settings)
+    )
+
+
+def calibrated_log_odds(
+    region: Region, frame: Frame, calibration: Calibration, *, modality: Modality, settings: SegmentationSettings
+) -> Floats:
+    """The classifier's log-odds `(K, J, I)` on a region, capped and smoothed."""
+    columns = features(region, frame, Modality.MR if modality is Modality.OT else modality)
+    return smoothed_log_odds(calibration.log_odds(columns), region, frame, settings)
+
+
+def smoothed_log_odds(odds: Floats, region: Region, frame: Frame, settings: SegmentationSettings) -> Floats:
+    """Log-odds `(N,)` of a region's voxels as `(K, J, I)`, capped and smoothed."""
+    capped = np.clip(odds.reshape(region.values.shape), -MOST_LOG_ODDS, MOST_LOG_ODDS)
+    voxels = settings.smoothing * frame.diameter_mm / np.array(region.geometry.spacing_mm[::-1])
+    smoothed: Floats = ndimage.gaussian_filter(capped, voxels, mode="nearest")
+    return smoothed
+
+
+def conclude(
+    volume: Volume,
+    prompts: tuple[Prompt, ...],
+    odds: Floats,
+    *,
+    region: Region,
+    frame: Frame,
+    previous: Mask | None,
+    settings: SegmentationSettings,
+    by: Provenance,
+) -> Proposal:
+    """From log-odds `(K, J, I)` on a region to a proposal: previous mask, corrections, threshold, the line's bounds."""
     if previous is not None:
         odds = odds + PREVIOUS_LOG_ODDS * (2 * to_region(region, previous) - 1)
     odds = odds + correction_log_odds(region, prompts, frame.diameter_mm)
@@ -74,7 +105,7 @@ def propose(
     return Proposal(
         mask=mask,
         probability=whole,
-        provenance=provenance(settings),
+        provenance=by,
         findings=frame.findings + _findings(volume, mask),
     )
 
@@ -119,12 +150,6 @@ def connected_to_centre(inside: NDArray[np.bool_], probability: Floats) -> NDArr
         weight = ndimage.sum_labels(probability, label, np.arange(1, count + 1))
         inside = label == 1 + int(np.argmax(weight))
     return np.stack([ndimage.binary_fill_holes(plane) if plane.any() else plane for plane in inside])
-
-
-def _smoothed(odds: Floats, region: Region, frame: Frame, settings: SegmentationSettings) -> Floats:
-    voxels = settings.smoothing * frame.diameter_mm / np.array(region.geometry.spacing_mm[::-1])
-    smoothed: Floats = ndimage.gaussian_filter(odds, voxels, mode="nearest")
-    return smoothed
 
 
 def _within_box(region: Region, frame: Frame) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""PET contours inside a box: 41 % and 50 % of SUVmax, SUV 2.5 and 4.0, and a gradient watershed (EANM 2015, IBSI).
+"""PET contours inside a box: 41 % and 50 % of SUVmax, SUV 2.5 and 4.0, PERCIST, a gradient watershed (EANM 2015, IBSI).
 
 Physiologic uptake beside the lesion is kept out by the prompt's box: nothing outside it is looked at, and of what is
 hot inside it only the component with the hottest voxel is proposed. A line or a click gives the box of its frame.
@@ -30,8 +30,8 @@ MIDDLE_SHARE = 0.75
 """How hot a voxel of the middle must be to be surely lesion, between the background (0) and the middle's median (1)."""
 
 Inside = NDArray[np.bool_]
-Contour = Callable[[Floats, Inside], Inside]
-"""From SUVs `(K, J, I)` and the box `(K, J, I)` to what is hot in the box."""
+Contour = Callable[[Floats, Inside, SegmentationSettings], Inside]
+"""From SUVs `(K, J, I)`, the box `(K, J, I)` and the settings to what is hot in the box."""
 
 SIX = ndimage.generate_binary_structure(3, 1)
 
@@ -39,7 +39,7 @@ SIX = ndimage.generate_binary_structure(3, 1)
 def percent_of_max(percent: float) -> Contour:
     """Everything in the box at or above a percentage of its SUVmax."""
 
-    def contour(suv: Floats, box: Inside) -> Inside:
+    def contour(suv: Floats, box: Inside, settings: SegmentationSettings) -> Inside:
         return box & (suv >= percent / 100.0 * float(suv[box].max()))
 
     return contour
@@ -48,13 +48,27 @@ def percent_of_max(percent: float) -> Contour:
 def fixed_suv(threshold: float) -> Contour:
     """Everything in the box at or above an SUV."""
 
-    def contour(suv: Floats, box: Inside) -> Inside:
+    def contour(suv: Floats, box: Inside, settings: SegmentationSettings) -> Inside:
         return box & (suv >= threshold)
 
     return contour
 
 
-def gradient_watershed(suv: Floats, box: Inside) -> Inside:
+def percist(suv: Floats, box: Inside, settings: SegmentationSettings) -> Inside:
+    """Everything in the box at or above PERCIST's threshold: 1.5 x liver + 2 SD, or 2.0 x blood + 2 SD (Wahl 2009).
+
+    Raises:
+        SegmentationError: The settings hold no reference; no part of a head shows the liver.
+    """
+    if settings.percist_reference is None:
+        raise SegmentationError(
+            "pet-percist: expected the mean and standard deviation of the liver or the blood pool on this PET "
+            '(percist_reference, or --reference-suv "liver,MEAN,SD"), found none'
+        )
+    return box & (suv >= settings.percist_reference.threshold_suv)
+
+
+def gradient_watershed(suv: Floats, box: Inside, settings: SegmentationSettings) -> Inside:
     """What the steepest rise of SUV parts from the background, flooded from the middle of the box and from outside it.
 
     The middle is the hotter half of the central ellipsoid, so that a cold (necrotic) centre does not count.
@@ -94,7 +108,7 @@ def pet_segmenter(name: str, contour: Contour) -> Segmenter:
         region = frame.region(volume, settings)
         suv = volume.voxels[region.window]
         box = _box(region, frame)
-        inside = with_the_hottest(contour(suv, box), suv)
+        inside = with_the_hottest(contour(suv, box, settings), suv)
         mask = fill_mask(region, apply_corrections(inside, region, prompts), label="proposal")
         return Proposal(
             mask=mask,
@@ -144,6 +158,7 @@ PET_SEGMENTERS: dict[str, Segmenter] = {
         "pet-50-percent": percent_of_max(50.0),
         "pet-suv-2.5": fixed_suv(2.5),
         "pet-suv-4.0": fixed_suv(4.0),
+        "pet-percist": percist,
     }.items()
 }
 """The PET contours a reader may choose."""

@@ -126,13 +126,33 @@ def parse_box(text: str) -> BoxPrompt:
     return BoxPrompt(corner_mm=corner, opposite_mm=opposite)
 
 
-def parse_point(text: str) -> PointPrompt:
-    """Read ``x,y,z`` in LPS mm as a click in the lesion.
+def parse_point(text: str, *, positive: bool = True) -> PointPrompt:
+    """Read ``x,y,z`` in LPS mm as a click in the lesion, or beside it.
 
     Raises:
         InputError: The text is not three numbers.
     """
-    return PointPrompt(point_mm=_parse_triple("point", text, text))
+    return PointPrompt(point_mm=_parse_triple("point", text, text), positive=positive)
+
+
+def parse_scribble(text: str, *, positive: bool = True) -> ScribblePrompt:
+    """Read ``x,y,z:x,y,z:...`` in LPS mm as a stroke through the lesion, or through what is not the lesion.
+
+    Raises:
+        InputError: The text is not a row of points.
+        SegmentationError: It holds fewer than two.
+    """
+    return ScribblePrompt(points_mm=_parse_row("scribble", text), positive=positive)
+
+
+def parse_lasso(text: str, *, positive: bool = True) -> LassoPrompt:
+    """Read ``x,y,z:x,y,z:...`` in LPS mm as a closed outline in one slice.
+
+    Raises:
+        InputError: The text is not a row of points.
+        SegmentationError: It holds fewer than three.
+    """
+    return LassoPrompt(points_mm=_parse_row("lasso", text), positive=positive)
 
 
 def describe_point(point_mm: PointMm) -> str:
@@ -145,6 +165,10 @@ def _parse_pair(name: str, text: str) -> tuple[PointMm, PointMm]:
     if len(parts) != 2:
         raise InputError(f'{name}: expected two points as "x,y,z:x,y,z" in mm, found "{text}"')
     return _parse_triple(name, parts[0], text), _parse_triple(name, parts[1], text)
+
+
+def _parse_row(name: str, text: str) -> tuple[PointMm, ...]:
+    return tuple(_parse_triple(name, part, text) for part in text.split(":"))
 
 
 def _parse_triple(name: str, part: str, whole: str) -> PointMm:

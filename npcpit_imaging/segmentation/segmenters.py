@@ -1,8 +1,12 @@
 """Every segmenter by name, and the verb that proposes a lesion's mask with the one the settings name."""
 
+from pathlib import Path
+
 from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.segmentation import calibrated, ellipsoid
+from npcpit_imaging.segmentation.bundle import PREFIX
+from npcpit_imaging.segmentation.bundled import bundle_segmenter
 from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
@@ -31,13 +35,29 @@ def segment(
         prompts: What the reader pointed at, in patient mm; at least one positive.
         settings: The modality's settings.
         previous: An earlier mask on the image's grid to refine.
-        method: Name of a segmenter; the settings' without.
+        method: Name of a segmenter, or ``bundle:`` and a folder that the settings name; the settings' without.
 
     Raises:
-        InputError: There is no segmenter of this name; the message lists them.
+        InputError: There is no segmenter of this name; the message lists them. Or a bundle that cannot be run.
+        MissingPartError: The segmenter needs packages that are not installed.
         SegmentationError: A prompt or the image cannot be used; the message says which and where.
     """
-    name = method or settings.method
-    if name not in SEGMENTERS:
-        raise InputError(f"segmenter: expected one of {', '.join(SEGMENTERS)}, found {name}")
-    return SEGMENTERS[name](volume, prompts, previous=previous, settings=settings)
+    segmenter = find_segmenter(method or settings.method, settings)
+    return segmenter(volume, prompts, previous=previous, settings=settings)
+
+
+def find_segmenter(name: str, settings: SegmentationSettings) -> Segmenter:
+    """The segmenter of a name; a bundle only where the settings name its folder, for its config is run as code.
+
+    Raises:
+        InputError: There is none of this name, or the bundle is not one of the site's or cannot be run.
+        MissingPartError: It needs packages that are not installed.
+    """
+    if not name.startswith(PREFIX):
+        if name not in SEGMENTERS:
+            raise InputError(f"segmenter: expected one of {', '.join(SEGMENTERS)}, found {name}")
+        return SEGMENTERS[name]
+    known = [settings.method, *(PREFIX + folder for folder in settings.bundles)]
+    if name not in known:
+        raise InputError(f"segmenter: expected a bundle that the imaging settings name, found {name}")
+    return bundle_segmenter(Path(name.removeprefix(PREFIX)))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from npcpit_imaging.config.segmentation import SegmentationSettings
-from npcpit_imaging.errors import SegmentationError
+from npcpit_imaging.config.segmentation import SegmentationSettings, parse_reference
+from npcpit_imaging.errors import InputError, SegmentationError
 from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
 from npcpit_imaging.segmentation.prompt import BoxPrompt
 from npcpit_imaging.segmentation.segmenters import segment
@@ -44,11 +44,10 @@ def test_every_contour_finds_the_lesion_and_not_the_hotter_neighbour(scene, name
 
 
 def test_thresholds_are_exact_without_blur():
+    names = [name for name in PET_SEGMENTERS if name != "pet-percist"]
     values = np.ones(GRID.shape_kji)
     values[15, 15:20, 15:20] = [10.0, 5.01, 4.99, 4.11, 4.09]
-    counts = {
-        name: int(segment(pet(values), (BOX,), SETTINGS, method=name).mask.voxels.sum()) for name in PET_SEGMENTERS
-    }
+    counts = {name: int(segment(pet(values), (BOX,), SETTINGS, method=name).mask.voxels.sum()) for name in names}
     assert counts["pet-50-percent"] == 10
     assert counts["pet-41-percent"] == 20
     assert counts["pet-suv-4.0"] == 25
@@ -84,3 +83,23 @@ def test_the_calibrated_segmenter_finds_it_too(scene):
     volume, truth = scene
     found = segment(volume, (BOX,), SETTINGS).mask.voxels
     assert 2 * np.count_nonzero(found & truth) / (found.sum() + truth.sum()) > 0.7
+
+
+def test_percist_takes_its_threshold_from_the_reference_region(scene):
+    """1.5 x 2.0 + 2 x 0.5 = 4.0 from the liver, 2.0 x 1.5 + 2 x 0.5 = 4.0 from the blood: the contour of SUV 4.0."""
+    volume, _ = scene
+    fixed = segment(volume, (BOX,), SETTINGS, method="pet-suv-4.0").mask
+    for text in ("liver,2.0,0.5", "Blood, 1.5, 0.5"):
+        settings = SETTINGS.model_copy(update={"percist_reference": parse_reference(text)})
+        assert segment(volume, (BOX,), settings, method="pet-percist").mask.digest == fixed.digest
+
+
+def test_percist_without_a_reference_says_what_it_needs(scene):
+    with pytest.raises(SegmentationError, match="expected the mean and standard deviation of the liver or the blood"):
+        segment(scene[0], (BOX,), SETTINGS, method="pet-percist")
+
+
+@pytest.mark.parametrize("text", ["", "liver", "spleen,2,1", "liver,x,1", "liver,-2,1", "liver,2,1,0", "liver,nan,1"])
+def test_a_misspelt_reference_is_shown_with_what_was_expected(text):
+    with pytest.raises(InputError, match="liver,MEAN,SD"):
+        parse_reference(text)

@@ -12,8 +12,10 @@ from npcpit_imaging.segmentation.prompt import (
     PointPrompt,
     ScribblePrompt,
     parse_box,
+    parse_lasso,
     parse_line,
     parse_point,
+    parse_scribble,
 )
 
 
@@ -29,6 +31,19 @@ def test_a_box_is_two_opposite_corners():
 
 def test_a_point_is_three_numbers():
     assert parse_point("1, 2 ,3") == PointPrompt(point_mm=(1.0, 2.0, 3.0))
+
+
+def test_a_stroke_and_an_outline_are_rows_of_points_of_either_sign():
+    row = ((0.0, 0.0, 5.0), (3.0, 0.0, 5.0), (3.0, 4.0, 5.0))
+    text = "0,0,5:3,0,5:3,4,5"
+    assert parse_scribble(text) == ScribblePrompt(points_mm=row)
+    assert parse_lasso(text, positive=False) == LassoPrompt(points_mm=row, positive=False)
+    assert parse_point("1,2,3", positive=False) == PointPrompt(point_mm=(1.0, 2.0, 3.0), positive=False)
+
+
+def test_too_few_points_for_an_outline_are_refused():
+    with pytest.raises(SegmentationError, match="lasso: expected at least 3 points, found 2"):
+        parse_lasso("0,0,0:1,0,0")
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2:3,4", "1,2,3:4,5,x", "1,2,3:4,5,6:7,8,9", "1,2,3,4:5,6,7,8"])

@@ -1,0 +1,1 @@
+"""The recipe of the shipped network: cases, simulated prompts, samples, training, cross-validation."""
