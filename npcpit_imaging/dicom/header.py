@@ -13,6 +13,7 @@ from pydicom.uid import UID
 
 from npcpit_imaging.dicom.enhanced import enhanced_frames, enhanced_unit, is_enhanced
 from npcpit_imaging.dicom.instance import Frame, Instance, Kind, PixelFormat
+from npcpit_imaging.dicom.lean import NotPlainError, PlainHeader
 from npcpit_imaging.dicom.values import first_text, number, numbers, tag_name, text
 from npcpit_imaging.errors import DicomError, SeriesError
 
@@ -71,6 +72,19 @@ def read_dataset(path: Path, *, pixels: bool = True) -> Dataset:
 
 def read_instance(path: Path) -> Instance:
     """Read one file's header.
+
+    Raises:
+        DicomError: The file is not DICOM, is broken, or has no SOPInstanceUID.
+    """
+    try:
+        header = PlainHeader(path)
+        return _instance(path, header, header.offset)
+    except (NotPlainError, DicomError, OSError):
+        return read_instance_thoroughly(path)
+
+
+def read_instance_thoroughly(path: Path) -> Instance:
+    """Read one file's header with pydicom, plain or not.
 
     Raises:
         DicomError: The file is not DICOM, is broken, or has no SOPInstanceUID.

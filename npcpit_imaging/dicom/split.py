@@ -144,10 +144,14 @@ def _canonical(value: str) -> str:
 
 
 def _divide_where_it_explains(part: SubSeries, keyword: str) -> list[SubSeries]:
+    if len({each.frame.criteria.get(keyword) for each in part.slices}) == 1:
+        return [part]
+    before = 0 if keyword in DECISIVE else most_repeats(part.slices)
+    if before == 1:
+        return [part]
     divided = _divide(part, tag_name(keyword), lambda each: _canonical(each.frame.criteria.get(keyword, "none")))
     if len(divided) == 1 or keyword in DECISIVE:
         return divided
-    before = most_repeats(part.slices)
     after = max(most_repeats(one.slices) for one in divided)
     return divided if before > 1 and len(divided) <= before and after < before else [part]
 
@@ -166,5 +170,5 @@ def offset_mm(frame: Frame) -> float | None:
     """Return a slice's position along its own normal in mm, or None where the header does not say."""
     if frame.position_mm is None or frame.orientation is None:
         return None
-    row, column = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
-    return float(np.dot(np.cross(row, column), frame.position_mm))
+    (a, b, c, d, e, f), (x, y, z) = frame.orientation, frame.position_mm
+    return (b * f - c * e) * x + (c * d - a * f) * y + (a * e - b * d) * z  # row x column, along the position

@@ -5,6 +5,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
+from npcpit_imaging.dicom.lean import NotPlainError
 from npcpit_imaging.errors import DicomError
 
 
@@ -23,6 +24,8 @@ def text(dataset: Dataset, keyword: str) -> str:
     r"""Return a value as text, several joined with a backslash; empty where absent or unreadable."""
     try:
         value = dataset.get(keyword)
+    except NotPlainError:
+        raise
     except Exception:  # noqa: BLE001  pydicom raises many kinds for a broken value
         return ""
     if value is None:
@@ -47,6 +50,8 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
             return None
         parts = list(value) if isinstance(value, (MultiValue, list)) else [value]
         found = tuple(float(part) for part in parts)
+    except NotPlainError:
+        raise
     except Exception as error:  # pydicom raises many kinds for a broken file
         raise DicomError(f"{tag_name(keyword)}: expected {count} numbers, found an unreadable value") from error
     if len(found) != count:
@@ -65,5 +70,7 @@ def number(dataset: Dataset, keyword: str) -> float | None:
         if isinstance(value, (MultiValue, list)):
             value = value[0] if len(value) else None
         return None if value is None or value == "" else float(value)
+    except NotPlainError:
+        raise
     except Exception as error:  # pydicom raises many kinds for a broken file
         raise DicomError(f"{tag_name(keyword)}: expected a number, found an unreadable value") from error
