@@ -1,0 +1,69 @@
+// Talks to the server: JSON both ways, the anti-forgery token on every change, and errors whose message a person can read.
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly detail?: unknown,
+  ) {
+    super(message);
+  }
+
+  get signedOut(): boolean {
+    return this.status === 401 && (this.code === "idle" || this.code === "signed-out");
+  }
+}
+
+let csrf = "";
+let onSignedOut: () => Promise<void> = () => Promise.reject(new Error("signed out"));
+
+export const setCsrf = (token: string): void => void (csrf = token);
+
+/** What to do when the session has ended: ask for the password over the page, so that nothing on it is lost. */
+export const whenSignedOut = (ask: () => Promise<void>): void => void (onSignedOut = ask);
+
+export async function ask<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
+  const response = await send(method, path, body);
+  if (response.status === 204) return undefined as T;
+  return (await response.json()) as T;
+}
+
+export const get = <T>(path: string): Promise<T> => ask<T>("GET", path);
+export const post = <T>(path: string, body?: unknown): Promise<T> => ask<T>("POST", path, body);
+
+export async function bytes(path: string): Promise<ArrayBuffer> {
+  return (await send("GET", path)).arrayBuffer();
+}
+
+async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await once(method, path, body);
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.signedOut || attempt > 0 || path === "session") throw error;
+      await onSignedOut();
+    }
+  }
+}
+
+async function once(method: string, path: string, body: unknown): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(`api/${path}`, { method, headers, credentials: "same-origin", ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  } catch {
+    throw new ApiError(0, "unreachable", "The server cannot be reached. What was saved before is safe; try again.");
+  }
+  if (response.ok) return response;
+  throw await problemOf(response);
+}
+
+async function problemOf(response: Response): Promise<ApiError> {
+  const found: unknown = await response.json().catch(() => null);
+  const error = (found as { error?: { code?: string; message?: string; detail?: unknown } } | null)?.error;
+  const message = error?.message ?? `The server answered ${String(response.status)} without saying why.`;
+  return new ApiError(response.status, error?.code ?? "unknown", message, error?.detail);
+}

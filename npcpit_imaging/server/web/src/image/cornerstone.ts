@@ -1,0 +1,123 @@
+// Joins our views to Cornerstone3D: an image loader and the metadata it asks for. Stack viewports only (legacy API).
+
+import { getRenderingCapabilities, init, imageLoader, metaData, RenderingEngine, utilities, getRenderingEngine, Enums, type Types } from "@cornerstonejs/core";
+import { toWorld } from "./grid";
+import { scale } from "./vector";
+import type { View } from "./view";
+import type { Voxels } from "./volume";
+
+const SCHEME = "npcpit";
+const ENGINE = "npcpit";
+export const HOT = "npcpit-hot";
+
+const views = new Map<string, View>();
+let ready: { readonly webgl: boolean } | null = null;
+
+/** Start Cornerstone once; tells whether WebGL is there (without it images are drawn by the processor). */
+export function startImaging(): { readonly webgl: boolean } {
+  if (ready !== null) return ready;
+  const webgl = getRenderingCapabilities().webgl;
+  init();
+  imageLoader.registerImageLoader(SCHEME, load);
+  metaData.addProvider(describe, 10_000);
+  utilities.colormap.registerColormap(hot());
+  ready = { webgl };
+  return ready;
+}
+
+export function engine(): NonNullable<ReturnType<typeof getRenderingEngine>> {
+  return getRenderingEngine(ENGINE) ?? new RenderingEngine(ENGINE);
+}
+
+export function imageIdsOf(view: View): string[] {
+  views.set(view.id, view);
+  return Array.from({ length: view.grid.size[2] }, (_, n) => `${SCHEME}:${view.id}#${n}`);
+}
+
+function parse(imageId: string): { view: View; n: number } | null {
+  if (!imageId.startsWith(`${SCHEME}:`)) return null;
+  const [id = "", n = ""] = imageId.slice(SCHEME.length + 1).split("#");
+  const view = views.get(id);
+  return view === undefined ? null : { view, n: Number(n) };
+}
+
+function load(imageId: string): { promise: Promise<Types.IImage> } {
+  const found = parse(imageId);
+  if (found === null) return { promise: Promise.reject(new Error(`no image ${imageId}`)) };
+  return { promise: found.view.plane(found.n).then((voxels) => imageOf(imageId, found.view, voxels)) };
+}
+
+function imageOf(imageId: string, view: View, voxels: Voxels): Types.IImage {
+  const [columns, rows] = view.grid.size;
+  const [low, high] = view.source.geometry.value_range;
+  const image = {
+    imageId,
+    minPixelValue: low,
+    maxPixelValue: high,
+    slope: 1,
+    intercept: 0,
+    windowCenter: (low + high) / 2,
+    windowWidth: high - low,
+    voiLUTFunction: Enums.VOILUTFunctionType.LINEAR,
+    getPixelData: () => voxels,
+    rows,
+    columns,
+    height: rows,
+    width: columns,
+    color: false,
+    rgba: false,
+    numberOfComponents: 1,
+    columnPixelSpacing: view.grid.spacing_mm[0],
+    rowPixelSpacing: view.grid.spacing_mm[1],
+    sliceThickness: view.grid.spacing_mm[2],
+    invert: false,
+    photometricInterpretation: "MONOCHROME2",
+    sizeInBytes: voxels.byteLength,
+    isPreScaled: true,
+    FrameOfReferenceUID: view.source.geometry.frame_of_reference_uid ?? view.source.uid,
+    dataType: voxels instanceof Int16Array ? "Int16Array" : "Float32Array",
+    voxelManager: utilities.VoxelManager.createImageVoxelManager({ width: columns, height: rows, numberOfComponents: 1, scalarData: voxels }),
+  };
+  return image as unknown as Types.IImage;
+}
+
+function describe(type: string, imageId: unknown): unknown {
+  const found = typeof imageId === "string" ? parse(imageId) : null;
+  if (found === null) return undefined;
+  const { view, n } = found;
+  if (type === "imagePlaneModule") return planeModule(view, n);
+  if (type === "imagePixelModule") {
+    const whole = view.source.voxels instanceof Int16Array;
+    const bits = whole ? 16 : 32;
+    return { bitsAllocated: bits, bitsStored: bits, highBit: bits - 1, samplesPerPixel: 1, pixelRepresentation: 1, photometricInterpretation: "MONOCHROME2" };
+  }
+  if (type === "generalSeriesModule") return { modality: view.source.geometry.modality, seriesInstanceUID: view.source.uid };
+  if (type === "modalityLutModule") return { rescaleSlope: 1, rescaleIntercept: 0 };
+  if (type === "voiLutModule") return {};
+  return undefined;
+}
+
+function planeModule(view: View, n: number): object {
+  const [row, column] = view.grid.axes;
+  return {
+    frameOfReferenceUID: view.source.geometry.frame_of_reference_uid ?? view.source.uid,
+    rows: view.grid.size[1],
+    columns: view.grid.size[0],
+    imageOrientationPatient: [...row, ...column],
+    rowCosines: [...row],
+    columnCosines: [...column],
+    imagePositionPatient: [...toWorld(view.grid, [0, 0, n])],
+    sliceThickness: view.grid.spacing_mm[2],
+    sliceLocation: scale([n, 0, 0], view.grid.spacing_mm[2])[0],
+    pixelSpacing: [view.grid.spacing_mm[1], view.grid.spacing_mm[0]],
+    rowPixelSpacing: view.grid.spacing_mm[1],
+    columnPixelSpacing: view.grid.spacing_mm[0],
+    usingDefaultValues: false,
+  };
+}
+
+/** Black, red, yellow, white: black adds nothing where it is laid over a CT. */
+function hot(): Types.ColormapRegistration {
+  const points = [0, 0, 0, 0, 0.35, 0.85, 0.1, 0, 0.7, 1, 0.75, 0.05, 1, 1, 1, 0.85];
+  return { ColorSpace: "RGB", Name: HOT, RGBPoints: points, name: HOT };
+}

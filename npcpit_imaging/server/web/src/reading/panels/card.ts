@@ -1,0 +1,99 @@
+// The card of the chosen lesion: what is proposed or drawn beside what was confirmed before, and what can be done with it.
+
+import { h, key, replace } from "../../dom/h";
+import type { LesionEntry, Read } from "../../api/types";
+import { caliperMeasured, maskMeasured, offered, type Accept } from "../accept";
+import { keyOf, type Command } from "../keymap";
+import { currentCell, mm, openSize, percent, signedMm, stateWords } from "../words";
+
+export interface CardActions {
+  readonly run: (command: Command) => void;
+  readonly confirm: (accept: Accept) => void;
+  readonly reopen: () => void;
+  readonly remove: () => void;
+}
+
+export function renderCard(root: HTMLElement, read: Read, entry: LesionEntry | null, actions: CardActions): void {
+  if (entry === null) {
+    replace(root, h("p", { class: "hint" }, "No lesion is chosen. Tab chooses the next one."));
+    return;
+  }
+  const title = h("h2", {}, `${entry.lesion} - ${heading(entry)}`);
+  const parts = [title, h("p", { class: "hint" }, origin(entry)), numbers(read, entry), findings(entry), noted(entry)];
+  replace(root, parts, read.status === "draft" ? buttons(entry, actions) : null);
+  root.dataset["status"] = entry.status;
+}
+
+function heading(entry: LesionEntry): string {
+  if (entry.status === "confirmed") return `confirmed: ${stateWords(entry.state)}${entry.merged_into === "" ? "" : ` into ${entry.merged_into}`}`;
+  if (entry.mask?.seed_only === true) return "carried over, only a place to look";
+  return { todo: "to do", proposal: "proposal", drawn: "drawn, not yet confirmed", rejected: "proposal rejected" }[entry.status];
+}
+
+function origin(entry: LesionEntry): string {
+  const { mask } = entry;
+  if (mask === null) return entry.caliper === null ? `${entry.organ.toLowerCase()}, ${entry.role.toLowerCase()}` : "own caliper";
+  const seconds = mask.seconds === null ? "" : ` / ${mask.seconds.toFixed(2)} s`;
+  return `${mask.segmenter} / ${mask.origin}${seconds}`;
+}
+
+const line = (name: string, ...values: readonly string[]): HTMLElement => h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td", { class: "number" }, value)));
+
+/** Both measurements side by side: the mask's and the reader's own. */
+function sizes(entry: LesionEntry): HTMLElement[] {
+  const found = entry.mask?.measurement;
+  const [mask, own] = [maskMeasured(entry), entry.caliper !== null || entry.short_caliper !== null];
+  if (!mask && !own) return [];
+  const pair = (a: number | null | undefined, b: number | null | undefined): string[] => [...(mask ? [mm(a)] : []), ...(own ? [mm(b)] : [])];
+  const names = [...(mask ? ["mask"] : []), ...(own ? ["own caliper"] : [])];
+  const rows: HTMLElement[] = [h("tr", {}, h("td", {}), names.map((name) => h("th", { scope: "col", class: "number" }, name)))];
+  rows.push(line("Longest diameter, mm", ...pair(found?.longest_diameter_mm, entry.caliper?.length_mm)));
+  rows.push(line("Short axis, mm", ...pair(found?.short_axis_mm, entry.short_caliper?.length_mm)));
+  if (mask && found !== undefined) rows.push(line("Volume, mL", found.volume_ml.toFixed(2), ...(own ? [""] : [])));
+  return rows;
+}
+
+function numbers(read: Read, entry: LesionEntry): HTMLElement {
+  const rows = sizes(entry);
+  const uptake = entry.mask?.uptake ?? null;
+  if (uptake !== null) rows.push(line("SUVmax / SUVpeak", `${mm(uptake.suv_max)} / ${mm(uptake.suv_peak)}`));
+  const before = entry.earlier[0]?.size_mm ?? null;
+  const now = entry.status === "confirmed" ? entry.size_mm : openSize(entry);
+  if (before !== null && now !== null) rows.push(line("vs baseline", `${signedMm(now - before)} mm (${percent(before === 0 ? null : (100 * (now - before)) / before)})`));
+  const response = read.answer.lesion_responses.find((each) => each.lesion === entry.lesion);
+  if (response !== undefined) rows.push(line("Lesion response", response.response));
+  if (rows.length === 0) rows.push(line("This visit", currentCell(entry)));
+  return h("table", { class: "numbers" }, h("tbody", {}, rows));
+}
+
+function findings(entry: LesionEntry): HTMLElement | null {
+  const all = [...entry.findings, ...(entry.mask?.measurement.findings ?? [])];
+  const texts = [...new Set(all.map((each) => each.text))];
+  return texts.length === 0 ? null : h("ul", { class: "findings" }, texts.map((each) => h("li", {}, each)));
+}
+
+function noted(entry: LesionEntry): HTMLElement | null {
+  const said = [entry.field === null ? "" : `field: ${entry.field}`, entry.endoscopy === null ? "" : `endoscopy: ${entry.endoscopy}`, entry.comment].filter((each) => each !== "");
+  return said.length === 0 ? null : h("p", { class: "hint" }, said.join(" / "));
+}
+
+function buttons(entry: LesionEntry, actions: CardActions): HTMLElement {
+  const command = (name: Command, label: string, style = ""): HTMLElement => h("button", { class: style, "data-command": name, onclick: () => actions.run(name) }, `${label} `, key(keyOf(name)));
+  const accept = offered(entry);
+  const both = maskMeasured(entry) && caliperMeasured(entry) && accept === "proposal";
+  if (entry.status === "confirmed") {
+    return h("div", { class: "actions" }, h("button", { onclick: actions.reopen, "data-command": "reopen" }, "Reopen"), command("details", "Details"), entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null);
+  }
+  return h(
+    "div",
+    { class: "actions" },
+    accept === null ? command("segment", "Segment") : command("confirm", accept === "caliper" ? "Confirm caliper" : "Confirm", "primary"),
+    both ? h("button", { onclick: () => actions.confirm("caliper") }, "Confirm own caliper ", key("Shift+Enter")) : null,
+    entry.status === "proposal" ? command("reject", "Reject", "danger") : null,
+    command("too-small", "Too small"),
+    command("absent", "Absent"),
+    command("other-state", "Other state..."),
+    command("details", "Details"),
+    entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null,
+  );
+}

@@ -1,0 +1,239 @@
+// The reading screen: joins the read (model), the images (stage), the tools and the panels around them.
+
+import { ApiError, get, post } from "../api/client";
+import type { Link, Mask, Read, Session } from "../api/types";
+import { unpack } from "../mask/bits";
+import { h, replace } from "../dom/h";
+import { startImaging } from "../image/cornerstone";
+import { forgetVolumes } from "../image/volume";
+import { presetsOf } from "../image/windows";
+import { choicesAt, Commands } from "./commands";
+import { renderCorners } from "./corners";
+import { pick, seriesOf } from "./choose";
+import { commandOf } from "./keymap";
+import { ReadModel } from "./model";
+import { paint } from "./overlay/paint";
+import { renderCard } from "./panels/card";
+import { renderChecks } from "./panels/checks";
+import { renderLesions } from "./panels/lesions";
+import { renderTimeline } from "./panels/timeline";
+import { renderBar } from "./panels/topbar";
+import { Pointer } from "./pointer";
+import { sceneOf, type Field } from "./scene";
+import type { Side } from "./side";
+import { Stage } from "./stage";
+import { Tools } from "./tools";
+import { day } from "./words";
+
+const TICK_MS = 30_000;
+
+export class ReadingScreen {
+  readonly root = h("main", { class: "reading" });
+  readonly stage: Stage;
+  readonly tools = new Tools();
+  readonly commands: Commands;
+  field: Field | null = null;
+  ghosts = true;
+  private readonly bar = h("header", { class: "bar", "data-region": "bar" });
+  private readonly lesions = h("section", { class: "panel lesions-panel", "aria-label": "Lesions", "data-region": "lesions" });
+  private readonly card = h("section", { class: "panel card", "aria-label": "Chosen lesion", "data-region": "card" });
+  private readonly timeline = h("section", { class: "panel timeline-panel", "aria-label": "Timeline" });
+  private readonly checks = h("section", { class: "panel checks-panel", "aria-label": "Checks", "data-region": "checks" });
+  private readonly note = h("div", { class: "note", role: "status", "aria-live": "polite", hidden: true });
+  private readonly stops = new AbortController();
+  private active = true;
+  private noteTimer = 0;
+
+  constructor(
+    readonly session: Session,
+    readonly model: ReadModel,
+    links: readonly Link[],
+    readonly leave: () => void,
+  ) {
+    const series = model.read.timepoints.flatMap((each) => each.series);
+    this.stage = new Stage(series, links, model.read, (side, pane) => this.paintSide(side, pane), () => this.renderStage());
+    this.stage.root.setAttribute("data-region", "images");
+    this.stage.root.tabIndex = 0;
+    this.stage.root.setAttribute("aria-label", "Images. Tab: next lesion. F6: next part of the page. H: all keys.");
+    this.commands = new Commands(this);
+    replace(this.root, this.bar, this.stage.root, h("aside", {}, this.lesions, this.card), this.timeline, this.checks, this.note);
+  }
+
+  async start(): Promise<void> {
+    const { webgl } = startImaging();
+    for (const side of this.stage.sides) side.enable();
+    new Pointer(this.commands);
+    this.listen();
+    this.model.onChange(() => this.render());
+    this.render();
+    if (!webgl) this.say("WebGL is missing in this browser: images are drawn by the processor, slower; PET fusion is off.", 0);
+    await this.openImages();
+    void this.openField();
+    await this.commands.chooseFirst();
+  }
+
+  private async openImages(): Promise<void> {
+    const { read } = this.model;
+    const before = read.timepoints[read.timepoints.findIndex((each) => each.name === read.timepoint) - 1];
+    const first = read.timepoints[0];
+    this.stage.left.timepoint = before === undefined ? "" : (first?.name ?? before.name);
+    this.stage.right.timepoint = read.timepoint;
+    const current = pick(seriesOf(read, read.timepoint), "CT");
+    if (current === null) {
+      this.stage.right.say("No series of this visit can be shown as a volume. See the findings of its series.");
+      return;
+    }
+    this.stage.left.root.hidden = this.stage.left.timepoint === "";
+    this.stage.root.classList.toggle("single", this.stage.left.timepoint === "");
+    this.stage.resize();
+    await Promise.all([this.commands.imagery.showSeries(this.stage.right, current.uid), this.commands.imagery.showTimepoint(this.stage.left.timepoint)]);
+  }
+
+  private async openField(): Promise<void> {
+    const uid = this.stage.right.volume?.uid;
+    if (uid === undefined) return;
+    try {
+      const found = await get<{ in: Mask; margin: Mask | null }>(`${this.model.path}/field?series_uid=${encodeURIComponent(uid)}`);
+      this.field = { series_uid: uid, inside: unpack(found.in), margin: found.margin === null ? null : unpack(found.margin) };
+      this.redraw();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) this.say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  private listen(): void {
+    const { signal } = this.stops;
+    document.addEventListener("keydown", (event) => this.onKey(event), { signal });
+    document.addEventListener("pointermove", () => (this.active = true), { signal });
+    window.addEventListener("beforeunload", (event) => {
+      if (this.model.unsaved > 0) event.preventDefault();
+    }, { signal });
+    const observer = new ResizeObserver(() => {
+      this.stage.resize();
+      this.redraw();
+    });
+    observer.observe(this.stage.root);
+    const timer = window.setInterval(() => void this.tick(), TICK_MS);
+    signal.addEventListener("abort", () => {
+      observer.disconnect();
+      window.clearInterval(timer);
+    });
+  }
+
+  /** The read timer counts only while somebody is reading. */
+  private async tick(): Promise<void> {
+    if (!this.active || !this.model.open || document.hidden) return;
+    this.active = false;
+    try {
+      const { seconds } = await post<{ seconds: number }>(`${this.model.path}/tick`);
+      this.model.adopt({ ...this.model.read, seconds });
+    } catch {
+      this.active = true; // counted at the next tick
+    }
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    this.active = true;
+    const target = event.target instanceof HTMLElement ? event.target : null;
+    if (target?.matches("input, textarea, select") === true || document.querySelector("dialog") !== null) return;
+    if (event.key === "Enter" && event.shiftKey) {
+      event.preventDefault();
+      void this.commands.confirm("caliper");
+      return;
+    }
+    const command = commandOf(event);
+    if (command === null) return;
+    const onButton = target?.closest("button, [tabindex='0']:not(.stage)") !== null && target !== null;
+    if (onButton && ["Enter", " ", "Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    event.preventDefault();
+    void this.commands.run(command, event.shiftKey);
+  }
+
+  close(): void {
+    this.stops.abort();
+    this.stage.disable();
+    forgetVolumes();
+  }
+
+  /** A message for the reader; it goes by itself unless `seconds` is 0. */
+  say(text: string, seconds = 8): void {
+    this.note.textContent = text;
+    this.note.hidden = text === "";
+    window.clearTimeout(this.noteTimer);
+    if (seconds > 0) this.noteTimer = window.setTimeout(() => (this.note.hidden = true), 1000 * seconds);
+  }
+
+  redraw(): void {
+    for (const side of this.stage.sides) for (const pane of side.panes) this.paintSide(side, pane);
+  }
+
+  private paintSide(side: Side, pane: Side["main"]): void {
+    if (pane.view === null) return;
+    paint(pane, sceneOf(side, this.parts));
+  }
+
+  private get parts(): Parameters<typeof sceneOf>[1] {
+    const { model, tools, ghosts, field } = this;
+    const diagnostic = pick(seriesOf(model.read, model.read.timepoint), "CT");
+    return { model, tools, lesion: this.commands.chosen, ghosts, field, ghostSeries: diagnostic?.uid ?? null };
+  }
+
+  render(): void {
+    const { read } = this.model;
+    const entry = this.model.lesion(this.commands.chosen);
+    const focus = document.activeElement?.getAttribute("data-command") ?? null;
+    renderLesions(this.lesions, read, this.commands.chosen, { choose: (name) => void this.commands.choose(name), add: () => void this.commands.run("new-lesion") });
+    renderCard(this.card, read, entry, {
+      run: (command) => void this.commands.run(command),
+      confirm: (accept) => void this.commands.confirm(accept),
+      reopen: () => void this.commands.reopen(),
+      remove: () => void this.commands.remove(),
+    });
+    renderTimeline(this.timeline, read);
+    renderChecks(this.checks, read, {
+      choose: (name) => void this.commands.choose(name),
+      sign: () => void this.commands.run("sign"),
+      unlock: () => void this.commands.unlock(),
+      readForm: () => void this.commands.readForm(),
+    });
+    if (focus !== null) this.root.querySelector<HTMLElement>(`[data-command="${focus}"]`)?.focus();
+    if (this.model.problem !== "") this.say(this.model.problem, 20);
+    this.root.dataset["revision"] = String(read.revision);
+    this.root.dataset["saving"] = this.model.saving;
+    this.renderStage();
+  }
+
+  renderStage(): void {
+    const { stage, commands } = this;
+    renderBar(this.bar, this.session, this.model, commands.barState(), commands.barActions());
+    for (const side of stage.sides) {
+      const visit = this.model.read.timepoints.find((each) => each.name === side.timepoint);
+      renderCorners({
+        side,
+        stage,
+        date: day(visit?.date),
+        entry: this.model.lesion(commands.chosen),
+        hint: commands.hint(side),
+        choices: choicesAt(this.model.read, side.timepoint),
+        choose: (uid) => void commands.imagery.showSeries(side, uid),
+      });
+    }
+    this.redraw();
+  }
+
+  /** Names of the window presets of what is shown, and which is on. */
+  windows(): { name: string; on: boolean }[] {
+    const { volume, main } = this.stage.right;
+    if (volume === null) return [];
+    return presetsOf(volume.geometry)
+      .slice(0, 4)
+      .map((each) => ({ name: each.name, on: main.window?.name === each.name }));
+  }
+}
+
+/** Open a time point: its read, its links, then the screen. */
+export async function openReading(session: Session, subject: string, timepoint: string, leave: () => void): Promise<ReadingScreen> {
+  const place = `${encodeURIComponent(subject)}/${encodeURIComponent(timepoint)}`;
+  const [read, found] = await Promise.all([get<Read>(`reads/${place}`), get<{ links: Link[] }>(`links/${place}`)]);
+  return new ReadingScreen(session, new ReadModel(read), found.links, leave);
+}
