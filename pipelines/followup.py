@@ -19,8 +19,12 @@ from npcpit_imaging.volume.volume import Modality
 
 
 def cases(study: Study) -> list[Case]:
-    """For every follow-up: its registration, every lesion on CT or MR, every lesion on PET."""
-    store_lesions(study)
+    """For every follow-up: its registration, every lesion on CT or MR, every lesion on PET.
+
+    Lesions come from tables/lesions.csv or were marked by readers; before there are any, visits are registered.
+    """
+    if (study.tables / "lesions.csv").exists():
+        store_lesions(study)
     prompts = {_key(each): each for each in read_prompts(study)}
     with study.database.session() as session:
         visits = [

@@ -4,7 +4,7 @@ import fcntl
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, InputError, NpcpitError
 from npcpit_imaging.flow.processes import in_processes
 from npcpit_imaging.flow.run import ALREADY_DONE, Case, Crew, Outcome, Status, run_cases
+from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.runs import is_done, put_run
 from npcpit_imaging.store.schema import RunRow
 
@@ -67,6 +68,7 @@ def run_pipeline(
     name: str,
     *,
     again: bool = False,
+    subject: str = "",
     on_start: Callable[[int], None] = lambda _: None,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
     crew: RunBy = RunBy(),
@@ -77,6 +79,7 @@ def run_pipeline(
         study: The study.
         name: Which pipeline, a file of the study's pipelines folder.
         again: Also run cases that are done with the same inputs.
+        subject: Only this subject's cases; what stands for the whole study (tables) is left out.
         on_start: Told the number of cases.
         on_outcome: Told each outcome as it comes.
         crew: Who does the cases.
@@ -85,13 +88,13 @@ def run_pipeline(
         One outcome per case, in order.
 
     Raises:
-        InputError: There is no such pipeline.
+        InputError: There is no such pipeline, or no such subject.
         FlowError: The pipeline file cannot be loaded, or gives no cases, or the same pipeline is running already, or
             the cluster was lost.
     """
     path = _pipeline_file(study, name)
     with _alone(study, name):
-        return _run(study, path, again=again, on_start=on_start, on_outcome=on_outcome, crew=crew)
+        return _run(study, path, again=again, subject=subject, on_start=on_start, on_outcome=on_outcome, crew=crew)
 
 
 @contextmanager
@@ -112,14 +115,15 @@ def _run(
     path: Path,
     *,
     again: bool,
+    subject: str,
     on_start: Callable[[int], None],
     on_outcome: Callable[[Outcome], None],
     crew: RunBy,
 ) -> list[Outcome]:
     name, module = path.stem, load_pipeline(path)
     digest = pipeline_digest(study, path)
-    cases = _cases(study, module, path)
-    faults = _lesion_faults(study, name)
+    cases = _of_subject(study, _cases(study, module, path), subject)
+    faults = {code: why for code, why in _lesion_faults(study, name).items() if subject in ("", code)}
     on_start(len(cases))
     started = {"at": study.now()}
 
@@ -146,6 +150,18 @@ def _run(
         crew=None if alone else crew.crew(sqlite=study.database.is_sqlite),
     )
     return [*outcomes, *_without_case(faults, cases)]
+
+
+def _of_subject(study: Study, cases: list[Case], subject: str) -> list[Case]:
+    """The cases of one subject, or all; a case that is left out is waited for by none."""
+    if not subject:
+        return cases
+    with study.database.session() as session:
+        known = subjects(session)
+    if subject not in known:
+        raise InputError(f"subject {subject}: expected one of {', '.join(known) or 'none yet'}")
+    chosen = {case.name: case for case in cases if subject in case.name.split("/")}
+    return [replace(case, after=tuple(name for name in case.after if name in chosen)) for case in chosen.values()]
 
 
 def _lesion_faults(study: Study, name: str) -> dict[str, str]:

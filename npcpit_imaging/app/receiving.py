@@ -2,9 +2,7 @@
 
 import logging
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +39,6 @@ from npcpit_imaging.store.images import (
 from npcpit_imaging.store.vault_map import MappedObject, VaultMap
 
 LOG = logging.getLogger(__name__)
-
-LOOK_S = 0.5
-"""How often a receiver looks whether series have settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,22 +284,3 @@ class Listener:
             return ""
         self.outcomes[taken.outcome.value] += 1
         return taken.series_uid
-
-
-def receive(study: Study, *, port: int | None, seconds: float | None, say: Callable[[str], None]) -> None:
-    """Listen until Ctrl-C or for some seconds, and say what arrived."""
-    until = None if seconds is None else time.monotonic() + seconds
-    with Listener(study, port=port) as listener:
-        say(f"{study.site.receiver.ae_title} listens on {study.site.receiver.host} port {listener.port}; Ctrl-C stops")
-        try:
-            while until is None or time.monotonic() < until:
-                time.sleep(LOOK_S)
-                for uid, state in listener.settle().items():
-                    say(f"series {uid}: {state}")
-        except KeyboardInterrupt:
-            say("stopping")
-        assembled = listener.assemble()
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(listener.outcomes.items())) or "nothing arrived"
-    say(counts)
-    for subject, visits in assembled.items():
-        say(f"{subject}: {', '.join(visits)}")

@@ -1,11 +1,23 @@
 """Verbs with a study folder."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from npcpit_imaging.app import console, delivery, demo, importing, pipelines, reading, receiving, study, survey
+from npcpit_imaging.app import (
+    arrival_work,
+    console,
+    delivery,
+    demo,
+    importing,
+    listening,
+    pipelines,
+    reading,
+    study,
+    survey,
+)
 from npcpit_imaging.app import pull as pulling
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import STUDY, Json, StudyFolder, leave, show_result
@@ -28,13 +40,19 @@ def receive(
     folder: StudyFolder,
     port: Annotated[int | None, typer.Option(help="Listen here instead of where site.toml says.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after this long; else with Ctrl-C.")] = None,
+    process: Annotated[
+        bool, typer.Option("--process", help="Also register and propose once a subject's series have settled.")
+    ] = False,
 ) -> None:
     """Listen for DICOM (C-ECHO, C-STORE), de-identify and index what arrives.
 
     Listens on this machine alone unless configs/site.toml names another address and the peers that may send.
     """
-    with study.open_study(folder) as opened:
-        receiving.receive(opened, port=port, seconds=seconds, say=console.say)
+    with (
+        study.open_study(folder) as opened,
+        arrival_work.arrival_work(opened, say=console.say) if process else nullcontext() as work,
+    ):
+        listening.receive(opened, port=port, seconds=seconds, say=console.say, work=work)
 
 
 @app.command(name="import", rich_help_panel=STUDY)
@@ -107,6 +125,7 @@ def run_(
     pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help=", ".join(pipelines.PIPELINES))],
     folder: StudyFolder,
     again: Annotated[bool, typer.Option("--again", help="Also redo what is done with the same inputs.")] = False,
+    subject: Annotated[str, typer.Option(metavar="CODE", help="Only this subject's cases.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes of this machine.")] = 1,
     cluster: Annotated[str, typer.Option(metavar="tcp://HOST:PORT", help="A Dask scheduler; docs/cluster.md.")] = "",
     as_json: Json = False,
@@ -115,7 +134,13 @@ def run_(
     crew = pipelines.RunBy(workers=workers, cluster=cluster)
     with study.open_study(folder) as opened, console.case_progress(pipeline) as shown:
         outcomes = pipelines.run_pipeline(
-            opened, pipeline, again=again, on_start=shown.start, on_outcome=shown.outcome, crew=crew
+            opened,
+            pipeline,
+            again=again,
+            subject=subject,
+            on_start=shown.start,
+            on_outcome=shown.outcome,
+            crew=crew,
         )
     show_result(pipelines.outcomes_json(outcomes), as_json, lambda: console.outcomes(outcomes))
     leave(well=pipelines.all_well(outcomes))

@@ -7,6 +7,7 @@ from npcpit_imaging.errors import FlowError, InputError
 from npcpit_imaging.flow.run import ALREADY_DONE, Status
 from npcpit_imaging.store.runs import runs
 
+SUBJECT = "NPC-0001"
 COUNTING = """
 from pathlib import Path
 from npcpit_imaging.errors import InputError
@@ -111,15 +112,30 @@ def test_an_unknown_pipeline_is_refused_and_the_choices_are_listed(name, study):
         run_pipeline(study, name)
 
 
-@pytest.mark.parametrize("name", [each for each in PIPELINES if each not in ("baseline", "followup")])
+@pytest.mark.parametrize("name", [each for each in PIPELINES if each != "baseline"])
 def test_a_shipped_pipeline_has_nothing_to_do_in_an_empty_study(name, study):
     assert all_well(run_pipeline(study, name))
 
 
-@pytest.mark.parametrize("name", ["baseline", "followup"])
-def test_without_a_table_of_lesions_there_is_nothing_to_measure_and_the_table_is_named(name, study):
+def test_without_a_table_of_lesions_there_is_nothing_to_measure_and_the_table_is_named(study):
     with pytest.raises(InputError, match=r"lesions\.csv: no such file in tables"):
-        run_pipeline(study, name)
+        run_pipeline(study, "baseline")
+
+
+def test_visits_are_registered_before_anybody_has_named_a_lesion(study, arrive, write_series):
+    arrive(write_series("20240105", "1"))
+    arrive(write_series("20240301", "2"))
+    outcomes = run_pipeline(study, "followup")
+    assert [each.case.name for each in outcomes] == [f"{SUBJECT}/FU1/registration"]
+
+
+def test_one_subject_alone_is_run_and_an_unknown_one_is_refused(study, arrive, write_series):
+    arrive(write_series("20240105", "1"))
+    arrive(write_series("20240105", "3", patient="HOSPITAL-2"))
+    (outcome,) = run_pipeline(study, "receive", subject=SUBJECT)
+    assert outcome.case.name == f"visits/{SUBJECT}"
+    with pytest.raises(InputError, match=f"subject NPC-9999: expected one of .*{SUBJECT}"):
+        run_pipeline(study, "receive", subject="NPC-9999")
 
 
 def test_the_receive_pipeline_runs_again_only_when_something_came(study, arrive, write_series):

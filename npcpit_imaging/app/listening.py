@@ -1,0 +1,68 @@
+"""Listen for DICOM until somebody stops it, say what arrived, and hand on the subjects that can be worked on."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from npcpit_imaging.app.receiving import Listener
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.store.images import OPEN_STATES, series_of
+
+LOOK_S = 0.5
+"""How often a receiver looks whether series have settled."""
+
+
+class Work(Protocol):
+    """What is done with subjects whose series have settled."""
+
+    def take(self, subject: str) -> None:
+        """Begin with a subject, now or when there is time."""
+
+
+def receive(
+    study: Study,
+    *,
+    port: int | None,
+    seconds: float | None,
+    say: Callable[[str], None],
+    work: Work | None = None,
+) -> None:
+    """Listen until Ctrl-C or for some seconds, and say what arrived.
+
+    Args:
+        study: The study.
+        port: Listen here instead of where site.toml says; 0 takes a free one.
+        seconds: Stop after this long.
+        say: Told each line.
+        work: Given each subject whose series have all settled and whose visits are assembled.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
+    with Listener(study, port=port) as listener:
+        say(f"{study.site.receiver.ae_title} listens on {study.site.receiver.host} port {listener.port}; Ctrl-C stops")
+        try:
+            while until is None or time.monotonic() < until:
+                time.sleep(LOOK_S)
+                _settle(study, listener, say, work)
+        except KeyboardInterrupt:
+            say("stopping")
+        assembled = listener.assemble()
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(listener.outcomes.items())) or "nothing arrived"
+    say(counts)
+    for subject, visits in assembled.items():
+        say(f"{subject}: {', '.join(visits)}")
+
+
+def _settle(study: Study, listener: Listener, say: Callable[[str], None], work: Work | None) -> None:
+    settled = listener.settle()
+    for uid, state in settled.items():
+        say(f"series {uid}: {state}")
+    if work is None or not settled:
+        return
+    with study.database.session() as session:
+        found = series_of(session)
+    moving = {each.subject for each in found if each.state in OPEN_STATES}
+    ready = {each.subject for each in found if each.uid in settled} - moving
+    if ready:
+        listener.assemble()
+    for subject in sorted(ready):
+        work.take(subject)
