@@ -22,6 +22,14 @@ NpcpitError                 something a person can act on; the message says what
 ├── RadiomicsError          settings or images from which no feature can be computed
 ├── AnalysisError           tables from which a statistic cannot be computed
 ├── StoreError              the study's memory refuses
+│   └── StorageFullError    there is no room left: nothing of the change was kept
+├── AccessError             somebody who may not, or not yet, or not like this
+│   ├── SignedOutError      nobody is signed in, or no longer
+│   ├── LockedOutError      too many wrong passwords; carries how long
+│   └── LockedTimepointError   a visit that the reader may not see before an earlier one is signed
+├── ReadingError            a change of a read that cannot be made; the message is for the reader
+│   ├── StaleRevisionError  somebody, or another window, changed the read since
+│   └── NotSignableError    a read that may not be signed as it is; carries the checks
 ├── FlowError               a pipeline that cannot be run
 └── MissingPartError        an optional package or program that is not installed; says how to get it
 ```
@@ -121,6 +129,56 @@ class AnalysisError(NpcpitError):
 
 class StoreError(NpcpitError):
     """The study's memory refuses."""
+
+
+class StorageFullError(StoreError):
+    """There is no room left; nothing of the change was kept."""
+
+
+class AccessError(NpcpitError):
+    """Somebody who may not, or not yet, or not like this."""
+
+
+class SignedOutError(AccessError):
+    """Nobody is signed in, or no longer."""
+
+
+class LockedOutError(AccessError):
+    """Too many wrong passwords.
+
+    Args:
+        text: What happened.
+        seconds: How long until the account opens again.
+    """
+
+    def __init__(self, text: str, *, seconds: int) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class LockedTimepointError(AccessError):
+    """A visit that the reader may not see before an earlier one is signed."""
+
+
+class ReadingError(NpcpitError):
+    """A change of a read that cannot be made; the message is for the reader."""
+
+
+class StaleRevisionError(ReadingError):
+    """Somebody, or another window, changed the read since."""
+
+
+class NotSignableError(ReadingError):
+    """A read that may not be signed as it is.
+
+    Args:
+        text: What blocks it.
+        checks: The texts of the checks that block.
+    """
+
+    def __init__(self, text: str, *, checks: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.checks = checks
 
 
 class FlowError(NpcpitError):

@@ -43,7 +43,7 @@ def _picture(study: Study, used: MaskInUse) -> KeyImage:
         volume,
         open_mask_of(study, proposal, volume),
         proposal.measurement,
-        window=_window(study.imaging(volume.modality).display, volume),
+        window=window_of(study.imaging(volume.modality).display, volume),
         title=f"{proposal.lesion.lesion_id}  {volume.modality}" + ("" if used.confirmed else " (proposal)"),
         caption=_caption(used, slices=volume.geometry.shape_kji[0]),
         reversed_grey=volume.modality is Modality.PT,
@@ -65,7 +65,7 @@ def _caption(used: MaskInUse, *, slices: int) -> str:
     return "\n".join([*lines, where])
 
 
-def _window(display: DisplaySettings, volume: Volume) -> Window:
+def window_of(display: DisplaySettings, volume: Volume) -> Window:
     """The study's window of the modality; the image's own 1st and 99.5th percentile where it has none."""
     low, high = (float(value) for value in np.percentile(volume.voxels, DISPLAY_PERCENTILES))
     chosen_low = low if display.low is None else display.low

@@ -130,12 +130,22 @@ def _receive(study: Study, sample: Path) -> None:
 
 def _hand_in(folder: Path, truth: Toml) -> None:
     """Write the tables that a trial office and a reader would hand in."""
-    (folder / "vault" / "subjects.csv").write_text(f"patient_id,subject\n{truth['subject']['patient_id']},{SUBJECT}\n")
+    _hand_in_subject(folder, truth, truth["lesion"])
     tables = folder / "tables"
-    lesions = truth["lesion"]
-    _write(tables / "lesions.csv", LESION_COLUMNS, [_lesion(name, values) for name, values in lesions.items()])
     _write(tables / "prompts.csv", PROMPT_COLUMNS, list(_prompts(truth)))
     _write(tables / "reads.csv", (*READ_COLUMNS, *OPTIONAL_COLUMNS), list(_reads(truth)))
+
+
+def hand_in_for_reading(folder: Path, truth: Toml) -> None:
+    """Write what a trial office hands in before anybody reads: no new lesion, no prompt, no read."""
+    known = {name: values for name, values in truth["lesion"].items() if values["role"] != "NEW"}
+    _hand_in_subject(folder, truth, known)
+
+
+def _hand_in_subject(folder: Path, truth: Toml, lesions: Toml) -> None:
+    (folder / "vault" / "subjects.csv").write_text(f"patient_id,subject\n{truth['subject']['patient_id']},{SUBJECT}\n")
+    tables = folder / "tables"
+    _write(tables / "lesions.csv", LESION_COLUMNS, [_lesion(name, values) for name, values in lesions.items()])
     day = truth["subject"]["treatment_date"]
     treated = [
         {"subject": SUBJECT, "lesion": name, "cycle": 1, "date": day}

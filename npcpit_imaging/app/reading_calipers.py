@@ -69,7 +69,7 @@ def require_on_an_image(study: Study, row: Row, series_uids: Sequence[str]) -> N
         except NpcpitError as error:
             faults.append(str(error))
             continue
-        wrong = [f"{name}: {fault}" for name, each in calipers.items() for fault in _faults(each, geometry)]
+        wrong = [f"{name}: {fault}" for name, each in calipers.items() for fault in caliper_faults(each, geometry)]
         if not wrong:
             return
         faults.append(f"{wrong[0]} (series {uid})")
@@ -77,7 +77,7 @@ def require_on_an_image(study: Study, row: Row, series_uids: Sequence[str]) -> N
         raise TableError(faults[0] if faults else "caliper: the visit has no image to draw on", line=row.line)
 
 
-def _faults(caliper: Caliper, geometry: Geometry) -> list[str]:
+def caliper_faults(caliper: Caliper, geometry: Geometry) -> list[str]:
     """Why a line cannot have been drawn on a grid; empty when it can."""
     ends = (caliper.start_mm, caliper.end_mm)
     if not geometry.contains(ends).all():

@@ -84,7 +84,12 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _stored_transform(study: Study, row: RegistrationRow) -> RigidTransform:
+def stored_transform(study: Study, row: RegistrationRow) -> RigidTransform:
+    """The transform of a stored registration.
+
+    Raises:
+        FlowError: Its file is gone, or is another one.
+    """
     path = study.folder / row.path
     if not path.is_file() or _sha256(path) != row.quality["transform_sha256"]:
         raise FlowError(f"{row.path}: expected the transform that was registered, found none or another one")
@@ -125,7 +130,7 @@ def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTr
         raise FlowError(f"{subject} {timepoint}: the images changed since the registration to {BASELINE}")
     if row.verdict == Verdict.REJECT:
         raise FlowError(f"{subject} {timepoint}: the registration was rejected; a reader must prompt this lesion")
-    return _stored_transform(study, row), float(str(row.quality["uncertainty_mm"]))
+    return stored_transform(study, row), float(str(row.quality["uncertainty_mm"]))
 
 
 def onto_pet(
@@ -139,7 +144,7 @@ def onto_pet(
     with study.database.session() as session:
         row = registration_between(session, pet_ct_uid, diagnostic.series_uid)
     if row is not None and row.inputs == inputs:
-        return _stored_transform(study, row), row.verdict
+        return stored_transform(study, row), row.verdict
     pet_ct = open_series(study, pet_ct_uid)
     name = f"{timepoint}_PETCT_from_CT"
     alignment = _register(study, subject, name, fixed=pet_ct, moving=diagnostic, points_mm=None, inputs=inputs)

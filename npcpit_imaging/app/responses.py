@@ -24,7 +24,7 @@ from npcpit_imaging.store.results import replace_responses
 from npcpit_imaging.store.schema import AssessmentRow, JsonObject
 from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
-from npcpit_imaging.study.lesion import FieldPosition, Lesion, LesionState
+from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, Lesion, LesionState
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def stored_case(study: Study, subject: str) -> Case:
     cut = study.protocol.results.data_cut
     last = None if cut is None else shifted(study, subject, cut)
     records = tuple(
-        _assessment(read, row, lesions[row.tracking_uid])
+        assessment_of(read, row, lesions[row.tracking_uid])
         for read in reads
         if last is None or read.date <= last
         for row in read.lesions
@@ -70,7 +70,8 @@ def stored_case(study: Study, subject: str) -> Case:
     return Case(records=records, course=course_of(study, subject), irradiations=irradiations_of(study, subject))
 
 
-def _assessment(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessment:
+def assessment_of(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessment:
+    """What a signed read says of one lesion, as the response engine takes it."""
     return Assessment(
         subject=read.subject,
         timepoint=read.timepoint,
@@ -82,16 +83,19 @@ def _assessment(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessm
         organ=lesion.organ,
         nodal=lesion.nodal,
         irradiated=lesion.irradiated,
-        longest_diameter=_tenths(row.longest_diameter_mm),
-        short_axis=_tenths(row.short_axis_mm),
+        longest_diameter=tenths_of(row.longest_diameter_mm),
+        short_axis=tenths_of(row.short_axis_mm),
         field=None if row.field is None else FieldPosition(row.field),
         comment=row.comment,
+        endoscopy=None if row.endoscopy is None else EndoscopyState(row.endoscopy),
+        parent_lesion=row.parent_lesion,
+        tumour_marker=read.tumour_marker,
         prior_rt=lesion.prior_rt,
         prior_rt_progression=lesion.prior_rt_progression_documented,
     )
 
 
-def _tenths(length_mm: float | None) -> Tenths | None:
+def tenths_of(length_mm: float | None) -> Tenths | None:
     """Round a stored length half up to tenths; six decimals first, so that 12.35 is not 12.3499999."""
     return None if length_mm is None else tenths_from_mm(f"{length_mm:.6f}")
 

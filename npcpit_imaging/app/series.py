@@ -85,6 +85,11 @@ def open_series(study: Study, series_uid: str) -> Volume:
 
 @lru_cache(maxsize=VOLUMES_IN_MEMORY)
 def _read(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Volume:  # a late slice is another key
+    return read_volume_of(paths)
+
+
+def read_volume_of(paths: tuple[Path, ...]) -> Volume:
+    """Read the objects of one series as a volume, a PET in SUVbw; see `open_series` for what is raised."""
     volume = load_series(paths)
     if volume.modality is Modality.PT and volume.unit is not Unit.SUVBW:
         return to_suv(volume, paths)

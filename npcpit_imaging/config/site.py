@@ -7,6 +7,7 @@ from pydantic import Field, IPvAnyNetwork, model_validator
 
 from npcpit_imaging.config.base import Config
 from npcpit_imaging.config.pacs import PacsSite
+from npcpit_imaging.config.server import ServerSite
 
 
 class OriginalObjects(StrEnum):
@@ -122,3 +123,4 @@ class Site(Config):
     completeness: CompletenessSite = CompletenessSite()
     timepoints: TimePointSite = TimePointSite()
     store: StoreSite = StoreSite()
+    server: ServerSite = ServerSite()

@@ -1,1 +1,1 @@
-"""The server: sign-in, worklist, reads, prompts, DICOMweb, and the reading page."""
+"""The reading server: FastAPI over the verbs of `app`, the page, and DICOMweb, in one process."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from npcpit_imaging.errors import MissingPartError, StoreError
+from npcpit_imaging.errors import MissingPartError, StorageFullError, StoreError
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a writer waits for another one on SQLite."""
@@ -46,11 +46,14 @@ class Database:
 
         Raises:
             StoreError: The database refused.
+            StorageFullError: It has no room left.
         """
         try:
             with self._sessions.begin() as session:
                 yield session
         except SQLAlchemyError as error:
+            if _is_full(error):
+                raise StorageFullError("database: the disk is full; nothing of this change was kept") from error
             raise StoreError(f"database: {type(error).__name__}: {_first_line(error)}") from error
 
     @property
@@ -103,6 +106,12 @@ def _prepare_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _is_full(error: SQLAlchemyError) -> bool:
+    """SQLite's and PostgreSQL's own words for a full disk (SQLITE_FULL; SQLSTATE 53100)."""
+    original = getattr(error, "orig", None)
+    return "disk is full" in str(original) or getattr(original, "sqlstate", "") == "53100"
 
 
 def _first_line(error: Exception) -> str:

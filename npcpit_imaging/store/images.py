@@ -252,6 +252,18 @@ def instances_of(session: Session, series_uid: str) -> list[str]:
     return sorted(session.scalars(query))
 
 
+def study_uid_of(session: Session, series_uid: str) -> str:
+    """StudyInstanceUID of a series.
+
+    Raises:
+        StoreError: The series is not known.
+    """
+    row = session.get(SeriesRow, series_uid)
+    if row is None:
+        raise StoreError(f"series {series_uid}: not in this study")
+    return row.study_uid
+
+
 def inputs_digest(session: Session, series_uid: str) -> tuple[str, ...]:
     """Digests of a series' objects, sorted: what a result computed from it depends on."""
     return tuple(sorted(session.scalars(select(InstanceRow.sha256).where(InstanceRow.series_uid == series_uid))))

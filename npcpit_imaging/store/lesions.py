@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from npcpit_imaging.errors import StoreError
 from npcpit_imaging.store.images import timepoint_id
-from npcpit_imaging.store.schema import JsonObject, LesionRow, ProposalRow, TimePointRow
+from npcpit_imaging.store.schema import AssessmentRow, JsonObject, LesionRow, ProposalRow, ReadRow, TimePointRow
 from npcpit_imaging.study.caliper import Caliper, PointMm
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.lesion import Lesion, LesionRole
@@ -42,15 +42,23 @@ class StoredProposal:
     uptake: Uptake | None
     key: str
     inputs: Mapping[str, str] = field(default_factory=dict)
+    reader: str = ""
+    """Whose hand the mask comes from; empty for a pipeline's."""
 
 
-def put_lesion(session: Session, subject: str, lesion: Lesion) -> None:
+def put_lesion(session: Session, subject: str, lesion: Lesion, *, owner: str = "") -> None:
     """Add a lesion; the same lesion again changes nothing.
+
+    Args:
+        session: One transaction.
+        subject: Subject code.
+        lesion: The lesion.
+        owner: The reader who found it; empty for a lesion of the study, which every reader is given.
 
     Raises:
         StoreError: The lesion is known with other properties.
     """
-    values = {**asdict(lesion), "role": lesion.role.value, "subject": subject}
+    values = {**asdict(lesion), "role": lesion.role.value, "subject": subject, "owner": owner}
     row = session.scalar(select(LesionRow).where(LesionRow.subject == subject, LesionRow.lesion_id == lesion.lesion_id))
     if row is None:
         session.add(LesionRow(**values))
@@ -65,6 +73,12 @@ def lesions_of(session: Session, subject: str) -> list[Lesion]:
     """A subject's lesions by lesion ID."""
     rows = session.scalars(select(LesionRow).where(LesionRow.subject == subject).order_by(LesionRow.lesion_id))
     return [_lesion(row) for row in rows]
+
+
+def lesions_given_to(session: Session, subject: str, reader: str) -> list[Lesion]:
+    """The lesions that a reader may know of: the study's own and the reader's, by lesion ID."""
+    query = select(LesionRow).where(LesionRow.subject == subject, LesionRow.owner.in_(("", reader)))
+    return [_lesion(row) for row in session.scalars(query.order_by(LesionRow.lesion_id))]
 
 
 def lesion_named(session: Session, subject: str, lesion_id: str) -> Lesion:
@@ -106,6 +120,7 @@ def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -
             ProposalRow.tracking_uid == proposal.lesion.tracking_uid,
             ProposalRow.timepoint_id == place,
             ProposalRow.series_uid == proposal.series_uid,
+            ProposalRow.reader == proposal.reader,
         )
         .order_by(ProposalRow.id.desc())
     ).first()
@@ -124,6 +139,7 @@ def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -
         inputs=dict(proposal.inputs),
         key=proposal.key,
         created=now,
+        reader=proposal.reader,
     )
     session.add(row)
     session.flush()
@@ -131,8 +147,11 @@ def put_proposal(session: Session, proposal: StoredProposal, *, now: datetime) -
 
 
 def proposals_of(session: Session, subject: str) -> list[StoredProposal]:
-    """A subject's newest proposal per lesion, time point and series, by time point date, lesion and series."""
-    every = every_proposal_of(session, subject)
+    """A subject's newest proposal per lesion, time point and series, by time point date, lesion and series.
+
+    Masks by a reader's own hand are none: another reader would be shown them. A signed read names those it accepted.
+    """
+    every = [each for each in every_proposal_of(session, subject) if not each.reader]
     newest = {(each.timepoint, each.lesion.lesion_id, each.series_uid): each for each in every}
     return list(newest.values())
 
@@ -147,6 +166,20 @@ def every_proposal_of(session: Session, subject: str) -> list[StoredProposal]:
         .order_by(TimePointRow.date, LesionRow.lesion_id, ProposalRow.series_uid, ProposalRow.id)
     )
     return [_proposal(row, name, lesion) for row, name, lesion in rows]
+
+
+def accepted_proposal(session: Session, reader: str, mask_sha256: str) -> StoredProposal | None:
+    """A mask that any of a reader's signed reads names, by the mask's digest; None when there is none."""
+    query = (
+        select(ProposalRow, TimePointRow.name, LesionRow)
+        .join(TimePointRow, ProposalRow.timepoint_id == TimePointRow.id)
+        .join(LesionRow, ProposalRow.tracking_uid == LesionRow.tracking_uid)
+        .join(AssessmentRow, AssessmentRow.proposal_id == ProposalRow.id)
+        .join(ReadRow, AssessmentRow.read_id == ReadRow.id)
+        .where(ReadRow.reader == reader, ProposalRow.mask_sha256 == mask_sha256)
+    )
+    found = session.execute(query).first()
+    return None if found is None else _proposal(*found)
 
 
 def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProposal:
@@ -164,6 +197,7 @@ def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProp
         uptake=None if row.uptake is None else _uptake(row.uptake),
         key=row.key,
         inputs={uid: str(digest) for uid, digest in row.inputs.items()},
+        reader=row.reader,
     )
 
 

@@ -8,11 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from npcpit_imaging.errors import StoreError
+from npcpit_imaging.store.audit import append_audit
 from npcpit_imaging.store.images import timepoint_id
 from npcpit_imaging.store.schema import AssessmentRow, JsonObject, LesionRow, ReadRow, TimePointRow
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.finding import Finding
-from npcpit_imaging.study.lesion import FieldPosition, Lesion, LesionState
+from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, Lesion, LesionState, TumourMarker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,9 @@ class ConfirmedLesion:
         reader_short_caliper: The reader's own short axis.
         field: Position relative to the irradiated field, where it was judged.
         findings: Differences between mask and caliper and the like.
+        parent_lesion: The lesion it split from or merged into; empty when neither.
+        endoscopy: What endoscopy says of it, where it was done.
+        series_uid: The series that the calipers were drawn on, where that is known.
     """
 
     lesion: Lesion
@@ -43,6 +47,9 @@ class ConfirmedLesion:
     field: FieldPosition | None = None
     comment: str = ""
     findings: tuple[Finding, ...] = ()
+    parent_lesion: str = ""
+    endoscopy: EndoscopyState | None = None
+    series_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,10 @@ class SignedRead:
     signed: datetime
     label: str
     lesions: tuple[AssessmentRow, ...]
+    id: int = 0
+    reason: str = ""
+    comment: str = ""
+    tumour_marker: TumourMarker | None = None
 
 
 def sign_read(
@@ -69,8 +80,10 @@ def sign_read(
     now: datetime,
     label: str = "",
     reason: str = "",
+    comment: str = "",
+    tumour_marker: TumourMarker | None = None,
 ) -> int:
-    """Write a signed read and return its version.
+    """Write a signed read, and that it was signed into the audit trail, and return its version.
 
     Args:
         session: One transaction.
@@ -81,6 +94,8 @@ def sign_read(
         now: When it was signed (UTC).
         label: Shown wherever the read is shown, e.g. that it was scripted.
         reason: Why an earlier read is superseded; required when there is one.
+        comment: The reader's words on the visit as a whole.
+        tumour_marker: The serum marker at this time point; None when not collected.
 
     Raises:
         StoreError: A read is already signed and no reason is given, or a lesion stands twice.
@@ -98,12 +113,33 @@ def sign_read(
             f"subject {subject}, {timepoint}: reader {reader} has signed version {version}; "
             "a signed read is superseded with a reason, never edited"
         )
-    row = ReadRow(timepoint_id=place, reader=reader, version=version + 1, signed=now, reason=reason, label=label)
+    row = ReadRow(
+        timepoint_id=place,
+        reader=reader,
+        version=version + 1,
+        signed=now,
+        reason=reason,
+        label=label,
+        comment=comment,
+        tumour_marker=None if tumour_marker is None else tumour_marker.value,
+    )
     session.add(row)
     session.flush()
     session.add_all(_assessment(row.id, confirmed) for confirmed in lesions)
-    session.flush()
+    detail = {"version": row.version, "reason": reason, "label": label, "lesions": [_said(each) for each in lesions]}
+    append_audit(session, actor=reader, action="read.sign", now=now, subject=subject, item=timepoint, detail=detail)
     return row.version
+
+
+def _said(confirmed: ConfirmedLesion) -> dict[str, object]:
+    """What a read says of a lesion, as the audit trail keeps it."""
+    return {
+        "lesion": confirmed.lesion.lesion_id,
+        "state": confirmed.state.value,
+        "longest_diameter_mm": confirmed.longest_diameter_mm,
+        "short_axis_mm": confirmed.short_axis_mm,
+        "accepted": confirmed.accepted,
+    }
 
 
 def _assessment(read_id: int, confirmed: ConfirmedLesion) -> AssessmentRow:
@@ -119,6 +155,9 @@ def _assessment(read_id: int, confirmed: ConfirmedLesion) -> AssessmentRow:
         reader_short_caliper=_caliper(confirmed.reader_short_caliper),
         field=None if confirmed.field is None else confirmed.field.value,
         comment=confirmed.comment,
+        parent_lesion=confirmed.parent_lesion,
+        endoscopy=None if confirmed.endoscopy is None else confirmed.endoscopy.value,
+        series_uid=confirmed.series_uid,
         findings=[{**asdict(finding), "severity": finding.severity.value} for finding in confirmed.findings],
     )
 
@@ -155,4 +194,8 @@ def _signed(session: Session, read: ReadRow, point: TimePointRow) -> SignedRead:
         signed=read.signed,
         label=read.label,
         lesions=tuple(lesions),
+        id=read.id,
+        reason=read.reason,
+        comment=read.comment,
+        tumour_marker=None if read.tumour_marker is None else TumourMarker(read.tumour_marker),
     )

@@ -108,6 +108,8 @@ class LesionRow(Base):
     irradiated: Mapped[bool]
     prior_rt: Mapped[bool]
     prior_rt_progression_documented: Mapped[bool | None]
+    owner: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """The reader who found it; empty for the study's own lesions, which every reader is given."""
 
 
 class RegistrationRow(Base):
@@ -144,6 +146,8 @@ class ProposalRow(Base):
     inputs: Mapped[JsonObject] = mapped_column(default=dict)
     key: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
+    reader: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Whose hand the mask comes from; empty for a pipeline's, which every reader is offered."""
 
 
 class ReadRow(Base):
@@ -158,6 +162,8 @@ class ReadRow(Base):
     signed: Mapped[datetime]
     reason: Mapped[str] = mapped_column(Text, default="")
     label: Mapped[str] = mapped_column(Text, default="")
+    comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+    tumour_marker: Mapped[str | None] = mapped_column(String(16))
 
 
 class AssessmentRow(Base):
@@ -178,6 +184,10 @@ class AssessmentRow(Base):
     field: Mapped[str | None] = mapped_column(String(8))
     comment: Mapped[str] = mapped_column(Text, default="")
     findings: Mapped[list[JsonObject]] = mapped_column(default=list)
+    parent_lesion: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    endoscopy: Mapped[str | None] = mapped_column(String(16))
+    series_uid: Mapped[str | None] = mapped_column(String(UID_LENGTH))
+    """The series that the reader's calipers were drawn on, where the read says."""
 
 
 class ResponseRow(Base):

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from npcpit_imaging.store import reading_schema  # noqa: F401  # its tables join the metadata
 from npcpit_imaging.store.schema import Base
 
 context.configure(

@@ -1,0 +1,1 @@
+"""Who may do what: accounts, sessions, machine tokens, roles, and which images a reader may see yet."""

@@ -1,0 +1,111 @@
+"""What a coordinator sees: visits expected, received, complete, read, signed, overdue; never what a read says."""
+
+from datetime import date, timedelta
+
+from sqlalchemy.orm import Session
+
+from npcpit_imaging.app.access.sequence import visits_of
+from npcpit_imaging.app.adjudicating import compare
+from npcpit_imaging.app.responses import course_of, irradiations_of
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.work import STATUS_WORDS, due_of, is_overdue
+from npcpit_imaging.config.protocol import VisitWindow
+from npcpit_imaging.errors import NpcpitError
+from npcpit_imaging.store.assignments import Assignment, AssignmentKind, assignments
+from npcpit_imaging.store.images import SeriesState, SeriesSummary, series_of, subjects, timepoints
+from npcpit_imaging.store.schema import JsonObject
+from npcpit_imaging.study.timepoint import BASELINE
+
+SETTLED = (SeriesState.COMPLETE, SeriesState.QUIET)
+"""States of a series that is whole as far as anybody knows."""
+
+
+def progress(study: Study) -> list[JsonObject]:
+    """Every subject's visits."""
+    with study.database.session() as session:
+        codes = subjects(session)
+    return [_subject(study, code) for code in codes]
+
+
+def _subject(study: Study, subject: str) -> JsonObject:
+    with study.database.session() as session:
+        series = series_of(session, subject=subject)
+        received = {point.name: point.date for point in timepoints(session, subject)}
+        work = assignments(session, subject=subject)
+        reads = _reads(session, subject, work)
+    start = _treatment_start(study, subject)
+    windows = {window.name: window for window in study.protocol.visits}
+    names = list(dict.fromkeys((BASELINE, *windows, *received)))
+    return {
+        "subject": subject,
+        "treatment_start": None if start is None else start.isoformat(),
+        "visits": [
+            _visit(name, received.get(name), windows.get(name), start, [s for s in series if s.timepoint == name])
+            | {"reads": reads.get(name, [])}
+            for name in names
+        ],
+        "adjudication": _adjudication(study, subject, work),
+    }
+
+
+def _adjudication(study: Study, subject: str, work: list[Assignment]) -> str | None:
+    if not any(each.kind is AssignmentKind.ADJUDICATOR for each in work):
+        return None
+    try:
+        return compare(study, subject).status.value
+    except NpcpitError:
+        return "open"
+
+
+def _treatment_start(study: Study, subject: str) -> date | None:
+    course = course_of(study, subject)
+    if course is not None and course.treatment_start is not None:
+        return course.treatment_start
+    return min((each.date for each in irradiations_of(study, subject)), default=None)
+
+
+def _visit(
+    name: str, received: date | None, window: VisitWindow | None, start: date | None, series: list[SeriesSummary]
+) -> JsonObject:
+    expected = None if window is None or start is None else start + timedelta(days=window.day)
+    late = None if expected is None or window is None else expected + timedelta(days=window.late_days)
+    early = None if expected is None or window is None else expected - timedelta(days=window.early_days)
+    counts: dict[str, int] = {}
+    for each in series:
+        counts[each.modality] = counts.get(each.modality, 0) + 1
+    unsettled = [each for each in series if each.state not in SETTLED]
+    return {
+        "name": name,
+        "expected": None if expected is None else expected.isoformat(),
+        "window": None if early is None or late is None else [early.isoformat(), late.isoformat()],
+        "received": None if received is None else received.isoformat(),
+        "in_window": None if received is None or early is None or late is None else early <= received <= late,
+        "series": dict(sorted(counts.items())),
+        "complete": bool(series) and not unsettled,
+        "open_series": [
+            {"uid": each.uid, "state": each.state.value, "reason": each.state_reason} for each in unsettled
+        ],
+    }
+
+
+def _reads(session: Session, subject: str, work: list[Assignment]) -> dict[str, list[JsonObject]]:
+    """Who is how far with which visit."""
+    found: dict[str, list[JsonObject]] = {}
+    readers = sorted({each.username for each in work if each.kind is AssignmentKind.READER})
+    for reader in readers:
+        own = [each for each in work if each.username == reader and each.kind is AssignmentKind.READER]
+        for visit in visits_of(session, subject, reader):
+            if not any(each.timepoint in ("", visit.name) for each in own):
+                continue
+            due = due_of(own, visit.name)
+            found.setdefault(visit.name, []).append(
+                {
+                    "username": reader,
+                    "status": STATUS_WORDS[visit.status],
+                    "version": visit.version,
+                    "signed": None if visit.signed is None else visit.signed.isoformat(),
+                    "due": None if due is None else due.isoformat(),
+                    "overdue": is_overdue(due, done=visit.signed is not None),
+                }
+            )
+    return found

@@ -1,0 +1,1 @@
+"""A reader's draft: its content, the changes that make it, the live answer, signing."""

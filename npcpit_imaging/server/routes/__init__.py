@@ -1,0 +1,1 @@
+"""Routes, one file per subject; each names the permission it needs."""
