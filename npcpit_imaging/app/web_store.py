@@ -40,7 +40,7 @@ class StoredObject:
     Args:
         sop_class_uid: Its class; empty where it could not be read.
         sop_instance_uid: Its UID; empty where it could not be read.
-        series_uid: Of an object that was stored.
+        series_uid: Its series; empty where it could not be read.
         failure: 0, or why it was not stored.
         reason: The same in words.
     """
@@ -77,17 +77,26 @@ def store_object(study: Study, principal: Principal, content: bytes, *, study_ui
             return StoredObject(failure=CANNOT_UNDERSTAND, reason=str(error))
         except Exception as error:  # noqa: BLE001  # pydicom raises many kinds for hostile bytes
             return StoredObject(failure=CANNOT_UNDERSTAND, reason=f"cannot be read ({type(error).__name__})")
-    named = {"sop_class_uid": prepared.sop_class_uid, "sop_instance_uid": prepared.sop_instance_uid}
     try:
         with study.database.session() as session:
             _require_welcome(session, study, principal, prepared, header=header, study_uid=study_uid)
             _put(session, study, principal, prepared)
     except _RefusedError as error:
-        return StoredObject(**named, failure=error.failure, reason=str(error))
+        return _outcome(prepared, error.failure, str(error))
     except (StorageFullError, StoreError) as error:
         LOG.warning("an object was not stored: %s", error)
-        return StoredObject(**named, failure=OUT_OF_RESOURCES, reason=str(error))
-    return StoredObject(**named, series_uid=prepared.series_uid)
+        return _outcome(prepared, OUT_OF_RESOURCES, str(error))
+    return _outcome(prepared, 0, "")
+
+
+def _outcome(prepared: PreparedObject, failure: int, reason: str) -> StoredObject:
+    return StoredObject(
+        sop_class_uid=prepared.sop_class_uid,
+        sop_instance_uid=prepared.sop_instance_uid,
+        series_uid=prepared.series_uid,
+        failure=failure,
+        reason=reason,
+    )
 
 
 def _require_welcome(

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import uvicorn
 
-from npcpit_imaging.app.receiving import LOOK_S, Listener
+from npcpit_imaging.app.listening import LOOK_S
+from npcpit_imaging.app.receiving import Listener
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.config.server import ServerSite
 from npcpit_imaging.errors import ConfigError, InputError
