@@ -216,6 +216,24 @@ def _plain(value: object) -> str:
     return "none" if value is None else str(value)
 
 
+REPORT_COLUMNS = {
+    "SR": ("tracking_id", "timepoint", "name", "derivation", "value", "unit", "finding", "site", "method"),
+    "SEG": ("number", "label", "tracking_id", "property_type", "site", "algorithm"),
+}
+"""What a table shows of others' objects; --json has the rest."""
+
+
+def report_rows(result: Mapping[str, object]) -> None:
+    """Print the numbers of a report or the segments of a segmentation as a table."""
+    columns = REPORT_COLUMNS[str(result["kind"])]
+    rows = result["values"] if "values" in result else result["segments"]
+    assert isinstance(rows, list)
+    table = _table(*(name.replace("_", " ") for name in columns), title=str(result["kind"]))
+    for row in rows:
+        table.add_row(*(Text(_plain(row[name])) for name in columns))
+    OUT.print(table)
+
+
 def features(result: Mapping[str, object]) -> None:
     """Print features as a table."""
     table = _table("tag", "code", "value", "unit", "status")

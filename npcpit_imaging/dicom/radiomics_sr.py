@@ -6,29 +6,27 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-import highdicom as hd
 from highdicom import sr
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from npcpit_imaging.dicom import report_codes as code
-from npcpit_imaging.dicom.derived import stamp
-from npcpit_imaging.dicom.header import quiet
-from npcpit_imaging.dicom.seg import labelled, said_of
-from npcpit_imaging.dicom.source_images import read_sources, source_slices
-from npcpit_imaging.dicom.sr import (
+from npcpit_imaging.dicom.report import (
+    About,
     Context,
-    Groups,
+    Kind,
     common_content,
     decimal,
-    device,
+    device_alone,
     referenced_segment,
-    report_of,
     require_segments,
+    write_report,
 )
-from npcpit_imaging.errors import DicomError, InputError, NpcpitError
+from npcpit_imaging.errors import InputError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.lesion import Lesion
+
+SERIES_NUMBER = 902
 
 IBSI = "IBSI"
 """Coding scheme designator of the initiative's codes (PS3.16, table 8-1)."""
@@ -123,38 +121,23 @@ def write_radiomics_sr(
         DicomError: The report cannot be built from these objects.
     """
     require_segments([(each.lesion, each.segment_number) for each in lesions], seg)
-    moment = created or datetime.now().astimezone()
-    images = read_sources(sources)
-    try:
-        with quiet():
-            segmentation = hd.seg.segread(seg)
-            context = Context(
-                segmentation=segmentation,
-                slices=source_slices(images),
-                timepoint=timepoint,
-                timepoint_order=timepoint_order,
-            )
-            groups: Groups = [_group(each, context) for each in lesions]
-            identity = [repr(lesions), str(segmentation.SOPInstanceUID), timepoint, str(timepoint_order)]
-            identity += [moment.isoformat(), "radiomics", str(confirmed), label]
-            report = report_of(
-                groups,
-                segmentation,
-                images,
-                observers=sr.ObservationContext(observer_device_context=device()),
-                description=labelled("Radiomic features (SR)", label=label, confirmed=confirmed),
-                series_number=902,
-                identity=identity,
-                is_complete=confirmed,
-            )
-            if label or not confirmed:
-                report.CompletionFlagDescription = said_of(label, confirmed=confirmed)
-            stamp(report, moment, identity)
-            report.save_as(path)
-    except NpcpitError:
-        raise
-    except Exception as error:  # highdicom raises many kinds for objects it cannot use
-        raise DicomError(f"SR: cannot be built ({type(error).__name__}: {error})") from error
+    about = About(
+        seg=seg,
+        sources=sources,
+        timepoint=timepoint,
+        timepoint_order=timepoint_order,
+        created=created,
+        confirmed=confirmed,
+        label=label,
+    )
+    kind = Kind(description="Radiomic features (SR)", series_number=SERIES_NUMBER, observers=device_alone())
+    write_report(
+        path,
+        about,
+        kind,
+        groups_of=lambda context: [_group(each, context) for each in lesions],
+        identity=[repr(lesions), "radiomics"],
+    )
     return tuple(finding for each in lesions for finding in _left_out(each))
 
 

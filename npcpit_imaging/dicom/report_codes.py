@@ -8,6 +8,9 @@ MEASUREMENT_GROUP = Code("125007", "DCM", "Measurement Group")
 TRACKING_IDENTIFIER = Code("112039", "DCM", "Tracking Identifier")
 TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
 DERIVATION = Code("121401", "DCM", "Derivation")
+FINDING = Code("121071", "DCM", "Finding")
+FINDING_SITE = Code("363698007", "SCT", "Finding Site")
+METHOD = Code("370129005", "SCT", "Measurement Method")
 TIME_POINT = Code("C2348792", "UMLS", "Time Point")
 
 RECIST = Code("126081", "DCM", "RECIST 1.1")
@@ -18,9 +21,10 @@ LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
 VOLUME = Code("118565006", "SCT", "Volume")
 SUVBW = Code("126401", "DCM", "SUVbw")
+SUVLBM = Code("126406", "DCM", "SUVlbm(James128)")
 METABOLIC_VOLUME = Code("126032", "DCM", "Metabolic Volume")
 TOTAL_LESION_GLYCOLYSIS = Code("126033", "DCM", "Total Lesion Glycolysis")
-QUANTITIES = (LONG_AXIS, SHORT_AXIS, VOLUME, SUVBW, METABOLIC_VOLUME, TOTAL_LESION_GLYCOLYSIS)
+QUANTITIES = (LONG_AXIS, SHORT_AXIS, VOLUME, SUVBW, SUVLBM, METABOLIC_VOLUME, TOTAL_LESION_GLYCOLYSIS)
 
 MAXIMUM = Code("56851009", "SCT", "Maximum")
 MEAN = Code("373098007", "SCT", "Mean")
@@ -36,11 +40,13 @@ DERIVATIONS = (
 
 VOXEL_SUM = Code("126030", "DCM", "Sum of segmented voxel method for volume")
 SUVBW_METHOD = Code("126410", "DCM", "SUV body weight calculation method")
+SUVLBM_METHOD = Code("126415", "DCM", "SUV lean body mass calculation method using 128 multiplier")
 
 MILLIMETRE = Code("mm", "UCUM", "mm")
 MILLILITRE = Code("ml", "UCUM", "milliliter")
 GRAM = Code("g", "UCUM", "gram")
 SUVBW_UNIT = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
+SUVLBM_UNIT = Code("g/ml{SUVlbm(James128)}", "UCUM", "Standardized Uptake Value lean body mass (James, 128 multiplier)")
 
 PROCEDURES = {
     "CT": Code("25045-6", "LN", "CT unspecified body region"),
@@ -61,3 +67,8 @@ def code_of(item: Dataset, keyword: str) -> Code:
     first = found[0]
     value = first.get("CodeValue") or first.get("LongCodeValue") or first.get("URNCodeValue") or ""
     return Code(str(value), str(first.get("CodingSchemeDesignator", "")), str(first.get("CodeMeaning", "")))
+
+
+def spelled(found: Code) -> str:
+    """A code as scheme and value, e.g. ``DCM 126401``; empty for an empty one."""
+    return f"{found.scheme_designator} {found.value}".strip()

@@ -11,6 +11,7 @@ from pydicom.pixels import pixel_array
 from npcpit_imaging.dicom.enhanced import enhanced_frames
 from npcpit_imaging.dicom.header import quiet, read_dataset
 from npcpit_imaging.dicom.instance import Frame
+from npcpit_imaging.dicom.report_codes import code_of, spelled
 from npcpit_imaging.dicom.source_images import (
     ANY_MODALITY,
     Place,
@@ -41,12 +42,22 @@ class Segment:
         label: Segment label.
         tracking_uid: Tracking UID; empty where it has none.
         tracking_id: Tracking ID; empty where it has none.
+        property_type: What it is, e.g. Mass, in the object's words; empty where it does not say.
+        property_code: Scheme and value, as ``SCT 4147007``.
+        site: Anatomic region; empty where it has none.
+        site_code: Scheme and value.
+        algorithm: Type and name of what drew it, e.g. ``SEMIAUTOMATIC calibrated``.
     """
 
     number: int
     label: str
     tracking_uid: str
     tracking_id: str
+    property_type: str = ""
+    property_code: str = ""
+    site: str = ""
+    site_code: str = ""
+    algorithm: str = ""
 
 
 def segments(path: Path) -> tuple[Segment, ...]:
@@ -101,18 +112,26 @@ def _read(path: Path, *, pixels: bool) -> Dataset:
 def _segments(dataset: Dataset, name: str) -> tuple[Segment, ...]:
     try:
         with quiet():
-            found = [
-                Segment(
-                    number=int(item.SegmentNumber),
-                    label=text(item, "SegmentLabel"),
-                    tracking_uid=text(item, "TrackingUID"),
-                    tracking_id=text(item, "TrackingID"),
-                )
-                for item in dataset.get("SegmentSequence") or []
-            ]
+            found = [_segment(item) for item in dataset.get("SegmentSequence") or []]
     except Exception as error:  # pydicom raises many kinds for broken items
         raise DicomError(f"{name}: segments cannot be read ({type(error).__name__})") from error
     return tuple(sorted((each for each in found if each.number > 0), key=lambda each: each.number))
+
+
+def _segment(item: Dataset) -> Segment:
+    kind = code_of(item, "SegmentedPropertyTypeCodeSequence")
+    site = code_of(item, "AnatomicRegionSequence")
+    return Segment(
+        number=int(item.SegmentNumber),
+        label=text(item, "SegmentLabel"),
+        tracking_uid=text(item, "TrackingUID"),
+        tracking_id=text(item, "TrackingID"),
+        property_type=kind.meaning,
+        property_code=spelled(kind),
+        site=site.meaning,
+        site_code=spelled(site),
+        algorithm=f"{text(item, 'SegmentAlgorithmType')} {text(item, 'SegmentAlgorithmName')}".strip(),
+    )
 
 
 def _choose(known: tuple[Segment, ...], number: int | None, name: str) -> Segment:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -10,14 +10,19 @@ from pydicom.sr.coding import Code
 
 from npcpit_imaging.dicom import report_codes as code
 from npcpit_imaging.dicom.header import quiet, read_dataset
-from npcpit_imaging.dicom.report_codes import code_of
+from npcpit_imaging.dicom.report_codes import code_of, spelled
 from npcpit_imaging.dicom.values import text
 from npcpit_imaging.errors import DicomError, NpcpitError
+from npcpit_imaging.study.caliper import PointMm
 
 Points = tuple[tuple[float, float], ...]
+PointsMm = tuple[PointMm, ...]
 
 CONTEXT = "HAS "
 """How relationships begin that say something of a group (HAS OBS CONTEXT: the order of a time point), not a result."""
+
+
+NO_CODE = Code("", "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +39,16 @@ class ReportedValue:
         derivation_code: Scheme and value; empty where there is none.
         value: The number.
         unit: UCUM.
+        finding: What the lesion is, in the report's words; empty where it does not say.
+        finding_code: Scheme and value.
+        site: Where it is, in the report's words.
+        site_code: Scheme and value.
+        method: By which criteria, e.g. ``RECIST 1.1``; empty where it does not say.
         points_px: Image coordinates (column, row) it was inferred from; 0.5 is the first pixel's middle.
         image_uid: SOPInstanceUID of the image they lie on.
+        points_mm: Patient coordinates (LPS) it was inferred from, where it gives those instead.
+        segment_uid: SOPInstanceUID of the segmentation it was measured on; empty where it names none.
+        segment_number: Its segment; 0 where it names none.
     """
 
     tracking_id: str
@@ -47,8 +60,16 @@ class ReportedValue:
     derivation_code: str
     value: float
     unit: str
+    finding: str = ""
+    finding_code: str = ""
+    site: str = ""
+    site_code: str = ""
+    method: str = ""
     points_px: Points = ()
     image_uid: str = ""
+    points_mm: PointsMm = ()
+    segment_uid: str = ""
+    segment_number: int = 0
 
 
 def read_sr(path: Path) -> tuple[ReportedValue, ...]:
@@ -87,13 +108,28 @@ def _children(item: Dataset, name: Code | None = None) -> list[Dataset]:
 
 
 def _values(group: Dataset) -> list[ReportedValue]:
-    said = {
-        "tracking_id": _first(group, code.TRACKING_IDENTIFIER, "TextValue"),
-        "tracking_uid": _first(group, code.TRACKING_UID, "UID"),
-        "timepoint": _first(group, code.TIME_POINT, "TextValue"),
-    }
+    finding, site, method = (_said(group, name) for name in (code.FINDING, code.FINDING_SITE, code.METHOD))
+    segment_uid, segment_number = _segment(group)
+    about = ReportedValue(
+        tracking_id=_first(group, code.TRACKING_IDENTIFIER, "TextValue"),
+        tracking_uid=_first(group, code.TRACKING_UID, "UID"),
+        timepoint=_first(group, code.TIME_POINT, "TextValue"),
+        finding=finding.meaning,
+        finding_code=spelled(finding),
+        site=site.meaning,
+        site_code=spelled(site),
+        method=method.meaning,
+        segment_uid=segment_uid,
+        segment_number=segment_number,
+        name="",
+        name_code="",
+        derivation="",
+        derivation_code="",
+        value=math.nan,
+        unit="",
+    )
     return [
-        _value(item, said)
+        _value(item, about)
         for item in _children(group)
         if text(item, "ValueType") == "NUM"
         and not text(item, "RelationshipType").startswith(CONTEXT)
@@ -101,38 +137,53 @@ def _values(group: Dataset) -> list[ReportedValue]:
     ]
 
 
+def _said(group: Dataset, name: Code) -> Code:
+    """The code a group gives for a concept; an empty one where there is none."""
+    return next((code_of(item, "ConceptCodeSequence") for item in _children(group, name)), NO_CODE)
+
+
+def _segment(group: Dataset) -> tuple[str, int]:
+    """The segmentation and segment that a group refers to, as TID 1411 and TID 1410 do."""
+    for item in _children(group):
+        for reference in item.get("ReferencedSOPSequence") or []:
+            number = reference.get("ReferencedSegmentNumber")
+            if number is not None:
+                first = number if isinstance(number, int | str) else number[0]
+                return text(reference, "ReferencedSOPInstanceUID"), int(first)
+    return "", 0
+
+
 def _first(group: Dataset, name: Code, keyword: str) -> str:
     return next((text(item, keyword) for item in _children(group, name)), "")
 
 
-def _value(item: Dataset, said: dict[str, str]) -> ReportedValue:
+def _value(item: Dataset, about: ReportedValue) -> ReportedValue:
     name = _known(code_of(item, "ConceptNameCodeSequence"), code.QUANTITIES)
     derivations = [code_of(child, "ConceptCodeSequence") for child in _children(item, code.DERIVATION)]
-    derivation = _known(derivations[0], code.DERIVATIONS) if derivations else Code("", "", "")
+    derivation = _known(derivations[0], code.DERIVATIONS) if derivations else NO_CODE
     measured = item.MeasuredValueSequence[0]
     value = float(measured.NumericValue)
     if not math.isfinite(value):
         raise DicomError(f"{name.meaning}: expected a finite number, found {value}")
     points, image_uid = _graphic(item)
-    return ReportedValue(
-        **said,
+    own_method = _said(item, code.METHOD)
+    return replace(
+        about,
         name=name.meaning,
-        name_code=_spelled(name),
+        name_code=spelled(name),
         derivation=derivation.meaning,
-        derivation_code=_spelled(derivation),
+        derivation_code=spelled(derivation),
+        method=own_method.meaning or about.method,
         value=value,
         unit=code_of(measured, "MeasurementUnitsCodeSequence").value,
         points_px=points,
         image_uid=image_uid,
+        points_mm=_graphic_mm(item),
     )
 
 
 def _known(found: Code, known: tuple[Code, ...]) -> Code:
     return next((each for each in known if each == found), found)
-
-
-def _spelled(found: Code) -> str:
-    return f"{found.scheme_designator} {found.value}".strip()
 
 
 def _graphic(item: Dataset) -> tuple[Points, str]:
@@ -142,6 +193,15 @@ def _graphic(item: Dataset) -> tuple[Points, str]:
             flat = [float(number) for number in child.GraphicData]
             return tuple(zip(flat[::2], flat[1::2], strict=True)), _image_uid(child)
     return (), ""
+
+
+def _graphic_mm(item: Dataset) -> PointsMm:
+    """Points of the first patient coordinates below a number (SCOORD3D), LPS mm."""
+    for child in _children(item):
+        if text(child, "ValueType") == "SCOORD3D" and child.get("GraphicData"):
+            flat = [float(number) for number in child.GraphicData]
+            return tuple(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+    return ()
 
 
 def _image_uid(coordinates: Dataset) -> str:

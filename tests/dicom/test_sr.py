@@ -32,7 +32,7 @@ from npcpit_imaging.volume.volume import Mask
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves a test's own folder out
 made = importlib.import_module("lesion_objects")
 
-UPTAKE = Uptake(suv_max=10.3814217, suv_mean=6.01529, suv_peak=9.455, mtv_ml=33.58, tlg_g=201.993)
+UPTAKE = Uptake(suv_max=10.3814217, suv_mean=6.01529, suv_peak=9.455, mtv_ml=33.58, tlg_g=201.993, sul_peak=7.25)
 SOURCES = [(modality, identity) for modality in ("CT", "MR_T2", "PET") for identity in ("as it is", "de-identified")]
 
 
@@ -119,6 +119,7 @@ def test_our_numbers_come_back(written):
                 ("DCM 126401", "SCT 56851009"): (10.3814217, "g/ml{SUVbw}"),
                 ("DCM 126401", "SCT 373098007"): (6.01529, "g/ml{SUVbw}"),
                 ("DCM 126401", "DCM 126031"): (9.455, "g/ml{SUVbw}"),
+                ("DCM 126406", "DCM 126031"): (7.25, "g/ml{SUVlbm(James128)}"),
                 ("DCM 126032", ""): (33.58, "ml"),
                 ("DCM 126033", ""): (201.993, "g"),
             }
