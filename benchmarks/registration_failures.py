@@ -1,6 +1,8 @@
 """Does a failed registration show? Aligns good and bad pairs of public volumes and prints verdicts as a table.
 
-    python benchmarks/registration_failures.py [--data ../shared/data] [--match "flipped"] [--seconds 600]
+    python benchmarks/registration_failures.py [--data ../shared/data] [--held-out] [--match "flipped"] [--seconds 600]
+
+Without ``--held-out`` the pairs by which the limits were set; with it pairs that had no part in that.
 
 Exit code 1 when a bad pair is accepted or more than 1 in 10 good pairs is rejected.
 """
@@ -12,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from registration_held_out import held_out_bad, held_out_good
 from registration_pairs import Library, Pair, bad_pairs, good_pairs
 
 from npcpit_imaging.config.base import load
@@ -55,6 +58,7 @@ def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--held-out", action="store_true", help="the pairs that had no part in setting the limits")
     parser.add_argument("--match", default="", help="only pairs whose kind holds this text")
     parser.add_argument("--seconds", type=float, default=600.0, help="begin no pair after this long")
     chosen = parser.parse_args()
@@ -64,7 +68,8 @@ def main() -> int:
     verdicts: Counter[tuple[bool, str]] = Counter()
     begun = time.perf_counter()
     print(COLUMNS, "|---" * 13 + "|", sep="\n")
-    for pair in (*good_pairs(library), *bad_pairs(library)):
+    good_ones, bad_ones = (held_out_good, held_out_bad) if chosen.held_out else (good_pairs, bad_pairs)
+    for pair in (*good_ones(library), *bad_ones(library)):
         if chosen.match not in pair.kind:
             continue
         if time.perf_counter() - begun > chosen.seconds:

@@ -105,3 +105,9 @@ def postgresql(postgresql_programs: Path) -> Iterator[Any]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def elastix() -> str:
+    """The registration program elastix."""
+    return find_program("elastix", "elastix")

@@ -11,11 +11,12 @@ from npcpit_imaging.app.images import open_image, open_mask
 from npcpit_imaging.app.study import shipped
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
-from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.config.registration import RegistrationPlan, load_plan
 from npcpit_imaging.config.segmentation import SegmentationSettings, parse_reference
 from npcpit_imaging.dicom.load import choose_series, load_series
 from npcpit_imaging.dicom.pet import suv_scaling, to_suv
 from npcpit_imaging.dicom.scan import scan
+from npcpit_imaging.dicom.spatial_registration import write_spatial_registration
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.measurement.extent import measure
 from npcpit_imaging.measurement.uptake import uptake
@@ -30,7 +31,7 @@ from npcpit_imaging.segmentation.segmenter import Proposal
 from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.study.finding import Finding
 from npcpit_imaging.study.measurement import Measurement
-from npcpit_imaging.volume.files import write_mask, write_volume
+from npcpit_imaging.volume.files import is_image_file, write_mask, write_volume
 from npcpit_imaging.volume.resample import resample
 from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
@@ -127,15 +128,38 @@ def register(
     plan: Path | None = None,
     progress: Progress | None = None,
 ) -> Alignment:
-    """Register MOVING onto FIXED and write the ITK transform that maps fixed points to moving points."""
+    """Register MOVING onto FIXED; write the ITK transform of fixed to moving points, or a DICOM object (``x.dcm``)."""
     _require_folder(output, resampled)
     one, other = open_image(fixed), open_image(moving)
-    chosen = load(plan, RegistrationPlan) if plan else default_plan(one.modality, other.modality)
+    chosen = load_plan(plan) if plan else default_plan(one.modality, other.modality)
+    dicom = output.suffix.lower() == ".dcm"
+    if dicom:
+        _require_dicom(fixed, moving)
     alignment = align(one, other, chosen, progress=progress)
-    write_transform(alignment.transform, output)
+    if dicom:
+        _write_dicom(alignment, output, fixed, moving)
+    else:
+        write_transform(alignment.transform, output)
     if resampled is not None:
         write_volume(resample(other, one.geometry, alignment.transform), resampled)
     return alignment
+
+
+def _require_dicom(*images: Path) -> None:
+    for image in images:
+        if image.is_file() and is_image_file(image):
+            raise InputError(f"{image.name}: a DICOM registration object needs two DICOM series, found another file")
+
+
+def _write_dicom(alignment: Alignment, output: Path, fixed: Path, moving: Path) -> None:
+    here, there = (choose_series(scan(path), where=path.name) for path in (fixed, moving))
+    write_spatial_registration(
+        output,
+        alignment.transform,
+        fixed=[instance.path for instance in here.instances],
+        moving=[instance.path for instance in there.instances],
+        comment=f"Registration: {alignment.quality.verdict}",
+    )
 
 
 def segment_image(
@@ -229,8 +253,8 @@ def alignment_json(alignment: Alignment) -> JsonObject:
         "verdict": quality.verdict.value,
         "reasons": list(quality.reasons),
         "uncertainty_mm": quality.uncertainty_mm,
-        "rotation": alignment.transform.rotation.tolist(),
-        "translation_mm": alignment.transform.translation_mm.tolist(),
+        "rotation": alignment.rigid.rotation.tolist(),
+        "translation_mm": alignment.rigid.translation_mm.tolist(),
         "metric": alignment.metric,
         "quality": asdict(quality.numbers),
     }

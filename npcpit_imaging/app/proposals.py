@@ -21,8 +21,8 @@ from npcpit_imaging.segmentation.segmenter import Proposal
 from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.store.lesions import StoredProposal, lesion_named, proposals_of, put_proposal
 from npcpit_imaging.study.timepoint import BASELINE
+from npcpit_imaging.volume.deformable import Transform
 from npcpit_imaging.volume.files import read_mask, write_mask
-from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
 SEED_MARGIN_MM = 6.0
@@ -185,7 +185,7 @@ def _on_ct(study: Study, subject: str, timepoint: str, lesion_id: str) -> Stored
     return found[-1] if found else None
 
 
-def _box_around(mask: Mask, transform: RigidTransform, *, margin_mm: float) -> BoxPrompt:
+def _box_around(mask: Mask, transform: Transform, *, margin_mm: float) -> BoxPrompt:
     points = transform.map(mask.geometry.to_mm(np.argwhere(mask.voxels)))
     low, high = points.min(axis=0) - margin_mm, points.max(axis=0) + margin_mm
     return BoxPrompt(corner_mm=_point(low), opposite_mm=_point(high))

@@ -20,6 +20,7 @@ from npcpit_imaging.store.results import put_registration, registration_between
 from npcpit_imaging.store.schema import RegistrationRow
 from npcpit_imaging.store.staleness import is_current
 from npcpit_imaging.study.timepoint import BASELINE
+from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Modality, Volume
 
@@ -84,7 +85,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def stored_transform(study: Study, row: RegistrationRow) -> RigidTransform:
+def stored_transform(study: Study, row: RegistrationRow) -> RigidTransform | DeformableTransform:
     """The transform of a stored registration.
 
     Raises:
@@ -113,7 +114,7 @@ def has_transform(study: Study, subject: str, timepoint: str) -> bool:
     return True
 
 
-def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTransform, float]:
+def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTransform | DeformableTransform, float]:
     """The stored transform from a follow-up's points to the baseline's, and its uncertainty in mm.
 
     Raises:
@@ -135,7 +136,7 @@ def visit_transform(study: Study, subject: str, timepoint: str) -> tuple[RigidTr
 
 def onto_pet(
     study: Study, subject: str, timepoint: str, pet_ct_uid: str, diagnostic: Volume
-) -> tuple[RigidTransform, str]:
+) -> tuple[RigidTransform | DeformableTransform, str]:
     """The transform from the points of a PET's CT to those of the diagnostic CT, and its verdict.
 
     Registered once, and again when the images have changed.

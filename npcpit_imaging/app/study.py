@@ -25,7 +25,7 @@ import npcpit_imaging
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.protocol import Protocol
-from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.config.registration import RegistrationPlan, load_plan
 from npcpit_imaging.config.site import Site
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.store.database import Database
@@ -93,7 +93,7 @@ class Study:
 
     def plan(self, name: str) -> RegistrationPlan:
         """How a pair of modalities is registered, e.g. ``ct-ct``."""
-        return load(self.folder / "configs" / "imaging" / "registration" / f"{name}.toml", RegistrationPlan)
+        return load_plan(self.folder / "configs" / "imaging" / "registration" / f"{name}.toml")
 
     @staticmethod
     def now() -> datetime:

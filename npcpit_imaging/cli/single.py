@@ -62,12 +62,14 @@ def suv(
 def register(
     fixed: Annotated[Path, typer.Argument(metavar="FIXED", help="The follow-up.")],
     moving: Annotated[Path, typer.Argument(metavar="MOVING", help="The baseline.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="t.tfm: maps fixed points to moving points.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="t.tfm (fixed to moving points) or x.dcm.")
+    ],
     resampled: Annotated[Path | None, typer.Option(help="MOVING on FIXED's grid, x.nii.gz or x.nrrd.")] = None,
     plan: Annotated[Path | None, typer.Option(help="A registration plan (TOML).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Align two images rigidly and say how far the result can be trusted; exit code 1 when it is rejected."""
+    """Align two images and say how far the result can be trusted; exit code 1 when it is rejected."""
     with console.fraction("registering") as progress:
         alignment = measure.register(fixed, moving, output, resampled=resampled, plan=plan, progress=progress)
     result = measure.alignment_json(alignment)

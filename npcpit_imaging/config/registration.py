@@ -1,11 +1,13 @@
 """How two images are aligned and when the result is believed: one plan per modality pair."""
 
+from enum import StrEnum
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from npcpit_imaging.config.base import Config
+from npcpit_imaging.config.base import Config, load
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -82,10 +84,80 @@ class QualityLimits(Config):
     mirror_ratio: Limits = Limits(warn=0.9, reject=1.1)
     rotation_degrees: Limits = Limits(warn=20.0, reject=30.0)
     displacement_mm: Limits = Limits(warn=60.0, reject=150.0)
+    jacobian_min: Limits = Limits(warn=0.3, reject=0.05)
+    deformation_mm: Limits = Limits(warn=15.0, reject=30.0)
+
+
+class DeformableLevel(Config):
+    """One resolution of the refinement: Gauss-Newton steps on every voxel of the body."""
+
+    spacing_mm: PositiveFloat
+    iterations: PositiveInt
+
+
+class Deformable(Config):
+    """Refinement by a cubic B-spline after the rigid search; for two images of one modality that look alike.
+
+    Args:
+        enabled: Off by default: a rigid transform cannot shrink a lesion together with the tissue around it.
+        control_spacing_mm: Distance of the spline's control points.
+        levels: Coarse to fine; never finer than the image.
+        local_mm: Reach within which grey values are compared to their neighbours; 0 compares them as they are.
+        bending: Price of bending.
+        size: Price of moving at all.
+        robust: Residuals beyond so many spreads count little.
+    """
+
+    enabled: bool = False
+    control_spacing_mm: PositiveFloat = 12.0
+    levels: tuple[DeformableLevel, ...] = (
+        DeformableLevel(spacing_mm=4.0, iterations=10),
+        DeformableLevel(spacing_mm=2.0, iterations=8),
+        DeformableLevel(spacing_mm=1.0, iterations=5),
+    )
+    local_mm: float = Field(default=8.0, ge=0)
+    bending: float = Field(default=0.03, ge=0)
+    size: float = Field(default=0.01, ge=0)
+    robust: PositiveFloat = 3.0
+
+    @model_validator(mode="after")
+    def _has_levels_that_get_finer(self) -> Self:
+        _require_finer([level.spacing_mm for level in self.levels])
+        return self
+
+
+def _require_finer(spacings: list[float]) -> None:
+    if not spacings or any(fine >= coarse for coarse, fine in pairwise(spacings)):
+        raise ValueError(f"levels: expected spacings that get finer, found {spacings} mm")
+
+
+class EngineName(StrEnum):
+    """Whose result is used; ours is run and compared with it in any case."""
+
+    BUILTIN = "builtin"
+    ELASTIX = "elastix"
+
+
+class Engine(Config):
+    """Another program that aligns the images in our place; its result is judged by the same limits.
+
+    Args:
+        name: ``builtin`` or ``elastix``.
+        program: Its program: a name on the path or a full path.
+        parameters: Folder of elastix parameter files ``*.txt``, run in the order of their names; relative to the plan.
+        threads: Of the program; more than one may change the last digits.
+        timeout_s: Given up after so long.
+    """
+
+    name: EngineName = EngineName.BUILTIN
+    program: str = "elastix"
+    parameters: str = "elastix"
+    threads: PositiveInt = 1
+    timeout_s: PositiveFloat = 1800.0
 
 
 class RegistrationPlan(Config):
-    """Rigid multi-start registration of one modality pair by Mattes mutual information.
+    """Multi-start registration of one modality pair by Mattes mutual information, deformable where it says so.
 
     Example:
         >>> [level.spacing_mm for level in RegistrationPlan().levels]
@@ -106,6 +178,8 @@ class RegistrationPlan(Config):
     seed: int = Field(default=20240, ge=1)
     threads: PositiveInt = 1
     starts: Starts = Starts()
+    deformable: Deformable = Deformable()
+    engine: Engine = Engine()
     quality: QualityLimits = QualityLimits()
     uncertainty_floor_mm: float = Field(default=2.0, ge=0)
     hint_above_mm: float = Field(default=5.0, ge=0)
@@ -113,7 +187,18 @@ class RegistrationPlan(Config):
 
     @model_validator(mode="after")
     def _levels_get_finer(self) -> Self:
-        spacings = [level.spacing_mm for level in self.levels]
-        if not spacings or any(fine >= coarse for coarse, fine in pairwise(spacings)):
-            raise ValueError(f"levels: expected spacings that get finer, found {spacings} mm")
+        _require_finer([level.spacing_mm for level in self.levels])
         return self
+
+
+def load_plan(path: Path) -> RegistrationPlan:
+    """Read a plan; the folder of another engine's parameters is taken from beside the file.
+
+    Raises:
+        ConfigError: The file cannot be used.
+    """
+    plan = load(path, RegistrationPlan)
+    if plan.engine.name is EngineName.BUILTIN:
+        return plan
+    folder = str((path.parent / plan.engine.parameters).resolve())
+    return plan.model_copy(update={"engine": plan.engine.model_copy(update={"parameters": folder})})

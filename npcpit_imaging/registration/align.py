@@ -1,20 +1,25 @@
-"""Align two volumes rigidly, both ways, and say how far the result can be trusted."""
+"""Align two volumes both ways, rigidly and where the plan says so deformably, and say how far to trust the result."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npcpit_imaging.config.registration import RegistrationPlan
+from npcpit_imaging.config.registration import EngineName, RegistrationPlan
 from npcpit_imaging.errors import RegistrationError
-from npcpit_imaging.registration.assess import assess
+from npcpit_imaging.registration.assess import assess, assess_refined
+from npcpit_imaging.registration.deform import deform
+from npcpit_imaging.registration.elastix import run_elastix
 from npcpit_imaging.registration.prepare import Prepared, prepare
 from npcpit_imaging.registration.quality import RegistrationQuality
 from npcpit_imaging.registration.search import Cancelled, Pair, Progress, StartResult, search
 from npcpit_imaging.registration.starts import starts
+from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Volume
+
+Found = RigidTransform | DeformableTransform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +35,11 @@ class Alignment:
         plan: The plan used.
     """
 
-    transform: RigidTransform
+    transform: Found
     metric: float
     starts: tuple[StartResult, ...]
     quality: RegistrationQuality
-    reverse: RigidTransform
+    reverse: Found
     plan: RegistrationPlan
 
     @property
@@ -43,10 +48,16 @@ class Alignment:
         return self.plan.digest
 
     @property
+    def rigid(self) -> RigidTransform:
+        """The rigid part, fixed to moving."""
+        return self.transform.rigid if isinstance(self.transform, DeformableTransform) else self.transform
+
+    @property
     def rivals(self) -> tuple[RigidTransform, ...]:
-        """Where the other refined starts ended, fixed to moving."""
+        """Where the other refined starts ended, fixed to moving; of another engine's result, our own rigid results."""
         coarsest = max(result.level_mm for result in self.starts)
-        return tuple(result.transform for result in self.starts[1:] if result.level_mm < coarsest)
+        first = 1 if self.plan.engine.name is EngineName.BUILTIN else 0
+        return tuple(result.transform for result in self.starts[first:] if result.level_mm < coarsest)
 
 
 def align(
@@ -59,7 +70,7 @@ def align(
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Alignment:
-    """Align two volumes of one patient rigidly.
+    """Align two volumes of one patient.
 
     The same volumes and plan give the same bits on one machine (``threads = 1``).
 
@@ -79,6 +90,7 @@ def align(
     Raises:
         RegistrationError: An image is too thin, holds NaN, is uniform, without a body, or the two never overlap.
         RegistrationCancelledError: `cancelled` said so.
+        MissingPartError: The plan's other engine is not installed.
 
     Example:
         >>> alignment = align(follow_up, baseline, RegistrationPlan())  # doctest: +SKIP
@@ -86,27 +98,59 @@ def align(
         <Verdict.ACCEPT: 'accept'>
     """
     report = progress or _silent
-    stop = cancelled or _never
     report(0.0, "preparing")
     one, other = prepare(fixed, plan, role="fixed"), prepare(moving, plan, role="moving")
     points = None if points_mm is None else _checked(points_mm)
-    pair = Pair(fixed=one, moving=other, plan=plan, cancelled=stop)
-    there = search(pair, starts(one, other, plan, initial), _part(report, 0.05, 0.5))
-    back_starts = starts(other, one, plan, [transform.inverse() for transform in initial])
+    pair = Pair(fixed=one, moving=other, plan=plan, cancelled=cancelled or _never)
+    refines = plan.deformable.enabled or plan.engine.name is not EngineName.BUILTIN
+    rigid = _rigidly(pair, initial, points, _part(report, 0.0, 0.4 if refines else 1.0))
+    found = rigid
+    if refines:
+        found = _refined(pair, rigid, points, _part(report, 0.4, 1.0))
+    report(1.0, f"registration: {found.quality.verdict}")
+    return found
+
+
+def _rigidly(
+    pair: Pair, initial: Sequence[RigidTransform], points_mm: NDArray[np.float64] | None, report: Progress
+) -> Alignment:
+    there = search(pair, starts(pair.fixed, pair.moving, pair.plan, initial), _part(report, 0.05, 0.5))
+    back_starts = starts(pair.moving, pair.fixed, pair.plan, [transform.inverse() for transform in initial])
     back = search(pair.reversed(), back_starts, _part(report, 0.5, 0.9))
     report(0.9, "quality")
-    where = points if points is not None else _shared_points(one, other, there[0])
-    quality = assess(pair, there, back, where)
-    report(1.0, f"registration: {quality.verdict}")
     best = there[0]
     return Alignment(
         transform=best.transform,
         metric=best.metric,
         starts=there,
-        quality=quality,
+        quality=assess(pair, there, back, _where(pair, points_mm, best.transform)),
         reverse=back[0].transform,
-        plan=plan,
+        plan=pair.plan,
     )
+
+
+def _refined(pair: Pair, rigid: Alignment, points_mm: NDArray[np.float64] | None, report: Progress) -> Alignment:
+    """Replace the rigid results of both ways by deformable ones or another engine's, and judge again."""
+    there = _refine(pair, rigid.rigid, _part(report, 0.0, 0.5))
+    back = _refine(pair.reversed(), rigid.reverse, _part(report, 0.5, 0.95))
+    found = replace(rigid, transform=there, reverse=back)
+    points = _where(pair, points_mm, rigid.rigid)
+    return replace(
+        found, quality=assess_refined(pair, rigid.quality, (there, back), rivals=found.rivals, points_mm=points)
+    )
+
+
+def _refine(pair: Pair, start: Found, report: Progress) -> Found:
+    found = start
+    if pair.plan.engine.name is EngineName.ELASTIX:
+        found = run_elastix(pair, report)
+    if pair.plan.deformable.enabled and isinstance(found, RigidTransform):
+        found = deform(pair, found, pair.plan.deformable, report)
+    return found
+
+
+def _where(pair: Pair, points_mm: NDArray[np.float64] | None, transform: RigidTransform) -> NDArray[np.float64]:
+    return _shared_points(pair.fixed, pair.moving, transform) if points_mm is None else points_mm
 
 
 def _checked(points_mm: ArrayLike) -> NDArray[np.float64]:
@@ -118,10 +162,10 @@ def _checked(points_mm: ArrayLike) -> NDArray[np.float64]:
     return points
 
 
-def _shared_points(fixed: Prepared, moving: Prepared, best: StartResult) -> NDArray[np.float64]:
+def _shared_points(fixed: Prepared, moving: Prepared, transform: RigidTransform) -> NDArray[np.float64]:
     """Points of the moving body that the fixed image shows; without lesions, only these need to be trusted."""
     points = moving.body_points_mm
-    shown = fixed.geometry.contains(best.transform.inverse().map(points))
+    shown = fixed.geometry.contains(transform.inverse().map(points))
     return points[shown] if shown.any() else points
 
 

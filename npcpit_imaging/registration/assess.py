@@ -7,16 +7,23 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from npcpit_imaging.errors import RegistrationCancelledError, RegistrationError
+from npcpit_imaging.errors import GeometryError, RegistrationCancelledError, RegistrationError
 from npcpit_imaging.registration.likeness import likeness
 from npcpit_imaging.registration.prepare import Prepared
 from npcpit_imaging.registration.quality import RegistrationNumbers, RegistrationQuality, judge
 from npcpit_imaging.registration.search import Pair, Start, StartResult, follow, itk_threads
+from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Mask
 
+Found = RigidTransform | DeformableTransform
+
 COMPARED_LEVEL = 1
 """Level at which rivals, mirror and likeness are compared (4 mm in the plans of the trial)."""
+
+
+JACOBIAN_STEP_MM = 3.0
+"""Grid on which folds are looked for; a quarter of the control points' distance."""
 
 
 def assess(
@@ -52,6 +59,67 @@ def assess(
         points_outside=int(np.count_nonzero(~pair.fixed.geometry.contains(followed))),
     )
     return judge(numbers, pair.plan.quality)
+
+
+def assess_refined(
+    pair: Pair,
+    rigid: RegistrationQuality,
+    both_ways: tuple[Found, Found],
+    *,
+    rivals: Sequence[RigidTransform],
+    points_mm: NDArray[np.float64],
+) -> RegistrationQuality:
+    """Judge a refined result by the numbers of the rigid one, measured again where refinement changes them.
+
+    Args:
+        pair: What was aligned.
+        rigid: The rigid result's quality; overlap, common body and mirror image are kept.
+        both_ways: The refined result and the independent one the other way.
+        rivals: Rigid results that it must agree with.
+        points_mm: ``(N, 3)`` of the moving image where trust matters.
+    """
+    there, back = both_ways
+    part = there if isinstance(there, RigidTransform) else there.rigid
+    level = min(COMPARED_LEVEL, len(pair.plan.levels) - 1)
+    alike = likeness(pair.fixed, pair.moving, there, level=level)
+    try:
+        followed = there.inverse().map(points_mm)
+        inconsistency = float(_distance(back.map(points_mm), followed).max())
+    except GeometryError:
+        followed, inconsistency = part.inverse().map(points_mm), np.inf
+    here = part.inverse().map(points_mm)
+    numbers = replace(
+        rigid.numbers,
+        inverse_consistency_mm=inconsistency,
+        agreement_mm=min((float(_distance(rival.map(here), points_mm).max()) for rival in rivals), default=np.inf),
+        similarity=alike.similarity,
+        mutual_information=alike.mutual_information,
+        rotation_degrees=part.rotation_degrees,
+        displacement_mm=_displacement_mm(pair, points_mm, followed),
+        points_outside=int(np.count_nonzero(~pair.fixed.geometry.contains(followed))),
+        jacobian_min=min(_jacobian_min(there, pair.fixed), _jacobian_min(back, pair.moving)),
+        deformation_mm=_deformation_mm(there, pair.fixed),
+    )
+    return judge(numbers, pair.plan.quality)
+
+
+def _jacobian_min(transform: Found, image: Prepared) -> float:
+    """Smallest determinant over the body; 1 for a rigid transform."""
+    if isinstance(transform, RigidTransform):
+        return 1.0
+    grid = transform.grid(JACOBIAN_STEP_MM)
+    points = grid.to_mm(np.moveaxis(np.indices(grid.shape_kji), 0, -1))
+    index = np.rint(image.body.geometry.to_index(points)).astype(int)
+    within = np.all((index >= 0) & (index < image.body.geometry.shape_kji), axis=-1)
+    within[within] = image.body.voxels[tuple(index[within].T)]
+    return float(transform.jacobian(grid)[within].min(initial=np.inf)) if within.any() else -np.inf
+
+
+def _deformation_mm(transform: Found, image: Prepared) -> float:
+    if isinstance(transform, RigidTransform):
+        return 0.0
+    points = image.body.geometry.to_mm(np.argwhere(image.body.voxels))
+    return float(np.linalg.norm(transform.displacement_mm(points), axis=1).max())
 
 
 def mirror_ratio(pair: Pair, transform: RigidTransform, level: int) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npcpit_imaging.errors import RegistrationError
+from npcpit_imaging.volume.deformable import Transform
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.resample import resample
-from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Volume
 
 DISPLAY_PERCENTILES = (1.0, 99.0)
@@ -48,7 +48,7 @@ class CheckPlane:
 def check_planes(
     fixed: Volume,
     moving: Volume,
-    transform: RigidTransform,
+    transform: Transform,
     point_mm: ArrayLike,
     *,
     half_width_mm: float = 80.0,

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from npcpit_imaging.registration.prepare import Prepared
-from npcpit_imaging.volume.itk import to_itk_transform
+from npcpit_imaging.volume.deformable import Transform
+from npcpit_imaging.volume.itk import geometry_of
+from npcpit_imaging.volume.resample import itk_transform
 from npcpit_imaging.volume.transform import RigidTransform
 
 WINDOW = 5
@@ -39,7 +41,7 @@ class Likeness:
     common_ml: float
 
 
-def likeness(fixed: Prepared, moving: Prepared, transform: RigidTransform, *, level: int) -> Likeness:
+def likeness(fixed: Prepared, moving: Prepared, transform: Transform, *, level: int) -> Likeness:
     """Compare two images under a transform on one level of their pyramids."""
     grid = fixed.pyramid[level]
     here = np.asarray(sitk.GetArrayFromImage(grid), float)
@@ -100,6 +102,6 @@ def _entropy(probability: NDArray[np.float64]) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def _onto(image: sitk.Image, grid: sitk.Image, transform: RigidTransform, interpolator: int) -> NDArray[np.float64]:
-    moved = sitk.Resample(image, grid, to_itk_transform(transform), interpolator, 0.0, sitk.sitkFloat32)
+def _onto(image: sitk.Image, grid: sitk.Image, transform: Transform, interpolator: int) -> NDArray[np.float64]:
+    moved = sitk.Resample(image, grid, itk_transform(transform, geometry_of(grid)), interpolator, 0.0, sitk.sitkFloat32)
     return np.asarray(sitk.GetArrayFromImage(moved), float)

@@ -36,11 +36,13 @@ class Prepared:
 
     Args:
         pyramid: One SimpleITK float32 image per level of the plan, coarse to fine.
+        clamped: The whole image, clamped, on its native grid.
         body: The body on its own coarse grid.
         geometry: The native grid.
     """
 
     pyramid: tuple[sitk.Image, ...]
+    clamped: sitk.Image
     body: Mask
     geometry: Geometry
 
@@ -92,7 +94,7 @@ def prepare(volume: Volume, plan: RegistrationPlan, *, role: str) -> Prepared:
         )
     clamped = sitk.Clamp(to_itk(volume), sitk.sitkFloat32, *clamp)
     pyramid = tuple(shrink(clamped, level.spacing_mm) for level in plan.levels)
-    return Prepared(pyramid=pyramid, body=body, geometry=volume.geometry)
+    return Prepared(pyramid=pyramid, clamped=clamped, body=body, geometry=volume.geometry)
 
 
 def intensity_limits(volume: Volume, plan: RegistrationPlan) -> tuple[tuple[float, float], float]:

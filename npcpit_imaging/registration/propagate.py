@@ -15,9 +15,9 @@ from npcpit_imaging.errors import RegistrationError
 from npcpit_imaging.registration.align import Alignment
 from npcpit_imaging.registration.quality import Verdict
 from npcpit_imaging.study.caliper import Caliper, PointMm
+from npcpit_imaging.volume.deformable import Transform
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.resample import resample_mask
-from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Mask
 
 MASK_POINTS = 2000
@@ -57,7 +57,7 @@ class Propagated(Generic[T]):
     hint_only: bool
 
 
-def transform_of(alignment: Alignment, direction: Direction) -> RigidTransform:
+def transform_of(alignment: Alignment, direction: Direction) -> Transform:
     """Return the transform that maps points the given way."""
     return alignment.transform if direction is Direction.TO_MOVING else alignment.transform.inverse()
 
@@ -65,7 +65,8 @@ def transform_of(alignment: Alignment, direction: Direction) -> RigidTransform:
 def uncertainty_mm(alignment: Alignment, points_mm: ArrayLike, direction: Direction) -> float:
     """Return how far the independent results differ at points ``(N, 3)`` of the image they come from.
 
-    The result is compared with the registration that was run the other way and with the nearest refined start.
+    The result is compared with the registration that was run the other way, its rigid part with the nearest refined
+    start.
 
     Returns:
         Millimetres, never below the plan's floor.
@@ -74,10 +75,11 @@ def uncertainty_mm(alignment: Alignment, points_mm: ArrayLike, direction: Direct
     carried = transform_of(alignment, direction).map(points)
     to_fixed = direction is Direction.TO_FIXED
     reverse = alignment.reverse if to_fixed else alignment.reverse.inverse()
+    rigid = alignment.rigid.inverse() if to_fixed else alignment.rigid
     rivals = [rival.inverse() if to_fixed else rival for rival in alignment.rivals]
     differences = [_largest(reverse.map(points), carried)]
     if rivals:
-        differences.append(min(_largest(rival.map(points), carried) for rival in rivals))
+        differences.append(min(_largest(rival.map(points), rigid.map(points)) for rival in rivals))
     return max(alignment.plan.uncertainty_floor_mm, *differences)
 
 

@@ -1,4 +1,4 @@
-"""How far a rigid registration can be trusted: numbers, then accept, warn or reject with the reasons."""
+"""How far a registration can be trusted: numbers, then accept, warn or reject with the reasons."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +34,9 @@ class RegistrationNumbers:
         rotation_degrees: Size of the rotation.
         displacement_mm: Mean distance the points move beyond what puts the bodies' centres on each other.
         metric: Negative Mattes mutual information at the finest level.
+        jacobian_min: Smallest determinant of a deformable refinement over the body, of both directions; at or below 0
+            space folds. 1 for a rigid result.
+        deformation_mm: Longest displacement of a refinement over the body; 0 for a rigid result.
         points: How many points were judged.
         points_outside: How many of them leave the fixed image.
     """
@@ -50,6 +53,8 @@ class RegistrationNumbers:
     metric: float
     points: int
     points_outside: int
+    jacobian_min: float = 1.0
+    deformation_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
