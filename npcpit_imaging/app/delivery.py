@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npcpit_imaging.app.case import build_case_report, readers_to_report
+from npcpit_imaging.app.delivery_registration import write_registrations
 from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, write_responses, write_table
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
@@ -69,7 +70,9 @@ def missing_tables(study: Study) -> tuple[str, ...]:
 
 
 def deliver_subject(study: Study, subject: str) -> str:
-    """Write each reader's PDF report and, per visit and series, SEG and SR; remove what is delivered no more.
+    """Write each reader's PDF report, per visit and series SEG and SR, and each visit's registration.
+
+    What is delivered no more is removed.
 
     The files of a single reader carry no reader's code; with several readers every file carries its own's.
 
@@ -85,6 +88,7 @@ def deliver_subject(study: Study, subject: str) -> str:
         report = folder / f"{subject}{suffix}_report.pdf"
         write_case_report(build_case_report(study, subject, reader), report)
         written += [(report, "PDF"), *_write_objects(study, subject, folder, reader=reader, suffix=suffix)]
+    written += write_registrations(study, subject, folder)
     _record(study, subject, written)
     kinds = [kind for _, kind in written]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

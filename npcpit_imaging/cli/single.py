@@ -62,9 +62,7 @@ def suv(
 def register(
     fixed: Annotated[Path, typer.Argument(metavar="FIXED", help="The follow-up.")],
     moving: Annotated[Path, typer.Argument(metavar="MOVING", help="The baseline.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="t.tfm (fixed to moving points) or x.dcm.")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="t.tfm (fixed to moving points) or x.dcm.")],
     resampled: Annotated[Path | None, typer.Option(help="MOVING on FIXED's grid, x.nii.gz or x.nrrd.")] = None,
     plan: Annotated[Path | None, typer.Option(help="A registration plan (TOML).")] = None,
     as_json: Json = False,

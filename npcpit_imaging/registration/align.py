@@ -1,6 +1,7 @@
 """Align two volumes both ways, rigidly and where the plan says so deformably, and say how far to trust the result."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,9 +131,11 @@ def _rigidly(
 
 
 def _refined(pair: Pair, rigid: Alignment, points_mm: NDArray[np.float64] | None, report: Progress) -> Alignment:
-    """Replace the rigid results of both ways by deformable ones or another engine's, and judge again."""
-    there = _refine(pair, rigid.rigid, _part(report, 0.0, 0.5))
-    back = _refine(pair.reversed(), rigid.reverse, _part(report, 0.5, 0.95))
+    """Replace the rigid results of both ways by deformable ones or another engine's, both at once, and judge again."""
+    with ThreadPoolExecutor(2) as both:
+        back_job = both.submit(_refine, pair.reversed(), rigid.reverse, _silent)
+        there = _refine(pair, rigid.rigid, _part(report, 0.0, 0.95))
+        back = back_job.result()
     found = replace(rigid, transform=there, reverse=back)
     points = _where(pair, points_mm, rigid.rigid)
     return replace(
