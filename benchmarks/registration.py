@@ -34,7 +34,6 @@ from npcpit_imaging.registration.prepare import prepare
 from npcpit_imaging.volume.files import read_mask
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.itk import to_itk
-from npcpit_imaging.volume.resample import resample_mask
 from npcpit_imaging.volume.volume import Mask, Volume
 
 ROOT = Path(__file__).parent.parent
