@@ -17,6 +17,7 @@ from npcpit_imaging.store.results import registration_between
 from npcpit_imaging.store.schema import RegistrationRow
 from npcpit_imaging.store.staleness import is_current
 from npcpit_imaging.study.timepoint import BASELINE
+from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Modality
 
@@ -100,7 +101,11 @@ def _link(study: Study, row: RegistrationRow, from_visit: str, to_visit: str) ->
         problem = "the registration was rejected"
     transform: RigidTransform | None = None
     try:
-        transform = stored_transform(study, row)
+        found = stored_transform(study, row)
+        if isinstance(found, DeformableTransform):
+            problem = problem or "the registration is deformable, which the reading page cannot follow yet"
+        else:
+            transform = found
     except NpcpitError as error:
         problem = problem or str(error)
     numbers, reasons = row.quality.get("numbers"), row.quality.get("reasons")

@@ -95,7 +95,8 @@ def load_pipeline(path: Path) -> ModuleType:
 def pipeline_digest(study: Study, path: Path) -> str:
     """Digest of the code and of every decision a result may depend on."""
     state = hashlib.sha256(npcpit_imaging.__version__.encode())
-    for file in (path, *sorted((study.folder / "configs").rglob("*.toml"))):
+    decided = [each for each in (study.folder / "configs").rglob("*") if each.suffix in (".toml", ".txt")]
+    for file in (path, *sorted(decided)):
         state.update(file.relative_to(study.folder).as_posix().encode())
         state.update(file.read_bytes())
     return state.hexdigest()
