@@ -169,11 +169,14 @@ def status(found: StudyStatus) -> None:
             series = ", ".join(f"{count} {modality}" for modality, count in visit.series.items())
             readers = ", ".join(visit.readers) or "-"
             table.add_row(subject.subject, visit.name, str(visit.date), series, readers, visit.response or "-")
+        for each in subject.awaited:
+            until = "after the first treatment" if each.latest is None else f"until {each.latest}"
+            table.add_row(subject.subject, each.name, until, "OVERDUE" if each.is_overdue else "awaited", "-", "-")
     OUT.print(table)
     for subject in found.subjects:
-        for each in subject.open_series:
-            why = each.state_reason or "no verdict yet"
-            warn(f"{subject.subject}: series {each.uid} is {each.state.value}: {why}")
+        for series_ in subject.open_series:
+            why = series_.state_reason or "no verdict yet"
+            warn(f"{subject.subject}: series {series_.uid} is {series_.state.value}: {why}")
         for noticed in subject.noticed:
             where = f"{subject.subject} {noticed.summary.timepoint or '-'} {noticed.summary.modality}"
             for finding in noticed.findings:

@@ -1,15 +1,14 @@
 """What a coordinator sees: visits expected, received, complete, read, signed, overdue; never what a read says."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from sqlalchemy.orm import Session
 
 from npcpit_imaging.app.access.sequence import visits_of
 from npcpit_imaging.app.adjudicating import compare
-from npcpit_imaging.app.responses import course_of, irradiations_of
+from npcpit_imaging.app.schedule import PlannedVisit, planned_visits, treatment_start
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.work import STATUS_WORDS, due_of, is_overdue
-from npcpit_imaging.config.protocol import VisitWindow
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.store.assignments import Assignment, AssignmentKind, assignments
 from npcpit_imaging.store.images import SeriesState, SeriesSummary, series_of, subjects, timepoints
@@ -33,14 +32,14 @@ def _subject(study: Study, subject: str) -> JsonObject:
         received = {point.name: point.date for point in timepoints(session, subject)}
         work = assignments(session, subject=subject)
         reads = _reads(session, subject, work)
-    start = _treatment_start(study, subject)
-    windows = {window.name: window for window in study.protocol.visits}
-    names = list(dict.fromkeys((BASELINE, *windows, *received)))
+    start = treatment_start(study, subject)
+    planned = {each.name: each for each in planned_visits(study, subject, received)}
+    names = list(dict.fromkeys((BASELINE, *planned, *received)))
     return {
         "subject": subject,
         "treatment_start": None if start is None else start.isoformat(),
         "visits": [
-            _visit(name, received.get(name), windows.get(name), start, [s for s in series if s.timepoint == name])
+            _visit(name, received.get(name), planned.get(name), [s for s in series if s.timepoint == name])
             | {"reads": reads.get(name, [])}
             for name in names
         ],
@@ -57,19 +56,10 @@ def _adjudication(study: Study, subject: str, work: list[Assignment]) -> str | N
         return "open"
 
 
-def _treatment_start(study: Study, subject: str) -> date | None:
-    course = course_of(study, subject)
-    if course is not None and course.treatment_start is not None:
-        return course.treatment_start
-    return min((each.date for each in irradiations_of(study, subject)), default=None)
-
-
-def _visit(
-    name: str, received: date | None, window: VisitWindow | None, start: date | None, series: list[SeriesSummary]
-) -> JsonObject:
-    expected = None if window is None or start is None else start + timedelta(days=window.day)
-    late = None if expected is None or window is None else expected + timedelta(days=window.late_days)
-    early = None if expected is None or window is None else expected - timedelta(days=window.early_days)
+def _visit(name: str, received: date | None, planned: PlannedVisit | None, series: list[SeriesSummary]) -> JsonObject:
+    expected, early, late = None, None, None
+    if planned is not None:
+        expected, early, late = planned.expected, planned.earliest, planned.latest
     counts: dict[str, int] = {}
     for each in series:
         counts[each.modality] = counts.get(each.modality, 0) + 1
@@ -81,6 +71,7 @@ def _visit(
         "received": None if received is None else received.isoformat(),
         "in_window": None if received is None or early is None or late is None else early <= received <= late,
         "series": dict(sorted(counts.items())),
+        "overdue": planned is not None and planned.is_overdue,
         "complete": bool(series) and not unsettled,
         "open_series": [
             {"uid": each.uid, "state": each.state.value, "reason": each.state_reason} for each in unsettled

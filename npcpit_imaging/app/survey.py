@@ -9,6 +9,7 @@ from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.importing import ProgressBar, Tick
 from npcpit_imaging.app.measure import findings_json
 from npcpit_imaging.app.quality import compared, note_quality
+from npcpit_imaging.app.schedule import PlannedVisit, planned_visits
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.scan import ScanResult, group
@@ -95,13 +96,14 @@ class NoticedSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectStatus:
-    """One subject's visits, series that are not known to be whole or have something to see to, and stale results."""
+    """One subject's visits, those still awaited, series that ask for attention, and stale results."""
 
     subject: str
     visits: tuple[Visit, ...]
     open_series: tuple[SeriesSummary, ...] = ()
     stale: tuple[StaleResult, ...] = ()
     noticed: tuple[NoticedSeries, ...] = ()
+    awaited: tuple[PlannedVisit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,10 @@ class StudyStatus:
                             "response": visit.response,
                         }
                         for visit in each.visits
+                    ],
+                    "awaited": [
+                        {"name": one.name, "expected": one.expected, "latest": one.latest, "overdue": one.is_overdue}
+                        for one in each.awaited
                     ],
                     "open_series": [
                         {"series_uid": one.uid, "state": one.state.value, "reason": one.state_reason}
@@ -241,11 +247,14 @@ def _subject(study: Study, code: str) -> SubjectStatus:
             for row in responses_of(session, code)
             if row.level == "timepoint"
         }
+    received = {point.name: point.date for point in points}
+    planned = planned_visits(study, code, received)
     return SubjectStatus(
         subject=code,
         noticed=_noticed(series),
         open_series=tuple(each for each in series if each.state not in SETTLED_STATES),
         stale=stale,
+        awaited=tuple(each for each in planned if each.name not in received),
         visits=tuple(
             Visit(
                 name=point.name,
