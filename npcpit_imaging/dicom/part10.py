@@ -28,7 +28,10 @@ SOP_INSTANCE_UID = 0x00080018
 MAX_HEAD_BYTES = 1 << 16
 """Longest preamble and file meta that is read from a stream; real ones have a few hundred bytes."""
 
-_META_START = 132
+PREAMBLE_BYTES = 128
+"""Length of the preamble, which says nothing of the object."""
+
+_META_START = PREAMBLE_BYTES + 4
 _DATASET_FAULTS = (AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, TypeError,
                    ValueError, struct.error, zlib.error)  # fmt: skip
 # What pydicom's element reader raises on bytes that are no data set.
@@ -68,7 +71,7 @@ def file_head(header: ObjectHeader) -> bytes:
             _element(0x0018, b"AE", header.called_ae_title),
         ]
     )
-    return bytes(128) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(elements)) + elements
+    return bytes(PREAMBLE_BYTES) + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(elements)) + elements
 
 
 def _element(element: int, vr: bytes, text: str) -> bytes:

@@ -15,7 +15,8 @@ from pydicom.valuerep import DA
 from npcpit_imaging.dicom.deidentify import DeidentifyPlan, Manifest, deidentify, patient_id, subject_shift_days
 from npcpit_imaging.dicom.durable import sync_folder
 from npcpit_imaging.dicom.header import looks_like_dicom, quiet
-from npcpit_imaging.dicom.part10 import dataset_offset
+from npcpit_imaging.dicom.part10 import PREAMBLE_BYTES, dataset_offset
+from npcpit_imaging.dicom.slots import MAGIC
 from npcpit_imaging.dicom.uids import is_uid
 from npcpit_imaging.errors import DicomError, StoreError
 
@@ -133,8 +134,10 @@ def original_patient_id(source: Path) -> str:
 
 
 def _content(source: Path) -> bytes:
+    """The file as it was sent: the spool's mark in the preamble is no part of it."""
     try:
-        return source.read_bytes()
+        content = source.read_bytes()
+        return bytes(PREAMBLE_BYTES) + content[PREAMBLE_BYTES:] if content.startswith(MAGIC) else content
     except OSError as error:
         raise DicomError(f"cannot be read ({error.strerror})") from error
 

@@ -1,8 +1,7 @@
-"""Received objects made durable: temporary name, fdatasync, rename, fsync of the folder, and only then a receipt.
+"""Received objects made durable with one sync each, known by UID, and handed on until they are ingested.
 
 ```
-FOLDER/incoming/*.part                  being received; dropped at start
-FOLDER/pending/<sop uid>.dcm            acknowledged, waiting for ingestion
+FOLDER/pending/<number>.slot            empty, being received, or acknowledged and waiting for ingestion (see `slots`)
 FOLDER/quarantine/<code>-<digest>.dcm   kept for a person, with the finding beside it as .json
 FOLDER/commitments/*.json               storage commitments whose result is still to be reported
 FOLDER/ingested.sqlite                  digest of every object that was ingested
@@ -13,7 +12,6 @@ FOLDER/spool.lock                       held by the one process that owns the sp
 import contextlib
 import errno
 import hashlib
-import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -34,6 +32,7 @@ from npcpit_imaging.dicom.part10 import (
 )
 from npcpit_imaging.dicom.quarantine import Quarantine, QuarantineCode
 from npcpit_imaging.dicom.receipt import Outcome, Receipt, SpooledObject
+from npcpit_imaging.dicom.slots import Mark, Slot, SlotPool, adopt_files, meta_check, read_mark, slots_in
 from npcpit_imaging.dicom.spool_census import COMMITMENTS, own_spool
 from npcpit_imaging.dicom.uids import is_uid
 from npcpit_imaging.errors import DicomError
@@ -46,8 +45,8 @@ RESERVE_BYTES = 256 * 1024 * 1024
 IDENTITY_BYTES = 64 * 1024
 """Bytes of the data set kept in memory to read its UIDs; (0008,0018) lies in the first few hundred."""
 
-_STRIPES = 64
-"""Locks that serialise objects of one UID; more than this many associations seldom commit at once."""
+_STRIPES = 256
+"""Locks that serialise objects of one UID; a sync is waited for under one of them."""
 
 
 class Spool:
@@ -71,18 +70,45 @@ class Spool:
     def __init__(self, folder: Path, *, reserve_bytes: int = RESERVE_BYTES) -> None:
         self._folder = folder
         self._reserve_bytes = reserve_bytes
-        self._incoming, self._pending = folder / "incoming", folder / "pending"
-        for part in (folder, self._incoming, self._pending):
+        self._pending = folder / "pending"
+        for part in (folder, self._pending):
             part.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock_file = own_spool(folder)
-        for leftover in self._incoming.iterdir():
-            leftover.unlink()
         self.quarantine = Quarantine(folder / "quarantine")
         self._ingested = IngestedIndex(folder / "ingested.sqlite")
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
-        self._numbers = itertools.count()
+        self._names: dict[str, str] = {}
+        self._recover()
+        self._slots = SlotPool(self._pending)
         for made in (self._pending, folder, folder.parent):
             sync_folder(made)
+
+    def _recover(self) -> None:
+        """Find what was acknowledged; what has no mark did not arrive whole, and nobody was promised it."""
+        adopt_files(self._pending)
+        marked = []
+        for path in slots_in(self._pending):
+            if read_mark(path) is None:
+                path.unlink()
+            else:
+                marked.append((path.stat().st_mtime_ns, path))
+        for _, path in sorted(marked):
+            self._recover_one(path)
+
+    def _recover_one(self, path: Path) -> None:
+        try:
+            spooled = _spooled(path)
+        except DicomError:
+            self.quarantine.keep_unreadable(path)
+            return
+        uid = spooled.header.sop_instance_uid
+        known = self._known_digest(uid)
+        if known is None or (uid not in self._names and known == spooled.digest):
+            self._names[uid] = path.name
+        elif known == spooled.digest:
+            path.unlink()  # a sync failed, the sender was told so and sent it again
+        else:
+            self.set_aside(path, QuarantineCode.OTHER_CONTENT, spooled.header, digest=spooled.digest)
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +120,7 @@ class Spool:
 
     def close(self) -> None:
         """Give the spool up; objects being received must have ended."""
+        self._slots.close()
         self._ingested.close()
         os.close(self._lock_file)
 
@@ -103,37 +130,31 @@ class Spool:
         Raises:
             OSError: The disk has no room above the reserve, or refuses.
         """
-        space = os.statvfs(self._incoming)
+        space = os.statvfs(self._pending)
         if space.f_bavail * space.f_frsize < self._reserve_bytes:
             raise OSError(errno.ENOSPC, "less free space than the spool's reserve")
-        return Incoming(self, header, self._incoming / f"{next(self._numbers)}.part")
+        return Incoming(self, header, self._slots)
 
-    def admit(self, path: Path, header: ObjectHeader, *, dataset_bytes: int, digest: str) -> Receipt:
-        """Give a complete, synced temporary file its place; returns when that is durable.
+    def admit(self, slot: Slot, header: ObjectHeader, mark: Mark, *, dataset_bytes: int) -> Receipt | None:
+        """Make a complete object durable under its UID, or recognise it; its slot is used up by the former only.
 
         Two associations may bring the same UID at once: the second waits until the first is durable.
-        """
-        target = self._pending / f"{header.sop_instance_uid}.dcm"
-        with self._stripe(header.sop_instance_uid):
-            known = self._known_digest(target, header.sop_instance_uid)
-            if known == digest:
-                path.unlink()
-                return Receipt(outcome=Outcome.ALREADY_STORED)
-            if known is None:
-                self._place(path, target)
-                return Receipt(
-                    outcome=Outcome.STORED,
-                    spooled=SpooledObject(path=target, header=header, dataset_bytes=dataset_bytes, digest=digest),
-                )
-        return self.set_aside(path, QuarantineCode.OTHER_CONTENT, header, digest=digest)
 
-    def _place(self, path: Path, target: Path) -> None:
-        path.rename(target)
-        try:
-            sync_folder(self._pending)
-        except OSError:
-            target.unlink(missing_ok=True)  # else a repetition would be taken for already durable
-            raise
+        Returns:
+            Stored or already stored; None for a UID that is known with other content.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        uid = header.sop_instance_uid
+        with self._stripe(uid):
+            known = self._known_digest(uid)
+            if known is None:
+                slot.keep(mark)
+                self._names[uid] = slot.path.name
+                spooled = SpooledObject(path=slot.path, header=header, dataset_bytes=dataset_bytes, digest=mark.digest)
+                return Receipt(outcome=Outcome.STORED, spooled=spooled)
+        return Receipt(outcome=Outcome.ALREADY_STORED) if known == mark.digest else None
 
     def _stripe(self, sop_instance_uid: str) -> threading.Lock:
         return self._stripes[hash(sop_instance_uid) % _STRIPES]
@@ -143,25 +164,24 @@ class Spool:
         finding = self.quarantine.keep(path, code, header, digest=digest)
         return Receipt(outcome=Outcome.QUARANTINED, finding=finding)
 
-    def _known_digest(self, target: Path, sop_instance_uid: str) -> str | None:
-        if target.exists():
-            return received_digest(target)
-        return self._ingested.digest(sop_instance_uid)
+    def _known_digest(self, sop_instance_uid: str) -> str | None:
+        name = self._names.get(sop_instance_uid)
+        mark = None if name is None else _mark_if_there(self._pending / name)
+        return self._ingested.digest(sop_instance_uid) if mark is None else mark.digest
 
     def pending(self) -> Iterator[SpooledObject]:
         """Yield every object that waits for ingestion, oldest first; one that cannot be read goes to the quarantine."""
-        aged = []
-        for path in self._pending.glob("*.dcm"):
-            with contextlib.suppress(FileNotFoundError):  # ingested meanwhile
-                aged.append((path.stat().st_mtime_ns, path))
-        for _, path in sorted(aged):
-            with contextlib.suppress(FileNotFoundError):
-                try:
-                    spooled = _spooled(path)
-                except DicomError:
-                    self.quarantine.keep_unreadable(path)
-                    continue
-                yield spooled
+        for uid, name in list(self._names.items()):
+            path = self._pending / name
+            try:
+                spooled = _spooled(path)
+            except FileNotFoundError:
+                continue  # ingested meanwhile
+            except DicomError:
+                self._names.pop(uid, None)
+                self.quarantine.keep_unreadable(path)
+                continue
+            yield spooled
 
     def waiting(self, name: str) -> SpooledObject:
         """Return one object that waits for ingestion by the name of its file.
@@ -180,11 +200,9 @@ class Spool:
         Raises:
             DicomError: It cannot be read any more.
         """
-        if not is_uid(sop_instance_uid):
-            return None
-        path = self._pending / f"{sop_instance_uid}.dcm"
+        name = self._names.get(sop_instance_uid)
         try:
-            return _spooled(path)
+            return None if name is None else _spooled(self._pending / name)
         except FileNotFoundError:
             return None
 
@@ -207,29 +225,31 @@ class Spool:
         with self._stripe(uid):
             self._ingested.remember(uid, spooled.digest)
             spooled.path.unlink(missing_ok=True)
+            self._names.pop(uid, None)
 
 
 class Incoming:
     """One object while it is received; end it with `commit`, `set_aside` or `discard`."""
 
-    def __init__(self, spool: Spool, header: ObjectHeader, path: Path) -> None:
+    def __init__(self, spool: Spool, header: ObjectHeader, slots: SlotPool) -> None:
         self._spool = spool
         self._header = header
-        self._path = path
+        self._slots = slots
         self._hash = hashlib.sha256(header.transfer_syntax_uid.encode("latin-1") + b"\0")
-        self._head = bytearray()
+        self._start = bytearray()
+        self._head = file_head(header)
         self.dataset_bytes = 0
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._write(memoryview(file_head(header)))
+        self._slot = slots.take()
+        self._write(memoryview(self._head))
 
     def write(self, fragment: memoryview) -> None:
         """Append bytes of the data set.
 
         Raises:
-            OSError: The disk refuses; the temporary file is gone then.
+            OSError: The disk refuses; nothing of the object is left then.
         """
-        if len(self._head) < IDENTITY_BYTES:
-            self._head += fragment[: IDENTITY_BYTES - len(self._head)]
+        if len(self._start) < IDENTITY_BYTES:
+            self._start += fragment[: IDENTITY_BYTES - len(self._start)]
         self._hash.update(fragment)
         self.dataset_bytes += len(fragment)
         self._write(fragment)
@@ -237,7 +257,7 @@ class Incoming:
     def _write(self, piece: memoryview) -> None:
         try:
             while piece:
-                piece = piece[os.write(self._file, piece) :]
+                piece = piece[os.write(self._slot.descriptor, piece) :]
         except OSError:
             self.discard()
             raise
@@ -246,44 +266,46 @@ class Incoming:
         """Make the complete object durable under its UID, or in the quarantine when its identity is doubtful.
 
         Raises:
-            OSError: The disk refuses; the temporary file is gone then.
+            OSError: The disk refuses; nothing of the object is left then.
         """
         try:
             fault = self._fault()
+            if fault is not None:
+                return self._aside(fault)
+            receipt = self._spool.admit(self._slot, self._header, self._mark(), dataset_bytes=self.dataset_bytes)
+            if receipt is None:
+                return self._aside(QuarantineCode.OTHER_CONTENT)
         except OSError:
-            self.discard()
+            self._slots.remove(self._slot)  # what a disk refused to sync is not written to again
             raise
-        if fault is not None:
-            return self.set_aside(fault)
-        self._sync()
-        return self._placed(None)
+        if receipt.outcome is Outcome.ALREADY_STORED:
+            self.discard()
+        return receipt
 
     def set_aside(self, code: QuarantineCode) -> Receipt:
         """Make the object durable in the quarantine.
 
         Raises:
-            OSError: The disk refuses; the temporary file is gone then.
+            OSError: The disk refuses; nothing of the object is left then.
         """
-        self._sync()
-        return self._placed(code)
-
-    def _placed(self, code: QuarantineCode | None) -> Receipt:
-        digest = self._hash.hexdigest()
         try:
-            if code is not None:
-                return self._spool.set_aside(self._path, code, self._header, digest=digest)
-            return self._spool.admit(self._path, self._header, dataset_bytes=self.dataset_bytes, digest=digest)
+            return self._aside(code)
         except OSError:
-            self._path.unlink(missing_ok=True)
+            self._slots.remove(self._slot)
             raise
 
-    def _sync(self) -> None:
-        try:
-            os.fdatasync(self._file)
-        except OSError:
-            self.discard()
-            raise
-        os.close(self._file)
+    def _aside(self, code: QuarantineCode) -> Receipt:
+        os.fdatasync(self._slot.descriptor)
+        receipt = self._spool.set_aside(self._slot.path, code, self._header, digest=self._hash.hexdigest())
+        os.close(self._slot.descriptor)
+        return receipt
+
+    def _mark(self) -> Mark:
+        return Mark(
+            file_bytes=len(self._head) + self.dataset_bytes,
+            meta_check=meta_check(self._head),
+            digest=self._hash.hexdigest(),
+        )
 
     def _fault(self) -> QuarantineCode | None:
         header = self._header
@@ -298,24 +320,40 @@ class Incoming:
     def _identity(self) -> tuple[str, str]:
         syntax = self._header.transfer_syntax_uid
         try:
-            return read_identity(BytesIO(self._head), syntax)
+            return read_identity(BytesIO(self._start), syntax)
         except DicomError:
-            if self.dataset_bytes <= len(self._head):
+            if self.dataset_bytes <= len(self._start):
                 raise
         # A long element before the UIDs: read the file itself.
-        with self._path.open("rb") as file:
+        with self._slot.path.open("rb") as file:
             file.seek(dataset_offset(file))
             return read_identity(file, syntax)
 
     def discard(self) -> None:
         """Forget an object that did not arrive whole."""
-        os.close(self._file)
-        self._path.unlink(missing_ok=True)
+        self._slots.give_back(self._slot)
 
 
 def _spooled(path: Path) -> SpooledObject:
+    """Read a waiting object back, and verify every byte of it against its mark.
+
+    Raises:
+        DicomError: It is not what was acknowledged.
+        FileNotFoundError: It is gone.
+    """
+    mark = read_mark(path)
     with path.open("rb") as file:
         offset = dataset_offset(file)
+        file.seek(0)
+        head = file.read(offset)
+    if mark is None or mark.meta_check != meta_check(head) or mark.digest != received_digest(path):
+        raise DicomError("spool: expected the object that was acknowledged, found a damaged one")
     return SpooledObject(
-        path=path, header=read_header(path), dataset_bytes=path.stat().st_size - offset, digest=received_digest(path)
+        path=path, header=read_header(path), dataset_bytes=mark.file_bytes - offset, digest=mark.digest
     )
+
+
+def _mark_if_there(path: Path) -> Mark | None:
+    with contextlib.suppress(FileNotFoundError):
+        return read_mark(path)
+    return None

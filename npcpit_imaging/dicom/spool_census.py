@@ -1,11 +1,13 @@
 """Who owns a spool, and what it holds at this moment; asking disturbs no running receiver."""
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from npcpit_imaging.dicom.quarantine import quarantined_in
+from npcpit_imaging.dicom.slots import read_mark, slots_in
 from npcpit_imaging.errors import SpoolInUseError
 from npcpit_imaging.study.finding import Finding
 
@@ -34,10 +36,16 @@ class SpoolCensus:
 def spool_census(folder: Path) -> SpoolCensus:
     """Count what a spool holds; only reads, so it may be asked while a receiver runs."""
     return SpoolCensus(
-        waiting=sum(1 for _ in (folder / "pending").glob("*.dcm")),
+        waiting=sum(_is_marked(path) for path in slots_in(folder / "pending")),
         quarantined=tuple(each.finding for each in quarantined_in(folder / "quarantine")),
         unreported=sum(1 for _ in (folder / COMMITMENTS).glob("*.json")),
     )
+
+
+def _is_marked(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):  # ingested meanwhile
+        return read_mark(path) is not None
+    return False
 
 
 def spool_is_free(folder: Path) -> bool:

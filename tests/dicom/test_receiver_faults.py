@@ -25,7 +25,9 @@ from pynetdicom.presentation import build_context
 
 from npcpit_imaging.dicom.receiver import Receiver
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
+from npcpit_imaging.dicom.slots import read_mark, slots_in
 from npcpit_imaging.dicom.spool import Spool
+from npcpit_imaging.dicom.spool_census import spool_census
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -158,8 +160,14 @@ def dataset_bytes(uid: str, size: int = 1000) -> bytes:
 
 
 def half_files(spool_folder: Path) -> list[Path]:
-    """Temporary files that are there."""
-    return list((spool_folder / "incoming").iterdir())
+    """Files of objects that are not whole."""
+    found = slots_in(spool_folder / "pending")
+    return [path for path in found if path.exists() and path.stat().st_size and read_mark(path) is None]
+
+
+def whole_files(spool_folder: Path) -> int:
+    """How many objects are whole; counted while a receiver runs."""
+    return spool_census(spool_folder).waiting
 
 
 def eventually(condition: Callable[[], bool], *, within_s: float = 5.0) -> bool:
@@ -420,7 +428,7 @@ def kill_and_restart(
         command = [storescu, "-v", "-aec", "NPCPIT", "+sd", "127.0.0.1", port, str(folder)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sender:
             wanted, delay_s = moment.randrange(55), moment.uniform(0, 0.02)
-            eventually(lambda: len(list((spool_folder / "pending").rglob("*.dcm"))) >= wanted, within_s=30)
+            eventually(lambda: whole_files(spool_folder) >= wanted, within_s=30)
             time.sleep(delay_s)
             serving.send_signal(signal.SIGKILL)
             _, log = sender.communicate(timeout=60)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, read_identity
+from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_identity
+from npcpit_imaging.dicom.slots import SLOTS_AT_ONCE
 from npcpit_imaging.dicom.spool import Outcome, Receipt, Spool
 from npcpit_imaging.errors import DicomError
 
@@ -59,9 +61,11 @@ def receive(spool: Spool, content: bytes, said: ObjectHeader | None = None) -> R
 
 
 def files(folder: Path) -> list[str]:
-    """Every object's file under a folder."""
+    """Every object's file under a folder, also of one that is not whole; not the empty slots."""
     return sorted(
-        str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in {".dcm", ".bin", ".part"}
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.suffix in {".dcm", ".bin", ".part", ".slot"} and path.stat().st_size
     )
 
 
@@ -83,7 +87,7 @@ def test_an_object_is_a_part_10_file_whose_data_set_is_exactly_what_came(spool):
     assert (meta.SendingApplicationEntityTitle, meta.ReceivingApplicationEntityTitle) == ("SCANNER", "NPCPIT")
     assert meta.FileMetaInformationVersion == b"\0\1"
     assert receipt.spooled.digest == hashlib.sha256(EXPLICIT.encode() + b"\0" + content).hexdigest()
-    assert path.name == f"{UID}.dcm"
+    assert UID not in path.name
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -196,9 +200,9 @@ def test_acknowledged_objects_are_pending_after_a_restart_and_leftovers_are_not(
         for age, one in enumerate(stored):
             os.utime(one.path, ns=(age * 10**9, age * 10**9))
         spool.begin(header("1.2.77")).write(memoryview(b"half"))
-        assert any(name.endswith(".part") for name in files(tmp_path))
+        assert len(files(tmp_path)) == 4
     with Spool(tmp_path, reserve_bytes=0) as spool:
-        assert not any(name.endswith(".part") for name in files(tmp_path))
+        assert len(files(tmp_path)) == 3
         again = list(spool.pending())
         assert again == stored
         spool.done(again[0])
@@ -215,14 +219,78 @@ def test_a_spooled_file_that_was_damaged_goes_to_quarantine_and_hides_no_other(t
         assert [aside.finding.code for aside in spool.quarantine] == ["damaged-in-spool"]
 
 
-def test_the_receipt_comes_after_file_name_and_folder_are_durable(spool, monkeypatch):
-    """The order of system calls: data, name, folder."""
+def test_the_receipt_comes_after_folder_data_and_mark_are_durable(spool, monkeypatch):
+    """The order of system calls: names and one sync of their folder, then for each object data, mark and a sync."""
     calls: list[str] = []
-    for module, name in ((os, "fdatasync"), (os, "fsync"), (Path, "rename")):
-        whole = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, whole=whole, name=name: (calls.append(name), whole(*a))[1])
+    for name in ("open", "fsync", "write", "pwrite", "fdatasync"):
+        whole = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, whole=whole, name=name: (calls.append(name), whole(*a))[1])
     assert receive(spool, encoded()).outcome is Outcome.STORED
-    assert calls == ["fdatasync", "rename", "fsync"]
+    made = calls.index("fsync") + 1
+    assert calls[:made] == ["open"] * (SLOTS_AT_ONCE + 1) + ["fsync"], "the last one opens the folder"
+    stored = ["write", "write", "write", "write", "pwrite", "fdatasync"]
+    assert calls[made:] == stored
+    calls.clear()
+    assert receive(spool, encoded("1.2.9"), header("1.2.9")).outcome is Outcome.STORED
+    assert calls == stored, "one sync an object"
+
+
+def test_a_slot_whose_mark_was_not_written_is_nobodys_object_and_a_torn_one_is_set_aside(tmp_path):
+    """A power cut: the mark may reach the disk before the data, but then nobody was told Success."""
+    with Spool(tmp_path, reserve_bytes=0) as spool:
+        whole, unmarked, torn, cut = (receive(spool, encoded(uid), header(uid)).spooled for uid in UIDS)
+    with unmarked.path.open("r+b") as file:
+        file.write(bytes(128))
+    with torn.path.open("r+b") as file:
+        file.seek(-2, os.SEEK_END)
+        file.write(b"\0\0")
+    os.truncate(cut.path, cut.path.stat().st_size - 1)
+    with Spool(tmp_path, reserve_bytes=0) as spool:
+        assert list(spool.pending()) == [whole]
+        assert [aside.finding.code for aside in spool.quarantine] == ["damaged-in-spool"]
+        assert receive(spool, encoded(UIDS[1]), header(UIDS[1])).outcome is Outcome.STORED
+
+
+UIDS = ("1.2.1", "1.2.2", "1.2.3", "1.2.4")
+
+
+def test_two_slots_of_one_object_are_one_after_a_restart(tmp_path):
+    """A sync that failed was not acknowledged; its bytes may be on the disk all the same, beside those sent again."""
+    with Spool(tmp_path, reserve_bytes=0) as spool:
+        first = receive(spool, encoded()).spooled
+    twin = first.path.with_name("0000000099.slot")
+    shutil.copy(first.path, twin)
+    with Spool(tmp_path, reserve_bytes=0) as spool:
+        assert len(list(spool.pending())) == 1
+    with Spool(tmp_path / "other", reserve_bytes=0) as spool:
+        other = receive(spool, encoded(pixels=b"\1\1")).spooled
+    shutil.copy(other.path, first.path.with_name("0000000098.slot"))
+    with Spool(tmp_path, reserve_bytes=0) as spool:
+        assert len(list(spool.pending())) == 1
+        assert [aside.finding.code for aside in spool.quarantine] == ["same-uid-other-content"]
+
+
+def test_objects_that_an_earlier_version_acknowledged_are_taken_over(tmp_path):
+    """It kept a Part-10 file each, named by UID; a file that is none stays where it is."""
+    pending = tmp_path / "pending"
+    pending.mkdir()
+    for uid in UIDS[:2]:
+        (pending / f"{uid}.dcm").write_bytes(file_head(header(uid)) + encoded(uid))
+    (pending / "junk.dcm").write_bytes(b"junk")
+    with Spool(tmp_path, reserve_bytes=0) as spool:
+        assert {each.header.sop_instance_uid for each in spool.pending()} == set(UIDS[:2])
+        assert receive(spool, encoded(UIDS[0]), header(UIDS[0])).outcome is Outcome.ALREADY_STORED
+    assert [path.name for path in pending.glob("*.dcm")] == ["junk.dcm"]
+
+
+def test_a_slot_is_used_again_after_an_object_that_did_not_arrive(spool, tmp_path):
+    """Otherwise a peer that breaks off again and again would fill the folder."""
+    for _ in range(3 * SLOTS_AT_ONCE):
+        incoming = spool.begin(header())
+        incoming.write(memoryview(b"half an object"))
+        incoming.discard()
+    assert len(list((tmp_path / "spool" / "pending").iterdir())) == SLOTS_AT_ONCE
+    assert receive(spool, encoded()).spooled.path.read_bytes().endswith(encoded())
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])

@@ -19,6 +19,7 @@ from npcpit_imaging.dicom.inbox import Inbox
 from npcpit_imaging.dicom.part10 import dataset_offset
 from npcpit_imaging.dicom.receipt import Outcome
 from npcpit_imaging.dicom.send import send_folder
+from npcpit_imaging.dicom.slots import read_mark, slots_in
 from npcpit_imaging.dicom.spool import Spool
 from npcpit_imaging.errors import NpcpitError, PeerLostError, PeerRefusedError
 
@@ -289,4 +290,4 @@ def test_an_association_is_aborted_when_we_stop_midway(orthanc, opened):
         with pytest.raises(KeyboardInterrupt):
             archive.retrieve(series, listed, whole=True)
         assert len(list(spool.pending())) == 5
-    assert not list(spool._incoming.iterdir())
+    assert not [path for path in slots_in(spool._pending) if path.stat().st_size and read_mark(path) is None]

@@ -24,6 +24,7 @@ from npcpit_imaging.app.survey import survey_series
 from npcpit_imaging.config.pacs import PacsSite
 from npcpit_imaging.dicom.deidentify import new_uid, read_subject_codes
 from npcpit_imaging.dicom.pacs import DimseArchive
+from npcpit_imaging.dicom.spool_census import spool_census
 from npcpit_imaging.errors import DicomError, InputError
 from npcpit_imaging.store.images import series_of
 from npcpit_imaging.store.pulls import PulledState, PullLedger
@@ -275,7 +276,7 @@ def test_a_pull_that_is_killed_asks_only_for_what_it_had_not_acknowledged(start_
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     with PullLedger(study.vault / "pulls.sqlite") as ledger:
         assert [each.state for each in ledger.records()] == [PulledState.RECEIVING]
-    durable = len(list((study.vault / "spool" / "pending").glob("*.dcm")))
+    durable = spool_census(study.vault / "spool").waiting
     bar = Bar()
     row = only(pull(study, pacs=pacs, progress=bar, patient_id=PATIENT))
     assert row.status is PullStatus.COMPLETE
