@@ -45,7 +45,7 @@ def receive(
                 _settle(study, listener, say, work)
         except KeyboardInterrupt:
             say("stopping")
-        assembled = listener.assemble()
+    assembled = listener.assemble()  # only now has everything that arrived been taken
     counts = ", ".join(f"{count} {name}" for name, count in sorted(listener.outcomes.items())) or "nothing arrived"
     say(counts)
     for subject, visits in assembled.items():

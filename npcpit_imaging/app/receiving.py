@@ -1,6 +1,7 @@
 """What arrives: de-identified, placed, indexed, assembled into visits; by network through the receiver's spool."""
 
 import logging
+import queue
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from npcpit_imaging.store.vault_map import MappedObject, VaultMap
 
 LOG = logging.getLogger(__name__)
 
+WAITING_AT_MOST = 256
+"""Objects that are acknowledged before the study has taken them; beyond, senders are made to wait."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
@@ -205,6 +208,8 @@ def take_waiting(study: Study, file: str) -> str:
 class Listener:
     """A running receiver whose objects go into a study as they arrive.
 
+    A thread of its own takes them in, so that a sender waits for one sync and not for de-identification and index.
+
     Args:
         study: The study.
         port: Listen here instead of where site.toml says; 0 takes a free one.
@@ -220,6 +225,8 @@ class Listener:
         self._arrivals = Arrivals(study)
         self._lock = threading.Lock()
         self._carried: dict[threading.Thread, set[str]] = {}
+        self._arrived: queue.Queue[tuple[SpooledObject, threading.Thread] | None] = queue.Queue(WAITING_AT_MOST)
+        self._taker = threading.Thread(target=self._take_arrived, name="study-intake", daemon=True)
         self.outcomes: Counter[str] = Counter()
         self._spool = spool_of(study)
         try:
@@ -234,17 +241,26 @@ class Listener:
         try:
             for spooled in self._spool.pending():
                 self._take(spooled)
+            self._taker.start()
             self._receiver.start()
             self._commitments.start()
         except BaseException:  # whatever stops us: the next receiver must find the spool free
+            self._stop_taking()
             self._spool.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._receiver.stop()
+        self._stop_taking()
         self._commitments.stop()
         self._spool.close()
+
+    def _stop_taking(self) -> None:
+        """Let the study take what has arrived; what it cannot take stays in the spool."""
+        if self._taker.is_alive():
+            self._arrived.put(None)
+            self._taker.join()
 
     @property
     def port(self) -> int:
@@ -258,6 +274,8 @@ class Listener:
 
     def settle(self) -> dict[str, SeriesState]:
         """Judge the series in which nothing has moved for long enough and that no open association carries."""
+        if self._arrived.unfinished_tasks:
+            return {}  # whose series these are is not known yet
         with self._lock:
             self._carried = {thread: series for thread, series in self._carried.items() if thread.is_alive()}
             carried = set().union(*self._carried.values())
@@ -265,10 +283,26 @@ class Listener:
 
     def _on_stored(self, spooled: SpooledObject) -> None:
         """Called from the association's own thread, which lives as long as the association is open."""
-        with self._lock:
-            series_uid = self._take_locked(spooled)
-            if series_uid:
-                self._carried.setdefault(threading.current_thread(), set()).add(series_uid)
+        self._arrived.put((spooled, threading.current_thread()))
+
+    def drain(self) -> None:
+        """Wait until the study has taken, or refused, everything that has arrived."""
+        self._arrived.join()
+
+    def _take_arrived(self) -> None:
+        while (arrived := self._arrived.get()) is not None:
+            self._take_one(*arrived)
+            self._arrived.task_done()
+        self._arrived.task_done()
+
+    def _take_one(self, spooled: SpooledObject, association: threading.Thread) -> None:
+        try:
+            with self._lock:
+                series_uid = self._take_locked(spooled)
+                if series_uid:
+                    self._carried.setdefault(association, set()).add(series_uid)
+        except Exception:  # one object that nobody foresaw must not end the taking of all others
+            LOG.exception("an acknowledged object could not be taken; it stays in the spool")
 
     def _take(self, spooled: SpooledObject) -> None:
         with self._lock:

@@ -97,8 +97,8 @@ class Slot:
 
 
 def slots_in(folder: Path) -> Iterator[Path]:
-    """Every slot in a folder, by number."""
-    found = ((match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    """Every slot in a folder, by number; none where there is no such folder yet."""
+    found = ((match, path) for path in folder.glob(f"*{SUFFIX}") if (match := _NAME.fullmatch(path.name)))
     for _, path in sorted((int(match[1]), path) for match, path in found):
         yield path
 

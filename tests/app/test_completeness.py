@@ -87,10 +87,12 @@ def test_a_listener_judges_only_after_the_association_that_carries_a_series_has_
         )
         sender.start()
         assert carrying.wait(30)
+        listener.drain()
         assert listener.settle() == {}
         ended.set()
         sender.join(30)
         listener._receiver.stop()
+        listener.drain()
         assert list(listener.settle().values()) == [SeriesState.QUIET]
 
 

@@ -36,6 +36,7 @@ def test_orthanc_hears_what_is_committed_by_the_uids_it_sent(start_orthanc, tmp_
     name_peer(tmp_path / "study", orthanc.dicom_port)
     with open_study(tmp_path / "study") as study, Listener(study, port=orthanc.us_port) as listener:
         orthanc.rest("POST", "/modalities/us/store", json.dumps(orthanc.rest("GET", "/instances")).encode())
+        listener.drain()
         assert listener.outcomes == {"stored": 5}
         stored = {path.stem for path in study.objects.rglob("*.dcm")}
         answer = outcome(orthanc, uids)
