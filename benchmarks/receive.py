@@ -4,9 +4,19 @@
 python benchmarks/receive.py                      # small: about a minute
 python benchmarks/receive.py --ct 1000 --pet 300 --runs 5
 python benchmarks/receive.py --json               # the last line is the figures as JSON
+python benchmarks/receive.py --loads "PET x1" --servers ours Orthanc --runs 1 --keep FILE    # a piece of a long run
+python benchmarks/receive.py --keep FILE --runs 0 --json                                     # what all pieces found
 ```
 Every measurement starts a fresh server on an empty folder; servers take turns, so that a load on the machine meets all
 of them. `nodelay` sets TCP_NODELAY=1 for sender and receiver (DCMTK reads it), `stock` leaves DCMTK's Nagle on.
+The clock runs from the start of storescu to its end, when the last object has been acknowledged.
+
+- `ours`: acknowledged when object and mark are synced; UID and digest are looked up before, so that a duplicate is known.
+  After a kill everything is found again by reading the marks: durable, and replayable into the index.
+- `ours, in the study`: `npcpit receive` as it is used: de-identified and indexed in SQLite by a thread beside. `taken/s`
+  counts until the last object is in the study.
+- `ours, not synced`: as `ours`, without its syncs. `ours, bare`: without the look-up either, which is what storescp does.
+- `Orthanc`: its default settings: object and SQLite index, synced; `storescp`: files, never synced.
 """
 
 import argparse
@@ -51,6 +61,17 @@ class Rate:
     slowest_per_s: float
     fastest_per_s: float
     cpu_s_per_1000: float
+    taken_per_s: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One measurement: images a second acknowledged, and until all were in the study; CPU of the server."""
+
+    images_per_s: float
+    taken_per_s: float
+    cpu_s_per_1000: float
 
 
 def program(name: str) -> str | None:
@@ -63,6 +84,8 @@ def servers() -> dict[str, Callable[[int, Path], list[str]]]:
     this = [sys.executable, str(Path(__file__).resolve()), "--serve"]
     found: dict[str, Callable[[int, Path], list[str]]] = {
         "ours": lambda port, folder: [*this, "ours", str(port), str(folder)],
+        "ours, in the study": lambda port, folder: [*this, "ours-study", str(port), str(folder)],
+        "ours, bare": lambda port, folder: [*this, "ours-bare", str(port), str(folder)],
         "ours, not synced": lambda port, folder: [*this, "ours-not-synced", str(port), str(folder)],
         "pynetdicom, raw bytes": lambda port, folder: [*this, "pynetdicom", str(port), str(folder)],
     }
@@ -133,8 +156,8 @@ def await_port(port: int, server: "subprocess.Popen[bytes]") -> None:
 
 def measure(
     command: Callable[[int, Path], list[str]], parts: list[Path], load: Load, environment: dict[str, str]
-) -> tuple[float, float]:
-    """Send one load to a fresh server; return images a second and the server's CPU seconds for 1,000 images."""
+) -> Run:
+    """Send one load to a fresh server."""
     storescu = program("storescu")
     if storescu is None:
         raise SystemExit("storescu is not installed (Debian package dcmtk)")
@@ -155,13 +178,25 @@ def measure(
             ]
             codes = [sender.wait() for sender in senders]
             seconds = time.perf_counter() - start_s
+            await_taken(Path(out) / "study")
+            taken_s = time.perf_counter() - start_s
             used = cpu_s(server.pid) - before
             if any(codes):
                 raise SystemExit(f"storescu failed: {codes} against {server.args!r}")
         finally:
             server.terminate()
             server.wait()
-    return load.count / seconds, used * 1000 / load.count
+    return Run(
+        images_per_s=load.count / seconds, taken_per_s=load.count / taken_s, cpu_s_per_1000=used * 1000 / load.count
+    )
+
+
+def await_taken(study: Path) -> None:
+    """Wait until nothing waits in the spool of a study any more."""
+    from npcpit_imaging.dicom.spool_census import spool_census
+
+    while study.is_dir() and spool_census(study / "vault" / "spool").waiting:
+        time.sleep(0.01)
 
 
 def cpu_s(process: int) -> float:
@@ -171,9 +206,12 @@ def cpu_s(process: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def compare(loads: list[Load], runs: int, senders: list[str]) -> list[Rate]:
-    """Measure every server with every load and sender, taking turns."""
-    figures: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+Figures = dict[tuple[str, str, str], list[Run]]
+"""Measurements by server, load and sender."""
+
+
+def compare(loads: list[Load], runs: int, senders: list[str], names: list[str], figures: Figures) -> None:
+    """Measure servers with every load and sender, taking turns; adds to the figures."""
     with tempfile.TemporaryDirectory(prefix="bench-in-") as made:
         for load in loads:
             parts = make_slices(Path(made) / load.name, load=load)
@@ -182,30 +220,55 @@ def compare(loads: list[Load], runs: int, senders: list[str]) -> list[Rate]:
                 if sender == "nodelay":
                     environment["TCP_NODELAY"] = "1"
                 for name, command in servers().items():
-                    figures.setdefault((name, load.name, sender), []).append(measure(command, parts, load, environment))
+                    if name in names:
+                        run = measure(command, parts, load, environment)
+                        figures.setdefault((name, load.name, sender), []).append(run)
             shutil.rmtree(Path(made) / load.name)
-    return [summary(*key, figures=found) for key, found in figures.items()]
 
 
-def summary(server: str, load: str, sender: str, *, figures: list[tuple[float, float]]) -> Rate:
+def summary(server: str, load: str, sender: str, *, runs: list[Run]) -> Rate:
     """Return medians and extremes of one server's runs."""
-    rates = [rate for rate, _ in figures]
+    rates = [run.images_per_s for run in runs]
     return Rate(
         server=server, load=load, sender=sender, images_per_s=statistics.median(rates), slowest_per_s=min(rates),
-        fastest_per_s=max(rates), cpu_s_per_1000=statistics.median(cpu for _, cpu in figures),
+        fastest_per_s=max(rates), cpu_s_per_1000=statistics.median(run.cpu_s_per_1000 for run in runs),
+        taken_per_s=statistics.median(run.taken_per_s for run in runs), runs=len(runs),
     )  # fmt: skip
+
+
+def kept(path: Path | None) -> Figures:
+    """Read what earlier pieces of a long run found."""
+    if path is None or not path.exists():
+        return {}
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {tuple(row["what"]): [Run(**run) for run in row["runs"]] for row in rows}
+
+
+def keep(path: Path | None, figures: Figures) -> None:
+    """Write all measurements for the next piece."""
+    if path is not None:
+        rows = [{"what": list(what), "runs": [asdict(run) for run in runs]} for what, runs in figures.items()]
+        path.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def show(rates: list[Rate]) -> None:
     """Print a table with each server's ratio to ours."""
-    heads = f"{'images/s':>9} {'(min':>7} {'max)':>7} {'ours/it':>8} {'CPU s/1000':>11}"
+    heads = f"{'images/s':>9} {'(min':>7} {'max)':>7} {'ours/it':>8} {'bare/it':>8} {'taken/s':>8} {'CPU s/1000':>11} {'n':>3}"
     print(f"{'load':<8} {'sender':<8} {'server':<24} {heads}")
     for rate in sorted(rates, key=lambda rate: (rate.load, rate.sender)):
-        ours = next(r for r in rates if (r.server, r.load, r.sender) == ("ours", rate.load, rate.sender))
         print(
             f"{rate.load:<8} {rate.sender:<8} {rate.server:<24} {rate.images_per_s:9.0f} {rate.slowest_per_s:7.0f} "
-            f"{rate.fastest_per_s:7.0f} {ours.images_per_s / rate.images_per_s:8.2f} {rate.cpu_s_per_1000:11.2f}"
+            f"{rate.fastest_per_s:7.0f} {ratio(rates, 'ours', rate):8.2f} {ratio(rates, 'ours, bare', rate):8.2f} "
+            f"{rate.taken_per_s:8.0f} {rate.cpu_s_per_1000:11.2f} {rate.runs:3d}"
         )
+
+
+def ratio(rates: list[Rate], name: str, rate: Rate) -> float:
+    """How many times as fast as a server one of ours was with the same load and sender; not a number without it."""
+    own = [
+        each.images_per_s for each in rates if (each.server, each.load, each.sender) == (name, rate.load, rate.sender)
+    ]
+    return own[0] / rate.images_per_s if own else float("nan")
 
 
 def serve(kind: str, port: int, folder: Path) -> None:
@@ -217,11 +280,28 @@ def serve(kind: str, port: int, folder: Path) -> None:
     from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
     from npcpit_imaging.dicom.spool import Spool
 
-    if kind == "ours-not-synced":
+    if kind == "ours-study":
+        serve_study(port, folder / "study")
+        return
+    if kind in ("ours-not-synced", "ours-bare"):
         os.fsync = os.fdatasync = lambda descriptor: None
+    if kind == "ours-bare":
+        Spool._known_digest = lambda spool, uid: None
     settings = ReceiverSettings(port=port, ae_title=AE_TITLE, max_pdu_bytes=MAX_PDU_BYTES)
     with Spool(folder) as spool, Receiver(settings, spool):
         time.sleep(3600)
+
+
+def serve_study(port: int, folder: Path) -> None:
+    """Run `npcpit receive` on a new study: de-identified and indexed."""
+    from npcpit_imaging.app.receiving import receive
+    from npcpit_imaging.app.study import init_study, open_study
+
+    init_study(folder)
+    site = folder / "configs" / "site.toml"
+    site.write_text(site.read_text(encoding="utf-8").replace('"NPCPIT"', f'"{AE_TITLE}"'), encoding="utf-8")
+    with open_study(folder) as study:
+        receive(study, port=port, seconds=3600, say=lambda line: None)
 
 
 def serve_pynetdicom(port: int, folder: Path) -> None:
@@ -245,6 +325,9 @@ def main() -> None:
     parser.add_argument("--pet", type=int, default=200, help="PET slices of 144 x 144")
     parser.add_argument("--runs", type=int, default=2, help="measurements of each server, load and sender")
     parser.add_argument("--senders", nargs="+", choices=["nodelay", "stock"], default=["nodelay"])
+    parser.add_argument("--loads", nargs="+", default=["CT x1", "CT x4", "PET x1", "PET x4"], help="names of loads")
+    parser.add_argument("--servers", nargs="+", default=list(servers()), choices=list(servers()))
+    parser.add_argument("--keep", type=Path, help="a file that gathers the measurements of several calls")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON in the last line")
     parser.add_argument("--serve", nargs=3, metavar=("KIND", "PORT", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -255,12 +338,17 @@ def main() -> None:
         Load(name="CT x1", count=arguments.ct, size=512, associations=1),
         Load(name="CT x4", count=arguments.ct, size=512, associations=4),
         Load(name="PET x1", count=arguments.pet, size=144, associations=1),
+        Load(name="PET x4", count=arguments.pet, size=144, associations=4),
     ]
-    rates = compare(loads, arguments.runs, arguments.senders)
+    figures = kept(arguments.keep)
+    chosen = [load for load in loads if load.name in arguments.loads]
+    compare(chosen, arguments.runs, arguments.senders, arguments.servers, figures)
+    keep(arguments.keep, figures)
+    rates = [summary(*what, runs=runs) for what, runs in figures.items()]
     show(rates)
-    print(f"medians of {arguments.runs} runs; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
+    print(f"medians of n runs; {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
     if arguments.json:
-        print(json.dumps({"runs": arguments.runs, "rates": [asdict(rate) for rate in rates]}))
+        print(json.dumps({"rates": [asdict(rate) for rate in rates]}))
 
 
 if __name__ == "__main__":
