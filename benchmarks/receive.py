@@ -11,11 +11,11 @@ Every measurement starts a fresh server on an empty folder; servers take turns, 
 of them. `nodelay` sets TCP_NODELAY=1 for sender and receiver (DCMTK reads it), `stock` leaves DCMTK's Nagle on.
 The clock runs from the start of storescu to its end, when the last object has been acknowledged.
 
-- `ours`: acknowledged when object and mark are synced; UID and digest are looked up before, so that a duplicate is known.
-  After a kill everything is found again by reading the marks: durable, and replayable into the index.
-- `ours, in the study`: `npcpit receive` as it is used: de-identified and indexed in SQLite by a thread beside. `taken/s`
-  counts until the last object is in the study.
-- `ours, not synced`: as `ours`, without its syncs. `ours, bare`: without the look-up either, which is what storescp does.
+- `ours`: acknowledged when object and mark are synced; UID and digest are looked up before, so that a duplicate is
+  known. After a kill everything is found again by reading the marks: durable, and replayable into the index.
+- `ours, in the study`: `npcpit receive` as it is used: de-identified and indexed in SQLite by a thread beside.
+  `taken/s` counts until the last object is in the study.
+- `ours, not synced`: as `ours`, without its syncs. `ours, bare`: without the look-up either, as storescp has none.
 - `Orthanc`: its default settings: object and SQLite index, synced; `storescp`: files, never synced.
 """
 
@@ -253,7 +253,8 @@ def keep(path: Path | None, figures: Figures) -> None:
 
 def show(rates: list[Rate]) -> None:
     """Print a table with each server's ratio to ours."""
-    heads = f"{'images/s':>9} {'(min':>7} {'max)':>7} {'ours/it':>8} {'bare/it':>8} {'taken/s':>8} {'CPU s/1000':>11} {'n':>3}"
+    rates_heads = f"{'images/s':>9} {'(min':>7} {'max)':>7} {'ours/it':>8} {'bare/it':>8}"
+    heads = f"{rates_heads} {'taken/s':>8} {'CPU s/1000':>11} {'n':>3}"
     print(f"{'load':<8} {'sender':<8} {'server':<24} {heads}")
     for rate in sorted(rates, key=lambda rate: (rate.load, rate.sender)):
         print(
@@ -265,9 +266,8 @@ def show(rates: list[Rate]) -> None:
 
 def ratio(rates: list[Rate], name: str, rate: Rate) -> float:
     """How many times as fast as a server one of ours was with the same load and sender; not a number without it."""
-    own = [
-        each.images_per_s for each in rates if (each.server, each.load, each.sender) == (name, rate.load, rate.sender)
-    ]
+    what = (name, rate.load, rate.sender)
+    own = [each.images_per_s for each in rates if (each.server, each.load, each.sender) == what]
     return own[0] / rate.images_per_s if own else float("nan")
 
 
