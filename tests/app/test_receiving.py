@@ -10,6 +10,7 @@ import pydicom
 import pytest
 from sqlalchemy import select
 
+from npcpit_imaging.app.completeness import settle_series
 from npcpit_imaging.app.receiving import Arrivals, Listener, spool_of, take_waiting, waiting_objects
 from npcpit_imaging.app.responses import irradiations_of
 from npcpit_imaging.app.study import open_study
@@ -17,7 +18,7 @@ from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset
 from npcpit_imaging.dicom.send import send_folder
 from npcpit_imaging.errors import ConfigError, InputError, NetworkError, SpoolInUseError, StoreError
-from npcpit_imaging.store.images import IndexOutcome, timepoints
+from npcpit_imaging.store.images import IndexOutcome, series_of, timepoints
 from npcpit_imaging.store.lesions import put_lesion
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
 from npcpit_imaging.store.schema import InstanceRow
@@ -74,6 +75,46 @@ def test_an_import_accounts_for_every_file_and_a_bad_one_harms_no_other(study, a
     assert report.no_dicom == ("DICOMDIR", "LICENCE")
     assert not report.complete
     assert len(objects(study)) == 3
+
+
+@pytest.mark.parametrize("patient", ["", " "])
+def test_an_object_that_belongs_to_nobody_is_refused_by_name_and_harms_no_other(study, arrive, write_series, patient):
+    """Without a Patient ID a minted code would join strangers into one subject."""
+    source = write_series("20240105", "1")
+    nobody = pydicom.dcmread(source / "1-0")
+    nobody.PatientID = patient
+    pydicom.dcmwrite(source / "1-0", nobody)
+    report = arrive(source)
+    assert report.outcomes["stored"] == 2
+    (refused,) = report.refused
+    assert refused.file == "1-0"
+    assert "Patient ID" in refused.reason
+    del nobody.PatientID
+    pydicom.dcmwrite(source / "1-0", nobody)
+    (refused,) = arrive(source).refused
+    assert "Patient ID" in refused.reason
+    assert len(objects(study)) == 2
+
+
+def test_two_series_interleaved_and_sent_twice_at_once_are_two_whole_series(study, write_series):
+    """Four associations: two bring both series slice by slice in turn, two more bring the same again."""
+    source = write_series("20240105", "1", count=8, into="both")
+    write_series("20240105", "2", count=8, into="both")
+    for path in list(source.iterdir()):
+        series, number = path.name.split("-")
+        path.rename(source / f"{number}-{series}")
+    with Listener(study, port=0) as listener:
+        port = listener.port
+        senders = [threading.Thread(target=lambda: send_folder(source, port=port, called_ae_title="NPCPIT"))
+                   for _ in range(4)]  # fmt: skip
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+    assert listener.outcomes == {"stored": 16}
+    settle_series(study, settle_s=0)
+    with study.database.session() as session:
+        assert [(each.instances, each.state) for each in series_of(session)] == [(8, "quiet")] * 2
 
 
 def test_the_same_folder_again_is_all_repeats(study, arrive, write_series):

@@ -244,6 +244,39 @@ def test_a_half_open_connection_is_given_up(start, settings, associated):
     assert_serves(receiver)
 
 
+def test_a_peer_that_falls_silent_inside_an_object_is_given_up_and_leaves_nothing(start, spool, tmp_path):
+    """Half-open: its machine is gone without a word, and half an object is on our disk."""
+    receiver = start(idle_timeout_s=0.3)
+    with RawPeer(receiver).associate() as peer:
+        peer.socket.sendall(data_pdu(1, 3, store_request("1.2.3")) + data_pdu(1, 0, dataset_bytes("1.2.3")[:500]))
+        assert eventually(lambda: len(half_files(tmp_path / "spool")) == 1)
+        assert peer.closed()
+        assert eventually(lambda: half_files(tmp_path / "spool") == [])
+    assert list(spool.pending()) == []
+    assert_serves(receiver)
+
+
+def test_two_series_interleaved_on_one_association_and_on_two_arrive_whole(start, spool):
+    """Slices of both alternate; on the second round two associations bring the same in pieces that alternate."""
+    receiver = start()
+    uids = [f"1.2.{series}.{number}" for number in range(10) for series in (1, 2)]
+    with RawPeer(receiver).associate() as peer:
+        for uid in uids:
+            peer.socket.sendall(data_pdu(1, 3, store_request(uid)) + data_pdu(1, 2, dataset_bytes(uid)))
+            assert peer.status() == 0
+    with RawPeer(receiver).associate() as one, RawPeer(receiver).associate() as other:
+        for number in range(10):
+            pieces = [(peer, f"1.2.{series}.{number + 10}") for peer, series in ((one, 1), (other, 2))]
+            for peer, uid in pieces:
+                peer.socket.sendall(data_pdu(1, 3, store_request(uid)) + data_pdu(1, 0, dataset_bytes(uid)[:300]))
+            for peer, uid in pieces:
+                peer.socket.sendall(data_pdu(1, 2, dataset_bytes(uid)[300:]))
+            assert [peer.status() for peer, _ in pieces] == [0, 0]
+    found = {one.header.sop_instance_uid: one.path.read_bytes() for one in spool.pending()}
+    assert set(found) == {f"1.2.{series}.{number}" for number in range(20) for series in (1, 2)}
+    assert all(content.endswith(dataset_bytes(uid)) for uid, content in found.items())
+
+
 def test_a_message_that_cannot_be_understood_is_answered_or_ended(start, spool):
     """Unknown operations get 0x0211, a store on Verification 0x0122, an echo on CT is an echo."""
     find = ECHO_REQUEST.replace(b"\x30\0", b"\x20\0")
@@ -324,6 +357,9 @@ def test_damaged_conversations_never_stop_the_receiver(start, spool, tmp_path):
             damaged[generator.choice([generator.randrange(300), generator.randrange(len(damaged))])] = (
                 generator.randrange(256)
             )
+        if generator.random() < 0.2:  # a PDU's or a value's length that is far too large, or none
+            at = generator.choice([2, len(association_request()) + 2, len(association_request()) + 6])
+            damaged[at : at + 4] = generator.choice([0, 1, 1 << 20, 0x7FFFFFFF, 0xFFFFFFFF]).to_bytes(4, "big")
         at = generator.randrange(len(damaged))
         if generator.random() < 0.3:
             damaged[at:at] = damaged[: generator.randrange(200)]
@@ -417,23 +453,26 @@ def acknowledged(log: str, folder: Path) -> list[str]:
 
 
 def kill_and_restart(
-    storescu: str, slices: tuple[Path, dict[str, bytes]], spool_folder: Path, moment: random.Random
+    storescu: str, slices: tuple[Path, dict[str, bytes]], spool_folder: Path, moment: random.Random, senders: int = 1
 ) -> int:
-    """Kill a receiver at a random moment of a transfer, check what a new one finds, count the acknowledged."""
+    """Kill a receiver at a random moment of a transfer, check what a new one finds, count the acknowledged.
+
+    Several senders bring the same objects at once.
+    """
     folder, pixels = slices
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, str(spool_folder)], stdout=subprocess.PIPE, text=True
     ) as serving:
         port = serving.stdout.readline().strip()
         command = [storescu, "-v", "-aec", "NPCPIT", "+sd", "127.0.0.1", port, str(folder)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sender:
-            wanted, delay_s = moment.randrange(55), moment.uniform(0, 0.02)
-            eventually(lambda: whole_files(spool_folder) >= wanted, within_s=30)
-            time.sleep(delay_s)
-            serving.send_signal(signal.SIGKILL)
-            _, log = sender.communicate(timeout=60)
+        sending = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(senders)]
+        wanted, delay_s = moment.randrange(55), moment.uniform(0, 0.02)
+        eventually(lambda: whole_files(spool_folder) >= wanted, within_s=30)
+        time.sleep(delay_s)
+        serving.send_signal(signal.SIGKILL)
+        logs = [sender.communicate(timeout=60)[1] for sender in sending]
         serving.wait()
-    promised = acknowledged(log, folder)
+    promised = [uid for log in logs for uid in acknowledged(log, folder)]
     with Spool(spool_folder, reserve_bytes=0) as spool:
         found = {one.header.sop_instance_uid: pydicom.dcmread(one.path).PixelData for one in spool.pending()}
         assert half_files(spool_folder) == []
@@ -451,9 +490,12 @@ def test_kill_9_loses_nothing_that_was_acknowledged(storescu, slices, tmp_path, 
 
 @pytest.mark.slow
 def test_kill_9_at_twenty_random_moments_loses_nothing_and_the_rest_can_be_sent_again(storescu, slices, tmp_path):
-    """The same spool is killed and used again each time; some objects were acknowledged before and stay so."""
+    """The same spool is killed and used again each time, by one sender and by three that bring the same at once."""
     moment = random.Random(20)
-    counts = [kill_and_restart(storescu, slices, tmp_path / f"spool{number % 4}", moment) for number in range(20)]
+    counts = [
+        kill_and_restart(storescu, slices, tmp_path / f"spool{number % 4}", moment, senders=1 + 2 * (number % 2))
+        for number in range(20)
+    ]
     assert sum(counts) > 100
 
 

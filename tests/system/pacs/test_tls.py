@@ -1,12 +1,15 @@
 """TLS towards a real PACS: Orthanc with certificates made by the openssl program, DIMSE and https."""
 
 import contextlib
+import json
+import logging
 import shutil
 import socket
 import socketserver
 import ssl
 import subprocess
 import threading
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +18,9 @@ import pytest
 from npcpit_imaging.app.pull import pull
 from npcpit_imaging.app.pull_report import PulledRow, PullStatus
 from npcpit_imaging.config.pacs import PacsSite
+from npcpit_imaging.dicom.receiver import Receiver
+from npcpit_imaging.dicom.receiver_settings import ReceiverSettings, TlsSettings
+from npcpit_imaging.dicom.spool import Spool
 
 SLICES = sorted((Path(__file__).parents[3] / "sample_dicom" / "BASELINE" / "MR_T1").glob("*.dcm"))[:3]
 
@@ -104,6 +110,34 @@ def test_a_series_is_pulled_by_dicom_tls_and_strangers_are_refused(start_orthanc
         assert pulled(study, peer.dimse(tls=tls, retries=0)).status in (PullStatus.REFUSED, PullStatus.FAILED)
     row = pulled(study, peer.dimse(tls=section(certificates, **client), retries=0))
     assert (row.status, [each.held for each in row.series]) == (PullStatus.COMPLETE, [3])
+
+
+def test_orthanc_sends_to_us_by_tls_and_its_plain_text_is_refused_and_logged(
+    start_orthanc, certificates, tmp_path, caplog
+):
+    """The other direction: Orthanc is the client and shows its certificate, our receiver asks for one."""
+    caplog.set_level(logging.INFO)
+    tls = TlsSettings(
+        certificate=certificates / "client.pem", key=certificates / "client.key", authority=certificates / "ca.pem"
+    )
+    with Spool(tmp_path / "spool", reserve_bytes=0) as spool:
+        with Receiver(ReceiverSettings(port=0, tls=tls), spool) as receiver:
+            here = {"AET": "NPCPIT", "Host": "127.0.0.1", "Port": receiver.port}
+            peer = start_orthanc(
+                options={
+                    "DicomModalities": {"secured": here | {"UseDicomTls": True}, "plain": here},
+                    "DicomTlsCertificate": str(certificates / "pacs.pem"),
+                    "DicomTlsPrivateKey": str(certificates / "pacs.key"),
+                    "DicomTlsTrustedCertificates": str(certificates / "ca.pem"),
+                }
+            )
+            peer.upload(*SLICES)
+            held = json.dumps(peer.rest("GET", "/instances")).encode()
+            with pytest.raises(urllib.error.HTTPError):
+                peer.rest("POST", "/modalities/plain/store", held)
+            peer.rest("POST", "/modalities/secured/store", held)
+        assert len(list(spool.pending())) == 3
+    assert "TLS handshake failed" in caplog.text
 
 
 def test_a_series_is_pulled_by_https_and_a_stranger_s_certificate_is_refused(
