@@ -294,7 +294,7 @@ def serve(kind: str, port: int, folder: Path) -> None:
 
 def serve_study(port: int, folder: Path) -> None:
     """Run `npcpit receive` on a new study: de-identified and indexed."""
-    from npcpit_imaging.app.receiving import receive
+    from npcpit_imaging.app.listening import receive
     from npcpit_imaging.app.study import init_study, open_study
 
     init_study(folder)

@@ -44,6 +44,7 @@ LOG = logging.getLogger(__name__)
 WAITING_AT_MOST = 256
 """Objects that are acknowledged before the study has taken them; beyond, senders are made to wait."""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
     """What became of an object, and the series (UID as the study knows it) that it belongs to."""

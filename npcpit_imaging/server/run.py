@@ -112,6 +112,7 @@ def _receiving(study: Study, say: Say) -> Iterator[None]:
         finally:
             ended.set()
             looking.join(timeout=30)
+            listener.drain()
             listener.assemble()
 
 
