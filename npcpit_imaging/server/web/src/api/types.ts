@@ -234,6 +234,13 @@ export interface Read {
   readonly checks: readonly Check[];
 }
 
+export interface KeyImage {
+  readonly lesion: string;
+  readonly title: string;
+  readonly caption: string;
+  readonly url: string;
+}
+
 export interface Prompt {
   readonly kind: "line" | "box" | "point" | "scribble";
   readonly points_mm: readonly Vec3[];

@@ -1,5 +1,7 @@
 // Makes elements: h("button", { class: "primary", onclick: save }, "Save"). Text is always text, never markup.
 
+import { keepingFocus } from "./focus";
+
 type Child = Node | string | number | null | undefined | false;
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -23,9 +25,11 @@ export function put(parent: Element, children: readonly (Child | readonly Child[
   }
 }
 
-export function replace(parent: Element, ...children: readonly (Child | readonly Child[])[]): void {
-  parent.replaceChildren();
-  put(parent, children);
+export function replace(parent: HTMLElement, ...children: readonly (Child | readonly Child[])[]): void {
+  keepingFocus(parent, () => {
+    parent.replaceChildren();
+    put(parent, children);
+  });
 }
 
 export const key = (name: string): HTMLElement => h("kbd", {}, name);

@@ -79,6 +79,8 @@ export class Pane {
     const plane = sliceAt(grid, point);
     this.focus = intoSlice(grid, point, plane);
     this.plane = plane;
+    this.root.dataset["plane"] = String(plane);
+    this.root.dataset["focus"] = this.focus.join(",");
     if (this.viewport.getCurrentImageIdIndex() !== plane) await this.viewport.setImageIdIndex(plane);
     if (turn !== this.turn) return;
     this.aim(this.viewport, intoSlice(grid, middle, plane));

@@ -147,6 +147,11 @@ export class Commands implements Hand {
     else return this.model.change({ kind: "state", lesion, state });
   }
 
+  async setState(state: string): Promise<void> {
+    const entry = this.lesion();
+    if (entry !== null) await this.model.change({ kind: "state", lesion: entry.lesion, state });
+  }
+
   async reopen(): Promise<void> {
     const entry = this.lesion();
     if (entry !== null) await this.model.change({ kind: "reopen", lesion: entry.lesion });

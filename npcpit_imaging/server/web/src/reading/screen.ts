@@ -1,7 +1,7 @@
 // The reading screen: joins the read (model), the images (stage), the tools and the panels around them.
 
 import { ApiError, get, post } from "../api/client";
-import type { Link, Mask, Read, Session } from "../api/types";
+import type { KeyImage, Link, Mask, Read, Session } from "../api/types";
 import { unpack } from "../mask/bits";
 import { h, replace } from "../dom/h";
 import { startImaging } from "../image/cornerstone";
@@ -33,6 +33,7 @@ export class ReadingScreen {
   readonly tools = new Tools();
   readonly commands: Commands;
   field: Field | null = null;
+  keyImages: readonly KeyImage[] | null = null;
   ghosts = true;
   private readonly bar = h("header", { class: "bar", "data-region": "bar" });
   private readonly lesions = h("section", { class: "panel lesions-panel", "aria-label": "Lesions", "data-region": "lesions" });
@@ -98,6 +99,17 @@ export class ReadingScreen {
       this.redraw();
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) this.say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** The pictures that the server kept at signing, caliper burnt in. */
+  private async openKeyImages(): Promise<void> {
+    this.keyImages = [];
+    try {
+      this.keyImages = await get<KeyImage[]>(`${this.model.path}/key-images`);
+      this.render();
+    } catch (error) {
+      this.say(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -181,22 +193,22 @@ export class ReadingScreen {
   render(): void {
     const { read } = this.model;
     const entry = this.model.lesion(this.commands.chosen);
-    const focus = document.activeElement?.getAttribute("data-command") ?? null;
     renderLesions(this.lesions, read, this.commands.chosen, { choose: (name) => void this.commands.choose(name), add: () => void this.commands.run("new-lesion") });
     renderCard(this.card, read, entry, {
       run: (command) => void this.commands.run(command),
       confirm: (accept) => void this.commands.confirm(accept),
+      state: (state) => void this.commands.setState(state),
       reopen: () => void this.commands.reopen(),
       remove: () => void this.commands.remove(),
     });
     renderTimeline(this.timeline, read);
-    renderChecks(this.checks, read, {
+    if (read.status === "signed" && this.keyImages === null) void this.openKeyImages();
+    renderChecks(this.checks, read, read.status === "signed" ? (this.keyImages ?? []) : [], {
       choose: (name) => void this.commands.choose(name),
       sign: () => void this.commands.run("sign"),
       unlock: () => void this.commands.unlock(),
       readForm: () => void this.commands.readForm(),
     });
-    if (focus !== null) this.root.querySelector<HTMLElement>(`[data-command="${focus}"]`)?.focus();
     if (this.model.problem !== "") this.say(this.model.problem, 20);
     this.root.dataset["revision"] = String(read.revision);
     this.root.dataset["saving"] = this.model.saving;

@@ -1,10 +1,10 @@
 // Adjudication: two whole reads side by side, without names; one is picked, with a cause from the study's list.
 
 import { get, post } from "../api/client";
-import type { LesionEntry, Session, TimelineRow } from "../api/types";
+import type { Session, TimelineRow } from "../api/types";
 import { field, openDialog, radios, select, text } from "../dom/dialog";
 import { h } from "../dom/h";
-import { cell, mm, moment, percent } from "../reading/words";
+import { mm, moment, percent } from "../reading/words";
 import { due, frame, table } from "./frame";
 
 interface Item {
@@ -17,16 +17,16 @@ interface Item {
 interface ReadSide {
   readonly label: string;
   readonly timepoints: readonly TimelineRow[];
-  readonly lesions: readonly Pick<LesionEntry, "lesion" | "role" | "location" | "earlier">[];
-  readonly best: string | null;
+  readonly best: { readonly bor: string; readonly bor_rule: string } | null;
 }
 
 interface Case {
   readonly subject: string;
-  readonly revision: number;
+  readonly revision: string;
   readonly reads: readonly ReadSide[];
   readonly discordance: readonly string[];
   readonly causes: readonly string[];
+  readonly statement: string;
   readonly decision: { readonly chosen: string; readonly cause: string; readonly comment: string; readonly signed: string | null } | null;
 }
 
@@ -51,7 +51,7 @@ export async function showAdjudication(root: HTMLElement, session: Session, subj
     h("ul", { class: "discordance" }, found.discordance.map((each) => h("li", {}, each))),
     h("div", { class: "pair" }, found.reads.map((read) => readColumn(read, found.decision?.chosen === read.label))),
     decision(found),
-    h("p", {}, decide),
+    found.reads.length === 0 ? h("p", { class: "hint" }, "Both readers have not signed every visit yet: nothing is shown before.") : h("p", {}, decide),
   );
 }
 
@@ -65,19 +65,13 @@ function readColumn(read: ReadSide, chosen: boolean): HTMLElement {
   const rows = read.timepoints.map((each) =>
     h("tr", {}, h("th", { scope: "row" }, each.timepoint), [mm(each.sum_mm), percent(each.change_percent), each.target ?? "-", each.non_target ?? "-", each.new ?? "-", each.overall ?? "-"].map((value) => h("td", { class: "number" }, value))),
   );
-  const visits = read.timepoints.map((each) => each.timepoint);
-  const lesions = read.lesions.map((each) =>
-    h("tr", {}, h("th", { scope: "row" }, each.lesion), h("td", {}, each.location.toLowerCase()), visits.map((name) => {
-      const then = each.earlier.find((one) => one.timepoint === name);
-      return h("td", { class: "number" }, then === undefined ? "-" : cell(then.state, then.size_mm));
-    })),
-  );
+  const rules = read.timepoints.map((each) => h("p", { class: "hint" }, `${each.timepoint}: ${each.rule}`));
   return h(
     "section",
     { class: chosen ? "read-column chosen" : "read-column", "data-read": read.label },
-    h("h2", {}, `Read ${read.label}`, read.best === null ? "" : ` - best ${read.best}`),
+    h("h2", {}, `Read ${read.label}`, read.best === null ? "" : ` - best response ${read.best.bor}`),
     table(["Time point", "Sum", "vs baseline", "Target", "Non-target", "New", "Overall"], rows, "No time point."),
-    table(["ID", "Site", ...visits], lesions, "No lesion."),
+    rules,
   );
 }
 
@@ -86,6 +80,7 @@ function askDecision(found: Case, session: Session): Promise<boolean> {
   return openDialog({
     title: `Adjudicate ${found.subject}`,
     body: [
+      h("p", {}, found.statement),
       radios("chosen", "The read that stands, whole", found.reads.map((each) => [each.label, `Read ${each.label}`] as const)),
       field("Cause of the discordance", select("cause", found.causes.map((each) => [each, each] as const))),
       field("Comment", h("textarea", { name: "comment", rows: 2, maxlength: 2000 })),

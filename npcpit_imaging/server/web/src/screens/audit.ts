@@ -8,8 +8,8 @@ import { frame, table } from "./frame";
 type Row = Readonly<Record<string, unknown>>;
 
 export async function showAudit(root: HTMLElement, session: Session): Promise<void> {
-  const found = await get<{ rows?: Row[]; items?: Row[]; entries?: Row[] }>("audit?limit=200");
-  const rows = found.rows ?? found.items ?? found.entries ?? [];
+  const found = await get<{ events: Row[] }>("audit?limit=1000");
+  const rows = [...found.events].reverse();
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => !/hash|digest|previous/.test(name));
   const lines = rows.map((row) => h("tr", {}, columns.map((name) => h("td", {}, shown(row[name])))));
   const verdict = h("p", { role: "status", "data-audit": "verdict" }, "The chain has not been verified yet.");

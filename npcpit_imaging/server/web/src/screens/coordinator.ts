@@ -72,7 +72,7 @@ function assignmentRow(each: Assignment, mayAssign: boolean, again: () => Promis
     const title = `Take ${each.subject} ${each.timepoint ?? ""} from ${each.username}?`;
     void openDialog({ title, body: [], submit: "Take away", danger: true, act }).then(again);
   };
-  const cells = [each.username, each.subject, each.timepoint ?? "all", each.kind, each.due?.slice(0, 10) ?? "-"].map((value) => h("td", {}, value));
+  const cells = [each.username, each.subject, each.timepoint === null || each.timepoint === "" ? "every visit" : each.timepoint, each.kind, each.due?.slice(0, 10) ?? "-"].map((value) => h("td", {}, value));
   return h("tr", {}, cells, h("td", {}, mayAssign ? h("button", { onclick: remove }, "Take away...") : null));
 }
 
@@ -82,7 +82,7 @@ function askAssignment(subjects: readonly Subject[]): Promise<boolean> {
     title: "Assign a read",
     body: [
       field("Subject", select("subject", subjects.map((each) => [each.subject, each.subject] as const))),
-      field("Time point", select("timepoint", visits.map((name) => [name, name] as const))),
+      field("Time point", select("timepoint", [["", "every visit"] as const, ...visits.map((name) => [name, name] as const)])),
       field("User name", h("input", { name: "username", required: true })),
       radios("kind", "As", [["reader", "reader"], ["adjudicator", "adjudicator"]], "reader"),
       field("Due", h("input", { name: "due", type: "date" })),

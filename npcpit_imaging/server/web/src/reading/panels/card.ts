@@ -9,6 +9,7 @@ import { currentCell, mm, openSize, percent, signedMm, stateWords } from "../wor
 export interface CardActions {
   readonly run: (command: Command) => void;
   readonly confirm: (accept: Accept) => void;
+  readonly state: (state: string) => void;
   readonly reopen: () => void;
   readonly remove: () => void;
 }
@@ -77,9 +78,14 @@ function noted(entry: LesionEntry): HTMLElement | null {
   return said.length === 0 ? null : h("p", { class: "hint" }, said.join(" / "));
 }
 
+const STATE_COMMANDS: Readonly<Record<string, Command>> = { too_small: "too-small", absent: "absent", not_assessed: "not-evaluable" };
+const QUICK_WORDS: Readonly<Record<string, string>> = { too_small: "Too small", absent: "Absent", not_assessed: "Not evaluable" };
+
+/** What can be done: measured lesions are confirmed; the others (non-target, new) are given a state by one button each. */
 function buttons(entry: LesionEntry, actions: CardActions): HTMLElement {
   const command = (name: Command, label: string, style = ""): HTMLElement => h("button", { class: style, "data-command": name, onclick: () => actions.run(name) }, `${label} `, key(keyOf(name)));
   const accept = offered(entry);
+  const quick = entry.states.filter((state) => (entry.states.includes("measured") ? state in STATE_COMMANDS && state !== "not_assessed" : state !== "not_imaged"));
   const both = maskMeasured(entry) && caliperMeasured(entry) && accept === "proposal";
   if (entry.status === "confirmed") {
     return h("div", { class: "actions" }, h("button", { onclick: actions.reopen, "data-command": "reopen" }, "Reopen"), command("details", "Details"), entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null);
@@ -87,11 +93,13 @@ function buttons(entry: LesionEntry, actions: CardActions): HTMLElement {
   return h(
     "div",
     { class: "actions" },
-    accept === null ? command("segment", "Segment") : command("confirm", accept === "caliper" ? "Confirm caliper" : "Confirm", "primary"),
+    accept !== null ? command("confirm", accept === "caliper" ? "Confirm caliper" : "Confirm", "primary") : entry.states.includes("measured") ? command("segment", "Segment") : null,
     both ? h("button", { onclick: () => actions.confirm("caliper") }, "Confirm own caliper ", key("Shift+Enter")) : null,
     entry.status === "proposal" ? command("reject", "Reject", "danger") : null,
-    command("too-small", "Too small"),
-    command("absent", "Absent"),
+    quick.map((state) => {
+      const name = STATE_COMMANDS[state];
+      return name === undefined ? h("button", { "data-state": state, onclick: () => actions.state(state) }, stateWords(state)) : command(name, QUICK_WORDS[state] ?? stateWords(state));
+    }),
     command("other-state", "Other state..."),
     command("details", "Details"),
     entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null,

@@ -71,10 +71,15 @@ function slider(state: BarState, actions: BarActions): HTMLElement {
   return h("label", { class: `chip ${state.fusion.warning ? "warning" : ""}`, title: state.fusion.text, "data-fusion": state.fusion.warning ? "warning" : "plain" }, input, h("span", { class: "fusion-text" }, state.fusion.text));
 }
 
+/** The reader's own clock: when the server last said that all is saved. */
+function localTime(iso: string | null): string {
+  return iso === null ? "" : new Date(iso).toLocaleTimeString("en-GB");
+}
+
 function saved(model: ReadModel, actions: BarActions): HTMLElement {
   if (model.saving === "failed") {
     return h("span", { class: "saved failed", role: "alert", title: model.problem }, `NOT SAVED (${model.unsaved}) `, h("button", { onclick: actions.retry }, "Try again"));
   }
   if (model.read.status === "signed") return h("span", { class: "saved", role: "status" }, "signed and locked");
-  return h("span", { class: "saved", role: "status", "data-saving": model.saving }, model.saving === "saving" ? "saving..." : "draft - saved");
+  return h("span", { class: "saved", role: "status", "data-saving": model.saving }, model.saving === "saving" ? "saving..." : `draft - saved ${localTime(model.read.saved)}`);
 }
