@@ -9,7 +9,7 @@ import { dragged, presetsOf, said } from "../src/image/windows";
 const GEOMETRY: SeriesGeometry = {
   uid: "1.2", timepoint: "FU1", modality: "CT", description: "", frame_of_reference_uid: null, unit: "HU", shape_kji: [4, 3, 2], spacing_mm: [1, 1, 2],
   origin_mm: [0, 0, 100], direction: [[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype: "int16", scale: { slope: 1, intercept: 0 }, value_range: [-1000, 1000],
-  windows: [{ key: "1", name: "Soft tissue", low: -125, high: 225 }], findings: [], is_exact: true,
+  windows: [{ key: "1", name: "Soft tissue", low: -125, high: 225 }], findings: [],
 }; // prettier-ignore
 
 /** Every voxel holds 100 k + 10 j + i, as if it had been fetched. */

@@ -36,8 +36,6 @@ export interface SeriesLine {
   readonly instances: number;
   readonly role: "diagnostic" | "pet" | "pet_ct" | "other";
   readonly frame_of_reference_uid: string | null;
-  readonly is_volume: boolean;
-  readonly refusal: string;
   readonly findings: readonly Finding[];
 }
 
@@ -297,7 +295,6 @@ export interface SeriesGeometry {
   readonly value_range: readonly [number, number];
   readonly windows: readonly { readonly key: string; readonly name: string; readonly low: number; readonly high: number }[];
   readonly findings: readonly Finding[];
-  readonly is_exact: boolean;
 }
 
 export interface Link {

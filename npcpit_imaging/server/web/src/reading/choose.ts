@@ -6,7 +6,7 @@ const ORDER: readonly SeriesLine["role"][] = ["diagnostic", "pet", "pet_ct", "ot
 
 export function seriesOf(read: Read, timepoint: string): readonly SeriesLine[] {
   const found = read.timepoints.find((each) => each.name === timepoint)?.series ?? [];
-  return [...found].filter((each) => each.is_volume).sort((a, b) => ORDER.indexOf(a.role) - ORDER.indexOf(b.role));
+  return [...found].sort((a, b) => ORDER.indexOf(a.role) - ORDER.indexOf(b.role));
 }
 
 /** The series of a visit to show for a modality; one that is described alike when there are several. */

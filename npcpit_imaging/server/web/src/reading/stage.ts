@@ -171,7 +171,7 @@ export class Stage {
   }
 
   private async fuseSide(side: Side, upper: number): Promise<Fusion> {
-    const pet = this.series.find((each) => each.timepoint === side.timepoint && each.role === "pet" && each.is_volume);
+    const pet = this.series.find((each) => each.timepoint === side.timepoint && each.role === "pet");
     const base = side.volume;
     const none = async (text: string): Promise<Fusion> => {
       await side.fuse(null, IDENTITY, upper, 0);
