@@ -42,7 +42,8 @@ function row(each: TimelineRow, answer: Answer): HTMLElement {
 function sumSaid(each: TimelineRow, answer: Answer): string {
   if (each.sum_complete) return mm(each.sum_mm);
   if (!each.draft) return each.sum_mm === null ? "incomplete" : `${mm(each.sum_mm)} (incomplete)`;
-  const missing = answer.missing.length === 0 ? "?" : answer.missing.join(" + ");
+  if (answer.missing.length === 0) return "incomplete";
+  const missing = answer.missing.join(" + ");
   return answer.sum_assessed_mm === null ? `missing ${missing}` : `${mm(answer.sum_assessed_mm)} + ${missing}`;
 }
 
