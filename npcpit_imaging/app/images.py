@@ -6,6 +6,7 @@ import numpy as np
 
 from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.load import choose_series, load_folder, series_geometry
+from npcpit_imaging.dicom.policy import DEFAULT_POLICY, SeriesPolicy
 from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.seg_read import read_segment
@@ -23,13 +24,22 @@ LABELS_SHOWN = 10
 """How many values of a label image a message lists; a file with more is most likely an image."""
 
 
-def open_image(path: Path, *, series_uid: str | None = None, modality: Modality = Modality.OT) -> Volume:
+def open_image(
+    path: Path,
+    *,
+    series_uid: str | None = None,
+    part: int | None = None,
+    modality: Modality = Modality.OT,
+    policy: SeriesPolicy = DEFAULT_POLICY,
+) -> Volume:
     """Read an image.
 
     Args:
         path: A folder with a DICOM series, a DICOM file, NIfTI or NRRD.
         series_uid: Which series, where the folder holds several.
+        part: Which volume of a series that holds several, from 1.
         modality: What a NIfTI or NRRD file holds; DICOM says it itself.
+        policy: How strict reading a DICOM series is.
 
     Raises:
         InputError: Nothing readable is there.
@@ -39,7 +49,7 @@ def open_image(path: Path, *, series_uid: str | None = None, modality: Modality 
         raise InputError(f"{path}: no such file or folder")
     if path.is_file() and is_image_file(path):
         return read_volume(path, modality=modality, unit=UNITS.get(modality, Unit.ARBITRARY))
-    return load_folder(path, series_uid=series_uid)
+    return load_folder(path, series_uid=series_uid, part=part, policy=policy)
 
 
 def open_grid(path: Path, *, series_uid: str | None = None) -> tuple[Geometry, tuple[Path, ...]]:

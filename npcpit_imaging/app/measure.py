@@ -1,4 +1,4 @@
-"""The verbs for one image and one mask, without a study: volume, suv, register, segment, measure, radiomics.
+"""The verbs for one image and one mask, without a study: register, segment, measure, radiomics.
 
 Each takes paths, joins the workers it needs and returns a value that the command line prints.
 """
@@ -13,13 +13,12 @@ from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.registration import RegistrationPlan, load_plan
 from npcpit_imaging.config.segmentation import SegmentationSettings, parse_reference
-from npcpit_imaging.dicom.load import choose_series, load_series
-from npcpit_imaging.dicom.pet import suv_scaling, to_suv
+from npcpit_imaging.dicom.load import choose_series
+from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.spatial_registration import write_spatial_registration
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.measurement.extent import measure
-from npcpit_imaging.measurement.uptake import uptake
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.registration.align import Alignment, align
 from npcpit_imaging.registration.files import write_transform
@@ -84,39 +83,11 @@ def describe_volume(volume: Volume) -> JsonObject:
     }
 
 
-def convert(series: Path, output: Path, *, series_uid: str | None = None) -> JsonObject:
-    """Write a series as NIfTI or NRRD, its stored quantity unchanged (a PET in BQML stays in BQML)."""
-    _require_folder(output)
-    volume = open_image(series, series_uid=series_uid)
-    write_volume(volume, output)
-    return {**describe_volume(volume), "output": str(output)}
-
-
 def _require_folder(*outputs: Path | None) -> None:
     """Refuse a place that cannot be written to before minutes of work, naming the folder that is missing."""
     for output in outputs:
         if output is not None and not output.parent.is_dir():
             raise InputError(f"{output}: cannot be written, no folder {output.parent}")
-
-
-def suv(
-    series: Path, mask: Path | None = None, *, choice: MaskChoice = MaskChoice(), series_uid: str | None = None
-) -> JsonObject:
-    """SUVbw of a PET series: factor, largest and mean value, of the whole volume or within a mask."""
-    found = choose_series(scan(series), series_uid=series_uid, where=series.name)
-    scaling = suv_scaling(found)
-    volume = to_suv(load_series(found), found)
-    result: JsonObject = {
-        "series_uid": found.series_uid,
-        "unit": "SUVbw",
-        "factor": scaling.factor,
-        "source": scaling.source,
-        "findings": findings_json(scaling.findings),
-    }
-    if mask is None:
-        return {**result, "suv_max": float(volume.voxels.max()), "suv_mean": float(volume.voxels.mean(dtype=float))}
-    region = open_mask(mask, volume.geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
-    return {**result, **asdict(uptake(volume, region))}
 
 
 def register(

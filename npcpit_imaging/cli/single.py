@@ -17,7 +17,6 @@ from npcpit_imaging.cli.options import (
     MaskFile,
     Roi,
     Segment,
-    SeriesUid,
     leave,
     show_result,
 )
@@ -26,36 +25,6 @@ from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.flow.processes import cores
 from npcpit_imaging.volume.volume import Modality
-
-
-@app.command(rich_help_panel=SINGLE)
-def volume(
-    image: Annotated[Path, typer.Argument(metavar="SERIES", help="DICOM folder or file.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="x.nii.gz, x.nii or x.nrrd")],
-    series_uid: SeriesUid = None,
-    as_json: Json = False,
-) -> None:
-    """Read a series as one volume and write it as NIfTI or NRRD; refuse, with the reason, what is not one volume."""
-    result = measure.convert(image, output, series_uid=series_uid)
-    show_result(result, as_json, lambda: console.values(result))
-
-
-@app.command(rich_help_panel=SINGLE)
-def suv(
-    image: Annotated[Path, typer.Argument(metavar="SERIES", help="A PET series.")],
-    mask: Annotated[
-        Path | None, typer.Argument(metavar="[MASK]", help="Where to look; the whole volume without.")
-    ] = None,
-    roi: Roi = None,
-    segment_number: Segment = None,
-    label: Label = None,
-    series_uid: SeriesUid = None,
-    as_json: Json = False,
-) -> None:
-    """SUVbw of a PET: factor, largest and mean value; refused, naming the tag, when a tag cannot be trusted."""
-    choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
-    result = measure.suv(image, mask, choice=choice, series_uid=series_uid)
-    show_result(result, as_json, lambda: console.values(result))
 
 
 @app.command(rich_help_panel=SINGLE)

@@ -23,14 +23,13 @@ FRAME_CRITERIA = (
 )
 """Functional group and keyword that may tell volumes of one file apart."""
 
-RESCALES = (
-    ("PixelValueTransformationSequence", "RescaleSlope", "RescaleIntercept"),
-    ("RealWorldValueMappingSequence", "RealWorldValueSlope", "RealWorldValueIntercept"),
-)
-"""Functional group, and its keywords of slope and intercept, in the order they are tried."""
+UNIT_BY_UCUM = {"Bq/ml": "BQML", "{SUVbw}g/ml": "GML-BW", "g/ml{SUVbw}": "GML-BW", "[hnsf'U]": "HU"}
+"""Measurement units (PS3.16 CID 83, 84, 85) as Units (0054,1001) or RescaleType would say them."""
 
-UNIT_BY_UCUM = {"Bq/ml": "BQML", "{SUVbw}g/ml": "GML-BW", "g/ml{SUVbw}": "GML-BW"}
-"""Measurement units (PS3.16 CID 84, 85) as Units (0054,1001) would say them."""
+TRANSFORMATION, MAPPING = "PixelValueTransformationSequence", "RealWorldValueMappingSequence"
+
+SCALES = {"CT": (TRANSFORMATION, MAPPING), "MR": (TRANSFORMATION, MAPPING), "PT": (MAPPING, TRANSFORMATION)}
+"""Where a modality's scale is looked for: a CT's transformation is in HU, a PET's unit stands with its map alone."""
 
 
 def is_enhanced(dataset: Dataset) -> bool:
@@ -39,13 +38,51 @@ def is_enhanced(dataset: Dataset) -> bool:
 
 
 def enhanced_unit(dataset: Dataset, modality: str) -> str:
-    """Return what a value means, as `Instance.unit` says it; empty where the object does not tell."""
-    own, shared = dataset.PerFrameFunctionalGroupsSequence[0], _shared(dataset)
-    if modality == "CT":
-        return first_text(_group("PixelValueTransformationSequence", own, shared), "RescaleType") or "HU"
-    mapping = _group("RealWorldValueMappingSequence", own, shared)
+    """Return what a value means, as `Instance.unit` says it; empty where the object does not tell.
+
+    Raises:
+        SeriesError: Frames mean different things.
+    """
+    shared = _shared(dataset)
+    units = {_frame_unit(own, shared, modality) for own in dataset.PerFrameFunctionalGroupsSequence}
+    if len(units) != 1:
+        listed = ", ".join(sorted(unit or "none" for unit in units)) or "no frame"
+        raise SeriesError(f"enhanced object: expected frames of one unit, found {listed}")
+    return units.pop()
+
+
+def _frame_unit(own: Dataset, shared: Dataset, modality: str) -> str:
+    if modality == "MR":
+        return ""
+    transformation = _group(TRANSFORMATION, own, shared)
+    if modality == "CT" and number(transformation, "RescaleSlope") is not None:
+        return first_text(transformation, "RescaleType") or "HU"
+    mapping = _mapping(own, shared)
+    return "" if mapping is None else _mapped_unit(mapping)
+
+
+def _mapped_unit(mapping: Dataset) -> str:
     codes = mapping.get("MeasurementUnitsCodeSequence") or [Dataset()]
     return UNIT_BY_UCUM.get(text(codes[0], "CodeValue"), "")
+
+
+def _mapping(own: Dataset, shared: Dataset) -> Dataset | None:
+    """Return a frame's linear real world value map, one of a known unit before others; None where it has none.
+
+    Raises:
+        SeriesError: Several contradict each other, or there are only tables (PS3.3 C.7.6.16.2.11).
+    """
+    name = tag_name(MAPPING)
+    items = list(own.get(MAPPING) or shared.get(MAPPING) or [])
+    linear = [item for item in items if number(item, "RealWorldValueSlope") is not None]
+    if items and not linear:
+        raise SeriesError(f"{name}: expected a slope and an intercept, found {tag_name('RealWorldValueLUTData')} alone")
+    known = [item for item in linear if _mapped_unit(item)] or linear
+    found = {(number(item, "RealWorldValueSlope"), number(item, "RealWorldValueIntercept"), _mapped_unit(item))
+             for item in known}  # fmt: skip
+    if len(found) > 1:
+        raise SeriesError(f"{name}: expected one map a frame, found {len(found)} that differ")
+    return known[0] if known else None
 
 
 def enhanced_frames(dataset: Dataset, modality: str) -> tuple[Frame, ...]:
@@ -98,19 +135,28 @@ def _shared(dataset: Dataset) -> Dataset:
 
 
 def _rescale(own: Dataset, shared: Dataset, modality: str) -> tuple[float, float]:
-    """Return slope and intercept: of the modality, else of the real-world value map; only MR needs neither."""
-    for sequence, slope_keyword, intercept_keyword in RESCALES:
-        item = _group(sequence, own, shared)
-        slope, intercept = number(item, slope_keyword), number(item, intercept_keyword)
-        if slope is None or intercept is None:
-            continue
-        if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
-            name = tag_name(slope_keyword)
-            raise SeriesError(f"{name}: expected finite numbers, slope not 0, found {slope} and {intercept}")
-        return slope, intercept
+    """Return slope and intercept, of the transformation or of the real world value map; only MR needs neither."""
+    for place in SCALES.get(modality, (TRANSFORMATION, MAPPING)):
+        if place == TRANSFORMATION:
+            found = _slope_and_intercept(_group(place, own, shared), "RescaleSlope", "RescaleIntercept")
+        else:
+            mapping = _mapping(own, shared) or Dataset()
+            found = _slope_and_intercept(mapping, "RealWorldValueSlope", "RealWorldValueIntercept")
+        if found is not None:
+            return found
     if modality == "MR":
         return 1.0, 0.0
-    raise SeriesError(f"{tag_name(RESCALES[0][0])} is missing: values cannot be given a unit")
+    raise SeriesError(f"{tag_name(TRANSFORMATION)} is missing: values cannot be given a unit")
+
+
+def _slope_and_intercept(item: Dataset, slope_keyword: str, intercept_keyword: str) -> tuple[float, float] | None:
+    slope, intercept = number(item, slope_keyword), number(item, intercept_keyword)
+    if slope is None or intercept is None:
+        return None
+    if not (math.isfinite(slope) and math.isfinite(intercept)) or slope == 0:
+        name = tag_name(slope_keyword)
+        raise SeriesError(f"{name}: expected finite numbers, slope not 0, found {slope} and {intercept}")
+    return slope, intercept
 
 
 def _criteria(own: Dataset, shared: Dataset) -> dict[str, str]:

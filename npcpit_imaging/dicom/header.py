@@ -233,6 +233,8 @@ def _classic_frame(dataset: Dataset, modality: str) -> Frame:
 
 def _rescale(dataset: Dataset, modality: str) -> tuple[float, float]:
     """Return slope and intercept; CT and PET must have both (PS3.3 C.8.2.1, C.8.9.4), MR need not (C.8.3)."""
+    if "ModalityLUTSequence" in dataset:
+        raise SeriesError(f"{tag_name('ModalityLUTSequence')}: expected a slope and an intercept, found a table")
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     if slope is None and intercept is None and modality == "MR":
         return 1.0, 0.0

@@ -29,19 +29,40 @@ READERS = 4
 """Threads that read slices: native ones wait for the disk; pylibjpeg's codecs hold the interpreter and gain little."""
 
 
-def load_folder(folder: Path, *, series_uid: str | None = None, policy: SeriesPolicy = DEFAULT_POLICY) -> Volume:
+def load_folder(
+    folder: Path, *, series_uid: str | None = None, part: int | None = None, policy: SeriesPolicy = DEFAULT_POLICY
+) -> Volume:
     """Read the one image series of a folder.
 
     Args:
         folder: Walked to its depth; objects that are no images are passed over.
         series_uid: Which series, where the folder holds several.
+        part: Which volume of a series that holds several, counted from 1 as the refusal lists them.
         policy: How strict to be.
 
     Raises:
-        InputError: There is no such folder, no image series in it, or several; the message lists the choices.
+        InputError: There is no such folder, no image series in it, or several, or no such part; the message lists
+            the choices.
         SeriesError: The series is not one volume.
     """
-    return load_series(choose_series(scan(folder), series_uid=series_uid, where=folder.name), policy=policy)
+    series = choose_series(scan(folder), series_uid=series_uid, where=folder.name)
+    return load_series(series if part is None else choose_part(series, part), policy=policy)
+
+
+def choose_part(series: Series, number: int) -> SubSeries:
+    """Return one volume of a series that holds several, counted from 1 as the refusal lists them.
+
+    Raises:
+        InputError: There is no such volume; the message lists those there are.
+    """
+    parts = split_series(series)
+    if not 1 <= number <= len(parts):
+        raise InputError(f"{series_name(series.series_uid)}: no volume {number}, found {_numbered(parts)}")
+    return parts[number - 1]
+
+
+def _numbered(parts: Sequence[SubSeries]) -> str:
+    return "; ".join(f"{number}: {part.describe()}" for number, part in enumerate(parts, start=1)) or "none"
 
 
 def choose_series(found: ScanResult, *, series_uid: str | None = None, where: str = "folder") -> Series:
@@ -116,7 +137,7 @@ def _only_part(series: Series) -> SubSeries:
         criteria = ", ".join(dict.fromkeys(name for part in parts for name, _ in part.criteria))
         raise SeriesError(
             f"{series_name(series.series_uid)}: expected one volume, found {len(parts)} by {criteria}: "
-            + "; ".join(part.describe() for part in parts)
+            + _numbered(parts)
         )
     return parts[0]
 
@@ -138,7 +159,7 @@ def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
         series_uid=part.series_uid,
         findings=(
             *placed.findings,
-            *_drop_copies(stacked),
+            *_drop_copies(stacked, policy),
             *lossy,
             *_padding(padded),
             *_unit(first, unit),
@@ -207,8 +228,8 @@ def _unit(first: Instance, unit: Unit) -> list[Finding]:
     return [Finding(code="unknown-unit", severity=Severity.WARNING, text=text)]
 
 
-def _drop_copies(stacked: Stack) -> list[Finding]:
-    """Refuse two different images at one place; report identical copies."""
+def _drop_copies(stacked: Stack, policy: SeriesPolicy) -> list[Finding]:
+    """Refuse two different images at one place; report identical copies, or refuse them too."""
     dropped = 0
     for each, copies in zip(stacked.slices, stacked.copies, strict=True):
         for copy in copies:
@@ -216,6 +237,10 @@ def _drop_copies(stacked: Stack) -> list[Finding]:
             dropped += 1
     if not dropped:
         return []
+    if policy.duplicate is Choice.REFUSE:
+        raise SeriesError(
+            f"{series_name(stacked.series_uid)}: expected each slice once, found {dropped} identical copies"
+        )
     text = f"{dropped} identical copies of slices left out"
     return [Finding(code="duplicate-slice", severity=Severity.WARNING, text=text)]
 

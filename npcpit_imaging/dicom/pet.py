@@ -20,6 +20,9 @@ from npcpit_imaging.study.finding import Finding
 from npcpit_imaging.volume.suv import Body, DecayCorrection, Injection, Sex, SuvKind, suv_factor
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
+ENHANCED_PET = ("1.2.840.10008.5.1.4.1.1.130", "1.2.840.10008.5.1.4.1.1.128.1")
+"""Enhanced PET Image Storage, and Legacy Converted Enhanced PET Image Storage."""
+
 PHILIPS_SUV = 0x00
 """Philips (7053,xx00): SUV for one unit of CNTS."""
 
@@ -82,9 +85,11 @@ def to_suv(volume: Volume, series: Series | Sequence[Path], *, kind: SuvKind = S
         InputError: The volume is not of this series.
         QuantityError: The series is no PET, or a tag is missing, doubtful or contradictory; the message names it.
     """
-    headers = read_headers(series)
-    scaling = scaling_of(headers, kind=kind)
-    uid = text(headers[0], "SeriesInstanceUID")
+    if isinstance(series, Series):
+        scaling, uid = suv_scaling(series, kind=kind), series.series_uid
+    else:
+        headers = read_headers(series)
+        scaling, uid = scaling_of(headers, kind=kind), text(headers[0], "SeriesInstanceUID")
     if volume.series_uid and uid != volume.series_uid:
         raise InputError(f"SUV: expected the tags of series {volume.series_uid}, found those of {uid}")
     return Volume(
@@ -108,7 +113,22 @@ def suv_scaling(series: Series | Sequence[Path], *, kind: SuvKind = SuvKind.BW) 
         InputError: There are no files, or they are of several series.
         QuantityError: The series is no PET, or a tag is missing, doubtful or contradictory; the message names it.
     """
+    if isinstance(series, Series) and series.first.sop_class_uid in ENHANCED_PET:
+        return _of_enhanced(series, kind)
     return scaling_of(read_headers(series), kind=kind)
+
+
+def _of_enhanced(series: Series, kind: SuvKind) -> SuvScaling:
+    """An enhanced PET is SUV only where its real world value map says so."""
+    unit = series.first.unit
+    if unit != "GML-BW" or kind is not SuvKind.BW:
+        raise QuantityError(
+            f"series {series.series_uid}: {tag_name('RealWorldValueMappingSequence')} of an enhanced PET: expected "
+            f"SUVbw (UCUM {{SUVbw}}g/ml) for SUV by {kind.value}, found {unit or 'no known unit'}"
+        )
+    return SuvScaling(
+        factor=1.0, kind=kind, source=f"{tag_name('RealWorldValueMappingSequence')} in SUVbw: already SUV"
+    )
 
 
 def lean_body_fraction(series: Series | Sequence[Path]) -> float:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from npcpit_imaging.app.images import open_image, open_mask
-from npcpit_imaging.app.measure import convert
 from npcpit_imaging.app.measure_mask import measure_mask
+from npcpit_imaging.app.volumes import convert
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.volume.files import write_volume
 from npcpit_imaging.volume.geometry import Geometry

@@ -436,6 +436,27 @@ def test_identical_copies_are_left_out_with_a_finding(tmp_path, make_series):
     assert codes(volume) == ["duplicate-slice"]
 
 
+def test_identical_copies_are_refused_where_the_policy_says_so(tmp_path, make_series):
+    files = make_series(tmp_path)
+    (tmp_path / "copy").write_bytes(files[1].read_bytes())
+
+    message = refused(tmp_path, policy=SeriesPolicy(duplicate=Choice.REFUSE))
+    assert "expected each slice once, found 1 identical copies" in message
+
+
+def test_a_modality_table_is_refused(tmp_path, make_series):
+    """ModalityLUTSequence instead of slope and intercept: no linear scale would be right."""
+
+    def change(dataset, k):
+        table = pydicom.Dataset()
+        table.LUTDescriptor, table.LUTData = [2, 0, 16], bytes([0, 0, 5, 0])
+        dataset.ModalityLUTSequence = pydicom.Sequence([table])
+
+    make_series(tmp_path, modality="MR", change=change)
+
+    assert "ModalityLUTSequence (0028,3000): expected a slope and an intercept, found a table" in refused(tmp_path)
+
+
 def test_two_different_images_at_one_place_are_refused(tmp_path, make_series):
     """Nothing tells them apart, so neither is chosen."""
     move = set_position(at={1: (10.0, 20.0, 30.0), 2: (10, 20, 33), 3: (10, 20, 36)})

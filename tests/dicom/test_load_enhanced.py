@@ -8,9 +8,11 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from npcpit_imaging.dicom.load import load_folder, load_series
+from npcpit_imaging.dicom.pet import suv_scaling
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.split import split_series
-from npcpit_imaging.errors import SeriesError
+from npcpit_imaging.errors import InputError, QuantityError, SeriesError
+from npcpit_imaging.volume.suv import SuvKind
 from npcpit_imaging.volume.volume import Unit
 
 SOP_CLASS = {
@@ -124,6 +126,116 @@ def test_a_pet_takes_unit_and_scale_from_its_real_world_value_map(make_enhanced,
 
     assert np.array_equal(volume.voxels, np.stack([stored(0) * 0.5, stored(1) * 1.5]))
     assert volume.unit is unit
+
+
+def mapped(slope, code, intercept=0.0):
+    """One real world value map."""
+    unit = item(CodeValue=code, CodingSchemeDesignator="UCUM", CodeMeaning=code)
+    return item(RealWorldValueSlope=slope, RealWorldValueIntercept=intercept, MeasurementUnitsCodeSequence=unit)
+
+
+def test_a_pets_unit_goes_with_its_own_scale(make_enhanced):
+    """A rescale of 1 beside a map of 2.5 Bq/mL: the unit stands with the map, so its slope counts."""
+
+    def change(group, frame):
+        group.PixelValueTransformationSequence = item(RescaleSlope=1, RescaleIntercept=0, RescaleType="US")
+        group.RealWorldValueMappingSequence = mapped(2.5, "Bq/ml")
+
+    volume = load_folder(make_enhanced("PT", [0.0, 2.0], change=change))
+
+    assert np.array_equal(volume.voxels, np.stack([stored(0), stored(1)]) * 2.5)
+    assert volume.unit is Unit.BQML
+
+
+def test_a_ct_by_its_map_alone_is_in_hu_when_the_map_says_so(make_enhanced):
+    def change(group, frame):
+        group.RealWorldValueMappingSequence = mapped(1.0, "[hnsf'U]", -1000.0)
+
+    def last(dataset):
+        del dataset.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence
+
+    volume = load_folder(make_enhanced("CT", [0.0, 2.0], change=change, last=last))
+
+    assert np.array_equal(volume.voxels, np.stack([stored(0), stored(1)]) - 1000.0)
+    assert volume.unit is Unit.HU
+
+
+def test_of_several_maps_the_one_of_a_known_unit_counts(make_enhanced):
+    def change(group, frame):
+        group.RealWorldValueMappingSequence = Sequence([*mapped(9.0, "{counts}/s"), *mapped(0.5, "{SUVbw}g/ml")])
+
+    volume = load_folder(make_enhanced("PT", [0.0, 2.0], change=change))
+
+    assert np.array_equal(volume.voxels, np.stack([stored(0), stored(1)]) * 0.5)
+    assert volume.unit is Unit.SUVBW
+
+
+def test_maps_that_contradict_each_other_are_refused(make_enhanced):
+    """Bq/mL and SUV of one image: which of them is meant nobody says."""
+
+    def change(group, frame):
+        group.RealWorldValueMappingSequence = Sequence([*mapped(9.0, "Bq/ml"), *mapped(0.5, "{SUVbw}g/ml")])
+
+    refusal = r"RealWorldValueMappingSequence \(0040,9096\): expected one map a frame, found 2 that differ"
+    with pytest.raises((InputError, SeriesError), match=refusal):
+        load_folder(make_enhanced("PT", [0.0, 2.0], change=change))
+
+
+def test_a_map_that_is_a_table_is_refused(make_enhanced):
+    def change(group, frame):
+        group.RealWorldValueMappingSequence = item(RealWorldValueLUTData=[0.0, 1.0, 4.0])
+
+    with pytest.raises((InputError, SeriesError), match=r"found RealWorldValueLUTData \(0040,9212\) alone"):
+        load_folder(make_enhanced("PT", [0.0, 2.0], change=change))
+
+
+def test_frames_of_different_units_are_refused(make_enhanced):
+    """HU beside an effective atomic number, as spectral CT writes them."""
+
+    def change(group, frame):
+        kind = "HU" if frame < 2 else "Z_EFF"
+        group.PixelValueTransformationSequence = item(RescaleSlope=1, RescaleIntercept=0, RescaleType=kind)
+
+    with pytest.raises((InputError, SeriesError), match="expected frames of one unit, found HU, Z_EFF"):
+        load_folder(make_enhanced("CT", [0.0, 2.0, 0.0, 2.0], change=change))
+
+
+@pytest.mark.parametrize(
+    ("group_name", "keyword", "values"),
+    [
+        ("MRDiffusionSequence", "DiffusionBValue", (0.0, 800.0)),
+        ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase", (30.0, 70.0)),
+        ("RespiratorySynchronizationSequence", "NominalPercentageOfRespiratoryPhase", (0.0, 50.0)),
+        ("TemporalPositionSequence", "TemporalPositionTimeOffset", (0.0, 12.5)),
+    ],
+)
+def test_phases_and_b_values_of_one_file_are_chosen_by_number(make_enhanced, group_name, keyword, values):
+    """The refusal numbers the volumes; the number reads one."""
+
+    def change(group, frame):
+        setattr(group, group_name, item(**{keyword: values[frame // 2]}))
+
+    folder = make_enhanced("MR", [0.0, 2.0, 0.0, 2.0], change=change)
+
+    with pytest.raises(SeriesError, match=rf"found 2 by {keyword} .*1: {keyword} .* 2: {keyword} "):
+        load_folder(folder)
+    assert np.array_equal(load_folder(folder, part=2).voxels, np.stack([stored(2), stored(3)]))
+    with pytest.raises(InputError, match="no volume 3, found 1: "):
+        load_folder(folder, part=3)
+
+
+def test_an_enhanced_pet_in_suv_needs_no_further_scale(make_enhanced):
+    """Its map says SUVbw; one in Bq/mL is refused, as the SUV's tags are another object's."""
+
+    def change(group, frame):
+        group.RealWorldValueMappingSequence = mapped(0.5, "{SUVbw}g/ml")
+
+    folder = make_enhanced("PT", [0.0, 2.0], change=change)
+    [series] = scan(folder).series
+
+    assert suv_scaling(series).factor == 1.0
+    with pytest.raises(QuantityError, match="SUV by LBMJAMES128, found GML-BW"):
+        suv_scaling(series, kind=SuvKind.LBM_JAMES)
 
 
 def test_a_pet_without_any_scale_is_refused(make_enhanced):
