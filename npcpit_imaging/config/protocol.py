@@ -249,6 +249,20 @@ class ResultsRules(Config):
     stable_from: Annotated[float, Field(ge=0, le=1)] = 0.75
 
 
+class DiffuserReach(Config):
+    """How far light is held to act around a fibre, where tables/fields.csv does not say; None: it must say.
+
+    Args:
+        cylindrical_radius_mm: From the axis of a cylindrical diffuser.
+        frontal_radius_mm: Radius of a frontal diffuser's beam at its depth.
+        frontal_depth_mm: Depth to which a frontal diffuser's light acts.
+    """
+
+    cylindrical_radius_mm: Annotated[float, Field(gt=0)] | None = None
+    frontal_radius_mm: Annotated[float, Field(gt=0)] | None = None
+    frontal_depth_mm: Annotated[float, Field(gt=0)] | None = None
+
+
 class Protocol(Config):
     """Every decision the response engine needs; ``configs/npc-pit/protocol.toml`` gives each one's source.
 
@@ -326,6 +340,7 @@ class Protocol(Config):
     endo_policy: EndoPolicy = EndoPolicy.VETO_CR
     endo_veto_cr: bool = False
     field_margin_mm: Annotated[int, Field(ge=0)] | None = None
+    diffusers: DiffuserReach = DiffuserReach()
 
     # iRECIST (1.13)
     irecist: bool = False

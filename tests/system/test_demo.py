@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from npcpit_imaging.app.features import accepted_masks
 from npcpit_imaging.app.pipelines import PIPELINES, run_pipeline
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.reading import record_reads
+from npcpit_imaging.app.registrations import visit_transform
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.dicom.sr_read import read_sr
@@ -50,7 +52,9 @@ def measured(study: Path) -> pd.DataFrame:
 
 def test_every_seg_and_sr_is_conformant(study: Path, dciodvfy: str):
     objects = sorted((study / "deliver").rglob("*.dcm"))
-    assert len(objects) == 18
+    assert len(objects) == 20
+    registrations = [path.name for path in objects if path.name.endswith("_REG.dcm")]
+    assert registrations == [f"{SUBJECT}_FU1_CT_REG.dcm", f"{SUBJECT}_FU2_CT_REG.dcm"]
     for path in objects:
         said = subprocess.run([dciodvfy, path], capture_output=True, text=True, check=False)
         assert [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")] == [], path.name
@@ -108,7 +112,9 @@ def test_pet_values_are_marked_as_proposals_in_table_seg_and_sr(study: Path, mea
 
 
 def test_every_dicom_object_of_a_labelled_read_shows_the_label(study: Path):
-    for path in (study / "deliver").rglob("*.dcm"):
+    of_a_read = [path for path in (study / "deliver").rglob("*.dcm") if not path.name.endswith("_REG.dcm")]
+    assert len(of_a_read) == 18
+    for path in of_a_read:
         assert "SCRIPTED READ" in pydicom.dcmread(path).SeriesDescription, path.name
 
 
@@ -255,3 +261,42 @@ def test_two_readers_have_files_of_their_own_and_no_mask_is_lost(study: Path, tm
     assert sorted(here.readers) == ["R2", "SCRIPTED"]
     shared = wide[(wide.timepoint == "FU1") & (wide.lesion == "T02") & (wide.modality == "CT")]
     assert shared.readers.tolist() == ["R2+SCRIPTED"]
+
+
+def test_a_seed_carried_from_the_baseline_falls_inside_the_follow_ups_lesion(study: Path):
+    """Each target's baseline centre, by the stored registration, lies in what the reader accepted at FU1 and FU2."""
+    opened = open_study(study)
+    with opened.database.session() as session:
+        stored = [each for each in proposals_of(session, SUBJECT) if each.uptake is None]
+    masks = {(each.timepoint, each.lesion.lesion_id): each for each in stored}
+    seen = 0
+    for (visit, name), proposal in masks.items():
+        if visit == "BASELINE" or ("BASELINE", name) not in masks:
+            continue
+        baseline = masks["BASELINE", name]
+        source, target = (open_series(opened, each.series_uid) for each in (baseline, proposal))
+        points = source.geometry.to_mm(np.argwhere(open_mask_of(opened, baseline, source).voxels))
+        transform, _ = visit_transform(opened, SUBJECT, visit)
+        index = np.rint(target.geometry.to_index(transform.inverse().map(points.mean(axis=0)))).astype(int)
+        assert open_mask_of(opened, proposal, target).voxels[tuple(index)], f"{visit} {name}"
+        seen += 1
+    assert seen >= 5
+
+
+def test_the_new_lesion_lies_outside_the_field_and_the_irradiated_ones_inside(study: Path, tmp_path: Path):
+    """Fibres of truth.toml, planned on the baseline CT: T01 and T03 were lit, T02 and the new N01 were not."""
+    truth = tomllib.loads((SAMPLE / "truth.toml").read_text())
+    lines = ["subject,cycle,timepoint,kind,tip_mm,axis,length_mm,radius_mm"]
+    for fibre in truth["irradiated_field"]["diffuser"]:
+        tip, axis = (",".join(str(value) for value in fibre[name]) for name in ("tip_mm", "axis"))
+        lines.append(f'{SUBJECT},1,BASELINE,cylindrical,"{tip}","{axis}",{fibre["length_mm"]},{fibre["radius_mm"]}')
+    (study / "tables" / "fields.csv").write_text("\n".join(lines) + "\n")
+    assert cli.run(["field", str(study), "-o", str(tmp_path / "positions.csv")]) == 0
+    found = pd.read_csv(tmp_path / "positions.csv")
+    said = {(row.timepoint, row.lesion_id): row.position for row in found.itertuples()}
+    assert said["FU2", "N01"] == "out"
+    assert {said[visit, "T02"] for visit in ("BASELINE", "FU1", "FU2")} == {"out"}
+    assert {said[visit, "T01"] for visit in ("BASELINE", "FU1", "FU2")} == {"in"}
+    assert said["BASELINE", "T03"] == "in"
+    assert (found.loc[found.timepoint == "BASELINE", "margin_mm"] == 0).all()
+    assert (found.loc[found.timepoint != "BASELINE", "margin_mm"] >= 4).all(), "a carried field's edge is in doubt"

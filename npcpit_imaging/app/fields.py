@@ -1,0 +1,256 @@
+"""The irradiated field of a study: tables/fields.csv to masks on every visit, and where each lesion lies to it."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from npcpit_imaging.app.images import open_mask
+from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.registrations import visit_transform
+from npcpit_imaging.app.series import find_series, open_series
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.tables import Row, read_table
+from npcpit_imaging.errors import FlowError, InputError, RegistrationError, TableError
+from npcpit_imaging.registration.field import IrradiatedField, classify, irradiated_field
+from npcpit_imaging.store.images import subjects, timepoints
+from npcpit_imaging.store.lesions import proposals_of
+from npcpit_imaging.study.timepoint import BASELINE
+from npcpit_imaging.study.treatment import Diffuser, DiffuserKind
+from npcpit_imaging.volume.geometry import Geometry
+from npcpit_imaging.volume.resample import resample_mask
+from npcpit_imaging.volume.volume import Mask, Modality
+
+MASK = "mask"
+"""Kind of a field that comes from a file instead of a fibre."""
+
+REQUIRED = ("subject", "cycle", "timepoint", "kind")
+OPTIONAL = ("tip_mm", "axis", "length_mm", "radius_mm", "start_radius_mm", "file", "roi")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldRow:
+    """One line of tables/fields.csv: a fibre, or a mask, of one cycle.
+
+    Args:
+        subject: Subject code.
+        cycle: From 1.
+        timepoint: The visit on whose CT it was planned.
+        diffuser: The fibre; None for a mask.
+        file: NIfTI, NRRD, DICOM SEG or RTSTRUCT of the field, from the study's folder; None for a fibre.
+        roi: The region's name in an RTSTRUCT; empty otherwise.
+    """
+
+    subject: str
+    cycle: int
+    timepoint: str
+    diffuser: Diffuser | None
+    file: Path | None
+    roi: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionInField:
+    """Where one lesion of one visit lies to the field of every cycle before it was looked at.
+
+    Args:
+        position: ``in``, ``margin``, ``out``, or why it is not known.
+        nearest_mm: From the field's edge to the lesion's nearest point, negative inside; None when not known.
+    """
+
+    subject: str
+    timepoint: str
+    lesion_id: str
+    position: str
+    fraction_in: float | None = None
+    fraction_in_or_margin: float | None = None
+    nearest_mm: float | None = None
+    margin_mm: float | None = None
+
+
+def read_fields(study: Study) -> tuple[FieldRow, ...]:
+    """Read tables/fields.csv.
+
+    Raises:
+        InputError: The table is missing.
+        TableError: A line cannot be used; the message names it.
+    """
+    rows = read_table(study.tables / "fields.csv", required=REQUIRED, optional=OPTIONAL)
+    return tuple(_row(study, row) for row in rows)
+
+
+def _row(study: Study, row: Row) -> FieldRow:
+    kind = row.text("kind").lower()
+    choices = [MASK, *(each.value for each in DiffuserKind)]
+    if kind not in choices:
+        raise TableError(f"kind: expected {', '.join(choices)}, found {kind!r}", line=row.line)
+    cycle = row.text("cycle")
+    if not cycle.isdecimal() or int(cycle) < 1:
+        raise TableError(f"cycle: expected a number from 1, found {cycle!r}", line=row.line)
+    try:
+        diffuser = None if kind == MASK else _diffuser(study, row, DiffuserKind(kind))
+    except TableError:
+        raise
+    except InputError as error:
+        raise TableError(str(error), line=row.line) from error
+    return FieldRow(
+        subject=row.text("subject"),
+        cycle=int(cycle),
+        timepoint=row.text("timepoint"),
+        diffuser=diffuser,
+        file=study.folder / row.text("file") if kind == MASK else None,
+        roi=row.values["roi"],
+    )
+
+
+def _diffuser(study: Study, row: Row, kind: DiffuserKind) -> Diffuser:
+    reach = study.protocol.diffusers
+    default = reach.cylindrical_radius_mm if kind is DiffuserKind.CYLINDRICAL else reach.frontal_radius_mm
+    depth = None if kind is DiffuserKind.CYLINDRICAL else reach.frontal_depth_mm
+    x, y, z = _triple(row, "axis")
+    length = float(np.linalg.norm((x, y, z)))
+    if length == 0:
+        raise TableError("axis: expected a direction, found 0,0,0", line=row.line)
+    return Diffuser(
+        kind=kind,
+        tip_mm=_triple(row, "tip_mm"),
+        axis=(x / length, y / length, z / length),
+        length_mm=_number(row, "length_mm", depth),
+        radius_mm=_number(row, "radius_mm", default),
+        start_radius_mm=_number(row, "start_radius_mm", 0.0),
+    )
+
+
+def _triple(row: Row, column: str) -> tuple[float, float, float]:
+    text = row.text(column)
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise TableError(f"{column}: expected x,y,z in LPS mm, found {text!r}", line=row.line) from error
+    return (x, y, z)
+
+
+def _number(row: Row, column: str, default: float | None) -> float:
+    text = row.values[column]
+    if not text:
+        if default is None:
+            raise TableError(
+                f"{column}: expected a number, found none, and protocol.toml [diffusers] has none", line=row.line
+            )
+        return default
+    try:
+        return float(text)
+    except ValueError as error:
+        raise TableError(f"{column}: expected a number, found {text!r}", line=row.line) from error
+
+
+def field_at(study: Study, subject: str, timepoint: str, rows: Sequence[FieldRow]) -> IrradiatedField:
+    """The field of all cycles on a visit's CT, united, with the widest margin of its parts.
+
+    A part that was planned on another visit is carried by the stored registrations to the baseline and from there.
+
+    Raises:
+        InputError: The subject has no field, or a file cannot be read.
+        FlowError: A registration is missing, stale or rejected.
+        RegistrationError: Nothing of the field lies on this visit's CT.
+    """
+    own = [row for row in rows if row.subject == subject]
+    if not own:
+        raise InputError(f"{subject}: no line in fields.csv")
+    target = open_series(study, find_series(study, subject, timepoint, Modality.CT).uid).geometry
+    voxels, margin_mm = np.zeros(target.shape_kji, bool), 0.0
+    for planned in dict.fromkeys(row.timepoint for row in own):
+        part = _planned(study, subject, planned, [row for row in own if row.timepoint == planned])
+        if planned == timepoint:
+            voxels |= part.mask.voxels
+            continue
+        carried, doubt_mm = _carried(study, subject, part.mask, target, planned=planned, timepoint=timepoint)
+        voxels |= carried.voxels
+        margin_mm = max(margin_mm, doubt_mm)
+    return IrradiatedField(mask=Mask(voxels=voxels, geometry=target, label="irradiated field"), margin_mm=margin_mm)
+
+
+def _planned(study: Study, subject: str, timepoint: str, rows: Sequence[FieldRow]) -> IrradiatedField:
+    geometry = open_series(study, find_series(study, subject, timepoint, Modality.CT).uid).geometry
+    masks = [open_mask(row.file, geometry, roi=row.roi or None) for row in rows if row.file is not None]
+    return irradiated_field(geometry, diffusers=[row.diffuser for row in rows if row.diffuser], masks=masks)
+
+
+def _carried(
+    study: Study, subject: str, mask: Mask, target: Geometry, *, planned: str, timepoint: str
+) -> tuple[Mask, float]:
+    """A mask on another visit's CT and the margin it needs: the plan's, or more where the registration is less sure."""
+    least, margin_mm = study.plan("ct-ct").field_margin_mm, 0.0
+    if planned != BASELINE:
+        transform, doubt = visit_transform(study, subject, planned)
+        baseline = open_series(study, find_series(study, subject, BASELINE, Modality.CT).uid).geometry
+        mask, margin_mm = resample_mask(mask, baseline, transform.inverse()), max(least, doubt)
+    if timepoint != BASELINE:
+        transform, doubt = visit_transform(study, subject, timepoint)
+        mask = resample_mask(mask, target, transform)
+        margin_mm = float(np.hypot(margin_mm, max(least, doubt)))
+    return mask, margin_mm
+
+
+def positions(study: Study) -> tuple[LesionInField, ...]:
+    """Where every lesion with a mask on a CT lies to its subject's field, visit by visit.
+
+    Raises:
+        InputError: The table is missing, or names a subject of whom nothing came.
+        TableError: A line cannot be used.
+    """
+    rows = read_fields(study)
+    with study.database.session() as session:
+        known = subjects(session)
+        visits = {code: [point.name for point in timepoints(session, code)] for code in known}
+    unknown = sorted({row.subject for row in rows} - set(known))
+    if unknown:
+        raise InputError(f"fields.csv: no images of subject {', '.join(unknown)}, found {', '.join(known) or 'none'}")
+    named = dict.fromkeys(row.subject for row in rows)
+    return tuple(each for subject in named for visit in visits[subject] for each in _visit(study, subject, visit, rows))
+
+
+def _visit(study: Study, subject: str, visit: str, rows: Sequence[FieldRow]) -> list[LesionInField]:
+    """One bad visit says why and hides no other."""
+    with study.database.session() as session:
+        here = [each for each in proposals_of(session, subject) if each.timepoint == visit and each.uptake is None]
+    newest = {each.lesion.lesion_id: each for each in here}
+    try:
+        ct = find_series(study, subject, visit, Modality.CT).uid
+        field = field_at(study, subject, visit, rows)
+    except (FlowError, InputError, RegistrationError) as error:
+        return [
+            LesionInField(subject=subject, timepoint=visit, lesion_id=name, position=f"not known: {error}")
+            for name in newest
+        ]
+    volume, found = open_series(study, ct), []
+    for name, proposal in newest.items():
+        if proposal.series_uid != ct:
+            said = "not known: its mask is not on the visit's CT"
+            found.append(LesionInField(subject=subject, timepoint=visit, lesion_id=name, position=said))
+            continue
+        relation = classify(field, open_mask_of(study, proposal, volume))
+        found.append(
+            LesionInField(
+                subject=subject,
+                timepoint=visit,
+                lesion_id=name,
+                position=relation.position.value,
+                fraction_in=round(relation.fraction_in, 4),
+                fraction_in_or_margin=round(relation.fraction_in_or_margin, 4),
+                nearest_mm=round(relation.nearest_mm, 2),
+                margin_mm=round(relation.margin_mm, 2),
+            )
+        )
+    return found
+
+
+def write_positions(found: Sequence[LesionInField], path: Path) -> None:
+    """Write the answers as a table, a line per lesion and visit."""
+    columns = tuple(LesionInField.__dataclass_fields__)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([getattr(each, column) for column in columns] for each in found)
