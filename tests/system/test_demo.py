@@ -265,21 +265,21 @@ def test_two_readers_have_files_of_their_own_and_no_mask_is_lost(study: Path, tm
 
 def test_a_seed_carried_from_the_baseline_falls_inside_the_follow_ups_lesion(study: Path):
     """Each target's baseline centre, by the stored registration, lies in what the reader accepted at FU1 and FU2."""
-    opened = open_study(study)
-    with opened.database.session() as session:
-        stored = [each for each in proposals_of(session, SUBJECT) if each.uptake is None]
-    masks = {(each.timepoint, each.lesion.lesion_id): each for each in stored}
-    seen = 0
-    for (visit, name), proposal in masks.items():
-        if visit == "BASELINE" or ("BASELINE", name) not in masks:
-            continue
-        baseline = masks["BASELINE", name]
-        source, target = (open_series(opened, each.series_uid) for each in (baseline, proposal))
-        points = source.geometry.to_mm(np.argwhere(open_mask_of(opened, baseline, source).voxels))
-        transform, _ = visit_transform(opened, SUBJECT, visit)
-        index = np.rint(target.geometry.to_index(transform.inverse().map(points.mean(axis=0)))).astype(int)
-        assert open_mask_of(opened, proposal, target).voxels[tuple(index)], f"{visit} {name}"
-        seen += 1
+    with open_study(study) as opened:
+        with opened.database.session() as session:
+            stored = [each for each in proposals_of(session, SUBJECT) if each.uptake is None]
+        masks = {(each.timepoint, each.lesion.lesion_id): each for each in stored}
+        seen = 0
+        for (visit, name), proposal in masks.items():
+            if visit == "BASELINE" or ("BASELINE", name) not in masks:
+                continue
+            baseline = masks["BASELINE", name]
+            source, target = (open_series(opened, each.series_uid) for each in (baseline, proposal))
+            points = source.geometry.to_mm(np.argwhere(open_mask_of(opened, baseline, source).voxels))
+            transform, _ = visit_transform(opened, SUBJECT, visit)
+            index = np.rint(target.geometry.to_index(transform.inverse().map(points.mean(axis=0)))).astype(int)
+            assert open_mask_of(opened, proposal, target).voxels[tuple(index)], f"{visit} {name}"
+            seen += 1
     assert seen >= 5
 
 
