@@ -4,23 +4,23 @@ The prompts are drawn with the noise of a person (`npcpit_imaging.segmentation.t
 off on average, one line in four a slice beside the right one; box faces 1.0 +/- 1.5 mm outside the tumour; a click on a
 random voxel at least half as deep as the deepest.
 
-Calibrated methods and networks are cross-validated: no patient is measured by numbers that were fitted on him.
+The classifier (`calibrated`) and the network are cross-validated: patient number n of the 35 is measured by the numbers
+of ``segmentation_folds/fold_(n mod 5)``, which were fitted and trained without him (docs/segmentation.md says how). The
+network is measured only on folds whose weights are there.
 
     python benchmarks/segmentation.py --limit 5            # a taste
     python benchmarks/segmentation.py                      # everything, five folds
-    python benchmarks/segmentation.py --networks FOLDER    # the network too; the classifiers of its folds
-    python benchmarks/segmentation.py --fit                # write the shipped calibration, fitted on all patients
-    python benchmarks/segmentation.py --final              # the three patients kept for the last test
-
-FOLDER holds fold_0 to fold_4, bundles as `npcpit_imaging.segmentation.training.export` writes them.
+    python benchmarks/segmentation.py --small              # the same tumours two to three times smaller
+    python benchmarks/segmentation.py --final              # the shipped numbers on the three patients kept for the end
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +29,13 @@ from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.dicom.load import load_folder
 from npcpit_imaging.errors import SegmentationError
 from npcpit_imaging.measurement.extent import measure
-from npcpit_imaging.segmentation import calibration as calibration_module
-from npcpit_imaging.segmentation.bundle import Bundle, read_bundle
-from npcpit_imaging.segmentation.bundled import bundle_calibration, segment_on_lattice
+from npcpit_imaging.segmentation.bundle import CALIBRATION, read_bundle
+from npcpit_imaging.segmentation.bundled import has_deep, segment_on_lattice
 from npcpit_imaging.segmentation.calibrated import calibration_key, propose
-from npcpit_imaging.segmentation.calibration import Calibration, fit
-from npcpit_imaging.segmentation.features import feature_names, features
+from npcpit_imaging.segmentation.calibration import Calibration, calibrations_from_json
 from npcpit_imaging.segmentation.frame import frame_of
 from npcpit_imaging.segmentation.prompt import Prompt
-from npcpit_imaging.segmentation.region import to_region
+from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
 from npcpit_imaging.segmentation.segmenters import SEGMENTERS
 from npcpit_imaging.segmentation.training import cases as training
 from npcpit_imaging.segmentation.training.simulated import drawn_box, drawn_click, drawn_line
@@ -46,70 +44,56 @@ from npcpit_imaging.volume.files import read_mask
 from npcpit_imaging.volume.volume import Mask, Volume
 
 DATA = Path(os.environ.get("NPCPIT_SHARED_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
-KINDS = training.KINDS
+FOLDS = Path(__file__).parent / "segmentation_folds"
+FOLD_COUNT = 5
 PROMPTS = ("line", "box", "click")
-VOXELS_PER_LESION = 2000
-SHRINKING = (0.35, 0.7)
-"""Each lesion is fitted as it is, as `small` makes it, and shrunk by this in its slice, and through the slices too."""
-
-NETWORK = "network"
+METHODS = ("ellipsoid", "calibrated", "network", "pet-gradient", "pet-41-percent", "pet-suv-2.5")
 SETTINGS = SegmentationSettings()
+HEAD = (
+    f"{'image':6} {'prompt':6} {'method':16} {'n':>3} {'Dice':>6} {'p10':>6} {'key':>6} {'LD err':>7} {'p95 s':>6}"
+    "  Dice by fold"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One tumour in one image."""
+    """One tumour in one image, its fold, and the folder of what was fitted without it (none: the shipped numbers)."""
 
-    patient: str
     volume: Volume
     mask: Mask
     truth: Measurement
     seed: int
+    fold: int
+    folder: Path | None
 
 
 def main() -> None:
     """Run what the command line asks for."""
     arguments = _arguments()
-    if arguments.fit:
-        _write_calibration(arguments)
-        return
+    chosen = [] if arguments.final else arguments.fold
+    folders = {fold: arguments.networks / f"fold_{fold}" for fold in chosen}
     rows = []
-    networks = []
-    if arguments.networks:
-        networks = [read_bundle(arguments.networks / f"fold_{fold}") for fold in range(arguments.folds)]
-    print(
-        f"{'image':6} {'prompt':6} {'method':18} {'n':>3} {'Dice':>6} {'p10':>6} {'key':>6} {'LD err':>7} {'p95 s':>6}"
-        "  Dice by fold"
-    )
+    print(HEAD)
     for kind in arguments.images:
-        cases = list(load_final(kind) if arguments.final else load_cases(kind, arguments.limit))
-        sources = cases
+        cases = list(load_final(kind) if arguments.final else load_cases(kind, arguments.limit, folders))
         if arguments.small:
             cases = [small(case) for case in cases]
-        folds = 0 if arguments.final else arguments.folds
         for prompt in arguments.prompts:
-            for row in measure_methods(
-                kind, prompt, cases, sources=sources, folds=folds, only=arguments.methods, networks=networks
-            ):
+            for row in measure_methods(kind, prompt, cases, arguments.methods, folds=list(folders)):
                 rows.append(row)
-                print(
-                    f"{row['image']:6} {row['prompt']:6} {row['method']:18} {row['n']:3d} {row['dice']:6.3f} "
-                    f"{row['dice_p10']:6.3f} {row['key_slice_dice']:6.3f} {row['diameter_error_percent']:6.1f}% "
-                    f"{row['seconds_p95']:6.2f}  {row['dice_by_fold']}",
-                    flush=True,
-                )
+                print(_line(row), flush=True)
     if arguments.json:
-        print(json.dumps({"folds": arguments.folds, "final": arguments.final, "rows": rows}))
+        told = {"folds": list(folders), "final": arguments.final, "small": arguments.small, "rows": rows}
+        print(json.dumps(told))
 
 
-def load_cases(kind: str, limit: int | None) -> Iterator[Case]:
-    """Read the training tumours of one kind of image."""
+def load_cases(kind: str, limit: int | None, folders: Mapping[int, Path]) -> Iterator[Case]:
+    """Read the training tumours of one kind of image, each with its fold's bundle; folds without one are left out."""
     for number, path in enumerate(training.mask_paths(DATA / "training" / "sts", kind)[:limit]):
-        yield _measured(training.read_case(path, kind, number))
-
-
-def _measured(case: training.Case) -> Case:
-    return Case(patient=case.patient, volume=case.volume, mask=case.mask, truth=measure(case.mask), seed=case.seed)
+        fold = number % FOLD_COUNT
+        if fold in folders:
+            case = training.read_case(path, kind, number)
+            yield _case(case.volume, case.mask, seed=case.seed, fold=fold, folder=folders[fold])
 
 
 def load_final(kind: str) -> Iterator[Case]:
@@ -118,96 +102,83 @@ def load_final(kind: str) -> Iterator[Case]:
         volume = load_folder(folder / kind / "image")
         mask = read_mask(DATA / "images" / "sts_nifti" / folder.name / f"{kind}_mask.nii.gz")
         mask = Mask(voxels=mask.voxels, geometry=volume.geometry)
-        yield Case(patient=folder.name, volume=volume, mask=mask, truth=measure(mask), seed=2000 + number)
+        yield _case(volume, mask, seed=2000 + number, fold=0, folder=None)
 
 
-def simulate(prompt: str, case: Case, repeat: int = 0) -> Prompt:
+def small(case: Case) -> Case:
+    """The same tumour two to three times smaller, on voxels of the same size."""
+    made = training.small(training.Case(patient="", volume=case.volume, mask=case.mask, seed=case.seed))
+    return _case(made.volume, made.mask, seed=case.seed, fold=case.fold, folder=case.folder)
+
+
+def _case(volume: Volume, mask: Mask, *, seed: int, fold: int, folder: Path | None) -> Case:
+    return Case(volume=volume, mask=mask, truth=measure(mask), seed=seed, fold=fold, folder=folder)
+
+
+def simulate(prompt: str, case: Case) -> Prompt:
     """What a person would draw, with his error."""
-    rng = np.random.default_rng([case.seed, PROMPTS.index(prompt), repeat])
+    rng = np.random.default_rng([case.seed, PROMPTS.index(prompt), 0])
     if prompt == "line":
         return drawn_line(case.mask, case.truth.longest_diameter, rng)
     return drawn_box(case.mask, rng) if prompt == "box" else drawn_click(case.mask, rng)
 
 
 def measure_methods(
-    kind: str,
-    prompt: str,
-    cases: list[Case],
-    *,
-    sources: list[Case],
-    folds: int,
-    only: list[str] | None,
-    networks: list[Bundle],
+    kind: str, prompt: str, cases: Sequence[Case], methods: Sequence[str], *, folds: Sequence[int]
 ) -> Iterator[dict[str, object]]:
-    """Every method on every case of one kind of image and prompt; the sources are what calibrations are fitted on."""
-    names = [name for name in (*SEGMENTERS, *([NETWORK] if networks else [])) if not only or name in only]
-    for name in dict.fromkeys(names):
+    """Every method on every case of one kind of image and prompt; a method that refuses one has no row."""
+    for name in methods:
+        if name == "network" and not _can_measure_network(cases):
+            continue
         scores = []
-        chosen = None
-        if name == "calibrated" and folds:
-            chosen = _of_networks(kind, prompt, networks, len(cases)) or _cross_validated(prompt, sources, folds)
-        for number, case in enumerate(cases):
+        for case in cases:
             drawn = simulate(prompt, case)
             start = time.perf_counter()
             try:
-                if name == NETWORK and folds:
-                    bundle = networks[number % folds]
-                    found = segment_on_lattice(bundle, case.volume, (drawn,), previous=None, settings=SETTINGS).mask
-                elif chosen is None:
-                    found = SEGMENTERS[name](case.volume, (drawn,), previous=None, settings=SETTINGS).mask
-                else:
-                    frame = frame_of(case.volume, (drawn,), None, SETTINGS)
-                    found = propose(case.volume, (drawn,), frame, chosen[number], previous=None, settings=SETTINGS).mask
+                found = _segmenter(name, case)(case.volume, (drawn,), previous=None, settings=SETTINGS)
             except SegmentationError:
                 break
-            scores.append([*_score(found, case), time.perf_counter() - start])
-        if scores:
-            yield _row(kind, prompt, name, np.array(scores), folds)
+            scores.append([*_score(found.mask, case), time.perf_counter() - start])
+        if len(scores) == len(cases):
+            group = np.array([case.fold for case in cases])
+            yield _row(kind, prompt, name, np.array(scores), {fold: group == fold for fold in folds})
 
 
-def _of_networks(kind: str, prompt: str, networks: list[Bundle], count: int) -> list[Calibration]:
-    """For each case the calibration under its fold's network; none without networks."""
-    key = f"{KINDS[kind]}-{'line' if prompt == 'line' else 'box'}"
-    return [bundle_calibration(networks[number % len(networks)], key) for number in range(count)] if networks else []
+def _can_measure_network(cases: Sequence[Case]) -> bool:
+    """Whether torch is there and every case's fold has weights: a patient is never measured by those he trained."""
+    missing = sorted(
+        {case.fold for case in cases if case.folder and not (case.folder / "models" / "model.pt").exists()}
+    )
+    if missing:
+        print(f"network: not measured, no weights of fold {', '.join(map(str, missing))} here; choose with --fold")
+    return has_deep() and not missing
 
 
-def _cross_validated(prompt: str, sources: list[Case], folds: int) -> list[Calibration]:
-    """For each case the calibration fitted on the other folds' patients."""
-    kind = "line" if prompt == "line" else "box"
-    samples = [sample(case, kind) for case in sources]
-    names = feature_names(sources[0].volume.modality)
-    fitted = []
-    for fold in range(folds):
-        others = [part for number, part in enumerate(samples) if number % folds != fold]
-        fitted.append(fit(*(np.concatenate(column) for column in zip(*others, strict=True)), names))
-    return [fitted[number % folds] for number in range(len(sources))]
+def _segmenter(name: str, case: Case) -> Segmenter:
+    if case.folder is None or name not in {"calibrated", "network"}:
+        return SEGMENTERS[name]
+    if name == "network":
+        return partial(segment_on_lattice, read_bundle(case.folder))
+    return partial(_segment_calibrated, _calibrations(case.folder))
 
 
-def sample(case: Case, prompt: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, truth and weight of random voxels of one lesion, as it is and small in two ways."""
-    rng = np.random.default_rng(case.seed)
-    parts = []
-    versions = (case, small(case), _measured(training.shrunk(_plain(case), *SHRINKING)))
-    for repeat, shrunk in enumerate(versions):
-        drawn = simulate(prompt, shrunk, repeat)
-        frame = frame_of(shrunk.volume, (drawn,), None, SETTINGS)
-        region = frame.region(shrunk.volume, SETTINGS)
-        columns = features(region, frame, shrunk.volume.modality)
-        share = to_region(region, shrunk.mask).ravel()
-        chosen = rng.choice(len(columns), min(VOXELS_PER_LESION, len(columns)), replace=False)
-        weight = np.full(len(chosen), 1 / len(chosen) / len(versions), np.float32)
-        parts.append((columns[chosen], share[chosen], weight))
-    columns, share, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return columns, share, weight
+@cache
+def _calibrations(folder: Path) -> Mapping[str, Calibration]:
+    return calibrations_from_json((folder / CALIBRATION).read_text(encoding="utf-8"))
 
 
-def small(case: Case) -> Case:
-    """The same tumour two to three times smaller, on voxels of the same size."""
-    return _measured(training.small(_plain(case)))
-
-
-def _plain(case: Case) -> training.Case:
-    return training.Case(patient=case.patient, volume=case.volume, mask=case.mask, seed=case.seed)
+def _segment_calibrated(
+    calibrations: Mapping[str, Calibration],
+    volume: Volume,
+    prompts: tuple[Prompt, ...],
+    *,
+    previous: Mask | None,
+    settings: SegmentationSettings,
+) -> Proposal:
+    """The classifier that was fitted without a fold's patients."""
+    frame = frame_of(volume, prompts, previous, settings)
+    calibration = calibrations[calibration_key(volume.modality, frame)]
+    return propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
 
 
 def _score(found: Mask, case: Case) -> tuple[float, float, float]:
@@ -227,9 +198,8 @@ def dice(one: np.ndarray, other: np.ndarray) -> float:
     return float(2 * np.count_nonzero(one & other) / max(np.count_nonzero(one) + np.count_nonzero(other), 1))
 
 
-def _row(kind: str, prompt: str, method: str, scores: np.ndarray, folds: int) -> dict[str, object]:
+def _row(kind: str, prompt: str, method: str, scores: np.ndarray, folds: Mapping[int, np.ndarray]) -> dict[str, object]:
     middle = np.median(scores, axis=0)
-    by_fold = [float(np.median(scores[fold::folds, 0])) for fold in range(min(folds, len(scores)))]
     return {
         "image": kind,
         "prompt": prompt,
@@ -239,47 +209,33 @@ def _row(kind: str, prompt: str, method: str, scores: np.ndarray, folds: int) ->
         "dice_p10": round(float(np.percentile(scores[:, 0], 10)), 4),
         "key_slice_dice": round(float(middle[1]), 4),
         "diameter_error_percent": round(float(middle[2]), 2),
-        "dice_by_fold": [round(each, 3) for each in by_fold],
         "seconds_median": round(float(middle[3]), 3),
         "seconds_p95": round(float(np.percentile(scores[:, 3], 95)), 3),
+        "dice_by_fold": [round(float(np.median(scores[where, 0])), 3) for where in folds.values() if where.any()],
+        "dice_each": [round(float(each), 4) for each in scores[:, 0]],
     }
 
 
-def _write_calibration(arguments: argparse.Namespace) -> None:
-    fitted = {}
-    for kind, modality in KINDS.items():
-        cases = list(load_cases(kind, arguments.limit))
-        for prompt in ("line", "box"):
-            columns, share, weight = (
-                np.concatenate(column) for column in zip(*(sample(case, prompt) for case in cases), strict=True)
-            )
-            frame = frame_of(cases[0].volume, (simulate(prompt, cases[0]),), None, SETTINGS)
-            key = calibration_key(modality, frame)
-            fitted[key] = fit(columns, share, weight, feature_names(modality)).to_json()
-            print(f"{key}: {len(columns)} voxels of {len(cases)} lesions")
-    content = {
-        "licence": calibration_module.LICENCE,
-        "attribution": "Fitted on the Soft-tissue-Sarcoma collection of The Cancer Imaging Archive "
-        "(Vallieres et al. 2015), CC BY 3.0, as prepared by the Image Biomarker Standardisation Initiative",
-        "recipe": "python benchmarks/segmentation.py --fit",
-        "calibrations": fitted,
-    }
-    path = Path(calibration_module.__file__).with_name(calibration_module.FILE)
-    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+def _line(row: dict[str, object]) -> str:
+    folds = " ".join(f"{each:.3f}" for each in row["dice_by_fold"])
+    names = f"{row['image']:6} {row['prompt']:6} {row['method']:16} {row['n']:3d}"
+    scores = f"{row['dice']:6.3f} {row['dice_p10']:6.3f} {row['key_slice_dice']:6.3f}"
+    return f"{names} {scores} {row['diameter_error_percent']:6.1f}% {row['seconds_p95']:6.2f}  {folds}"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, help="only the first N patients")
-    parser.add_argument("--folds", type=int, default=5, help="patient-grouped folds; 0 measures the shipped numbers")
-    parser.add_argument("--images", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--images", nargs="+", default=list(training.KINDS), choices=list(training.KINDS))
     parser.add_argument("--prompts", nargs="+", default=list(PROMPTS), choices=list(PROMPTS))
-    parser.add_argument("--methods", nargs="+", help="only these segmenters")
-    parser.add_argument("--networks", type=Path, help="folder of the folds' network bundles")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(SEGMENTERS))
+    parser.add_argument(
+        "--fold", type=int, nargs="+", default=list(range(FOLD_COUNT)), help="only these folds' patients"
+    )
+    parser.add_argument("--networks", type=Path, default=FOLDS, help="folder of the folds' bundles, fold_0 to fold_4")
     parser.add_argument("--json", action="store_true", help="the table as JSON in the last line")
     parser.add_argument("--small", action="store_true", help="measure the same tumours two to three times smaller")
     parser.add_argument("--final", action="store_true", help="the shipped numbers on the patients of the last test")
-    parser.add_argument("--fit", action="store_true", help="write the shipped calibration instead of measuring")
     return parser.parse_args()
 
 

@@ -31,7 +31,8 @@ class SegmentationSettings(Config):
     """How lesions are proposed in one modality.
 
     Args:
-        method: Name of the segmenter: a key of ``npcpit_imaging.segmentation.segmenters.SEGMENTERS``, or ``bundle:``
+        method: Name of the segmenter: ``auto`` (the measured best of the modality and prompt), another key of
+            ``npcpit_imaging.segmentation.segmenters.SEGMENTERS``, or ``bundle:``
             and the folder of a MONAI bundle.
         bundles: Folders of more MONAI bundles that a reader may choose. A bundle's config is run as code: name only
             what you trust.
@@ -45,7 +46,7 @@ class SegmentationSettings(Config):
         ct_air_below_hu: CT voxels below are never proposed; None proposes any.
     """
 
-    method: str = "calibrated"
+    method: str = "auto"
     bundles: tuple[str, ...] = ()
     bundle_margin_mm: float = Field(default=30.0, ge=0, le=500)
     voxel_budget: int = Field(default=150_000, ge=1_000, le=5_000_000)

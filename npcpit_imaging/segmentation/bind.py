@@ -80,7 +80,9 @@ def _bounds_in_slice(region: Region, frame: Frame) -> tuple[Plane, Plane]:
     kept = (u**2 + (v / SPINDLE_RATIO) ** 2 <= 1.0) | (_under(region, frame.line) & between)
     if frame.short is not None:
         across, _ = _along_and_across(region, frame.short)
-        narrow = np.abs(across) <= _end(region, frame.short)
+        narrow = (
+            np.abs(across) <= 1.0
+        )  # no further: the width is measured across the mask's own long axis, which may tilt
         between &= narrow
         kept |= (_under(region, frame.short) & narrow) | _quadrilateral(region, frame.line, frame.short)
     return between, kept

@@ -136,19 +136,29 @@ def decide(
         inside &= volume.voxels[region.window] >= settings.ct_air_below_hu
     if frame.line is None:
         inside &= _within_box(region, frame)
-    inside = connected_to_centre(inside, probability)
+    middle = middle_of(region, frame)
+    inside = connected_to_centre(inside, probability * middle)
     tighter = 0.0 if frame.short is None else END_PIXEL * min(region.native.spacing_mm[:2])
     slack = settings.line_slack_mm - tighter
     bound = bind_to_line(probability, inside, region, frame, slack_mm=slack)
-    return apply_corrections(connected_to_centre(bound, probability), region, prompts)
+    return apply_corrections(connected_to_centre(bound, probability * middle), region, prompts)
 
 
-def connected_to_centre(inside: NDArray[np.bool_], probability: Floats) -> NDArray[np.bool_]:
-    """The component with the largest summed probability, its in-slice holes filled."""
+def middle_of(region: Region, frame: Frame) -> NDArray[np.bool_]:
+    """The ellipsoid that the prompt itself suggests, `(K, J, I)` on the native block: the lesion is there."""
+    u, v, w = frame.coordinates(region.native.crop(region.start_kji, region.shape_kji))
+    return np.asarray(u * u + v * v + w * w <= 1.0)
+
+
+def connected_to_centre(inside: NDArray[np.bool_], weight: Floats) -> NDArray[np.bool_]:
+    """The component with the largest summed weight, its in-slice holes filled.
+
+    A neighbour larger than the lesion weighs nothing where the weight is zero outside the prompt.
+    """
     label, count = ndimage.label(inside)
     if count > 1:
-        weight = ndimage.sum_labels(probability, label, np.arange(1, count + 1))
-        inside = label == 1 + int(np.argmax(weight))
+        sums = ndimage.sum_labels(weight, label, np.arange(1, count + 1))
+        inside = label == 1 + int(np.argmax(sums))
     return np.stack([ndimage.binary_fill_holes(plane) if plane.any() else plane for plane in inside])
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.errors import InputError
-from npcpit_imaging.segmentation import calibrated, ellipsoid
+from npcpit_imaging.segmentation import calibrated, ellipsoid, preferred
 from npcpit_imaging.segmentation.bundle import PREFIX
 from npcpit_imaging.segmentation.bundled import bundle_segmenter
 from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
@@ -13,11 +13,13 @@ from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
 from npcpit_imaging.volume.volume import Mask, Volume
 
 SEGMENTERS: dict[str, Segmenter] = {
+    preferred.AUTO: preferred.segment_preferred,
+    preferred.NETWORK: preferred.segment_network,
     calibrated.NAME: calibrated.segment_calibrated,
     **PET_SEGMENTERS,
     ellipsoid.NAME: ellipsoid.segment_ellipsoid,
 }
-"""Ordered: what a person is offered, the measured best first (decision record 0050)."""
+"""Ordered: what a person is offered, the measured best first (decision records 0050, 0052)."""
 
 
 def segment(

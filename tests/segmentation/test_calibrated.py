@@ -16,7 +16,7 @@ from npcpit_imaging.segmentation.segmenters import SEGMENTERS, segment
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
-SETTINGS = SegmentationSettings()
+SETTINGS = SegmentationSettings(method="calibrated")
 NOISE_HU = 12.0
 MUSCLE_HU = 55.0
 
@@ -256,13 +256,13 @@ def test_a_box_that_reaches_out_of_the_image_is_cut_off_with_a_finding(node):
 
 
 def test_an_unknown_segmenter_is_refused_with_the_known_ones(node):
-    with pytest.raises(InputError, match="expected one of calibrated, pet-gradient"):
+    with pytest.raises(InputError, match="expected one of auto, network, calibrated, pet-gradient"):
         segment(node[0], (node[2],), SETTINGS, method="magic")
 
 
 def test_every_segmenter_has_the_floor_as_its_last():
     assert list(SEGMENTERS)[-1] == "ellipsoid"
-    assert next(iter(SEGMENTERS)) == SETTINGS.method
+    assert next(iter(SEGMENTERS)) == SegmentationSettings().method
 
 
 @pytest.mark.parametrize("long_mm", [38.0, 16.0, 8.0])

@@ -46,7 +46,7 @@ AVERAGE = 0.99
 SHOWN = len(FEATURE_SCALES) + 1
 """The first channels, of the image alone, whose scale and offset are varied while training."""
 
-FITTED = {"tumour": 1.0, "small": 1.0, "shrunk": 2.0}
+FITTED = {"tumour": 1.0, "small": 1.5, "shrunk": 1.0, "node": 1.0, "head": 1.5}
 """What the classifier is fitted on, with the weight of each sample."""
 
 EVALUATE_EVERY = 250
