@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from npcpit_imaging.app.importing import ArrivalReport, Tick
+from npcpit_imaging.app.matching import VisitMatches
 from npcpit_imaging.app.respond import BestResponseReport, RespondReport
 from npcpit_imaging.app.sdtm import SdtmReport
 from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
@@ -235,6 +236,16 @@ def report_rows(result: Mapping[str, object]) -> None:
     for row in rows:
         table.add_row(*(Text(_plain(row[name])) for name in columns))
     OUT.print(table)
+
+
+def matches(visits: Sequence[VisitMatches]) -> None:
+    """Print what is proposed of each follow-up's lesions, a line each."""
+    for visit in visits:
+        place = f"{visit.subject} {visit.timepoint}"
+        if visit.refusal:
+            say(f"{place}: {visit.refusal}")
+        for each in visit.matches:
+            say(f"{place}: {each.kind.value}{' (other name)' if each.renamed else ''}: {each.text}")
 
 
 def features(result: Mapping[str, object]) -> None:

