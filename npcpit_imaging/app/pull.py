@@ -66,14 +66,9 @@ def pull(
         DicomError: Another process owns the spool (a running `npcpit receive`), or our receiver cannot listen.
     """
     question = {
-        "patient_id": patient_id,
-        "accession": accession,
-        "study_uid": study_uid,
-        "date_from": date_from,
-        "date_to": date_to,
-        "modality": modality,
-        "subject": subject,
-    }
+        "patient_id": patient_id, "accession": accession, "study_uid": study_uid, "date_from": date_from,
+        "date_to": date_to, "modality": modality, "subject": subject,
+    }  # fmt: skip
     rows = _rows(worklist, {column: text.strip() for column, text in question.items() if text.strip()})
     with spool_of(study) as spool, PullLedger(study.vault / "pulls.sqlite") as ledger:
         pulling = _Pull(study, pacs, Intake(study, spool), ledger)

@@ -78,10 +78,15 @@ class Spool:
         self._ingested = IngestedIndex(folder / "ingested.sqlite")
         self._stripes = [threading.Lock() for _ in range(_STRIPES)]
         self._names: dict[str, str] = {}
-        self._recover()
-        self._slots = SlotPool(self._pending)
-        for made in (self._pending, folder, folder.parent):
-            sync_folder(made)
+        try:
+            self._recover()
+            self._slots = SlotPool(self._pending)
+            for made in (self._pending, folder, folder.parent):
+                sync_folder(made)
+        except BaseException:  # nobody gets this object, so nobody could give the spool up
+            self._ingested.close()
+            os.close(self._lock_file)
+            raise
 
     def _recover(self) -> None:
         """Find what was acknowledged; what has no mark did not arrive whole, and nobody was promised it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -38,7 +39,11 @@ class Database:
     def __init__(self, url: str, *, folder: Path) -> None:
         self.engine = _engine(url, folder)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:  # nobody gets this object, so nobody could close its connections
+            self.engine.dispose()
+            raise
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -71,6 +76,9 @@ class Database:
                 upgrade(connection)
         except SQLAlchemyError as error:
             raise StoreError(f"database: cannot be opened or migrated: {_first_line(error)}") from error
+        except CommandError as error:
+            text = "database: expected a schema that this version knows, found one of a newer version; update npcpit"
+            raise StoreError(text) from error
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

@@ -1,5 +1,6 @@
 """Durable files of the spool: identity, duplicates, conflicts, replay; read back with pydicom."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -306,6 +307,29 @@ def test_an_object_whose_sync_fails_is_not_stored_and_can_come_again(spool, tmp_
             receive(spool, encoded())
     assert files(tmp_path) == []
     assert receive(spool, encoded()).outcome is Outcome.STORED
+
+
+def test_a_spool_that_cannot_be_opened_is_left_closed_and_free(tmp_path, monkeypatch):
+    """Else its lock and its index would stay open for as long as the process lives."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            Spool(tmp_path)
+    assert not [link for link in open_files() if str(tmp_path) in link]
+    Spool(tmp_path).close()
+
+
+def open_files() -> list[str]:
+    """What this process holds open."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(str(each.readlink()))
+    return found
 
 
 def test_a_spool_has_one_owner(tmp_path):

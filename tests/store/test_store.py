@@ -1,7 +1,10 @@
 """The study's memory: what arrives is indexed once, visits are assembled by date, a signed read is never edited."""
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -229,6 +232,20 @@ def test_a_database_that_cannot_be_opened_is_named_without_its_password(url, err
     with pytest.raises(error, match=said) as raised:
         Database(url, folder=tmp_path)
     assert "secret" not in str(raised.value)
+
+
+def test_a_database_that_cannot_be_migrated_leaves_no_connection_open(tmp_path):
+    """A study of a newer version: its revision is not known here."""
+    Database("sqlite:///x.sqlite", folder=tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "x.sqlite")) as newer, newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="of a newer version"):
+        Database("sqlite:///x.sqlite", folder=tmp_path)
+    held = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            held.append(str(each.readlink()))
+    assert not [link for link in held if str(tmp_path) in link]
 
 
 def test_a_prompt_changed_and_changed_back_is_the_newest_proposal_again(
