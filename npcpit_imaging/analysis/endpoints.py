@@ -34,7 +34,7 @@ class Population(StrEnum):
     ALL = "all"
     MEASURABLE = "measurable at baseline"
     EVALUABLE = "evaluable"
-    NE_RESPONDS = "all, not evaluable counted as response"
+    NE_RESPONDS = "all, NE as response"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

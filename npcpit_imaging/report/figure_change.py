@@ -108,9 +108,7 @@ def _legend(axes: Axes, words: Sequence[str], notes: Sequence[str]) -> None:
         if word in words
     ]
     handles += [Line2D([], [], linestyle="none", label=note) for note in notes]
-    axes.legend(
-        handles=handles, loc="upper right", ncols=2 if len(handles) > 4 else 1, handlelength=1.0, title="best response"
-    )
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.0, title="best response")
 
 
 def spider(

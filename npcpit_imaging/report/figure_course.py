@@ -67,8 +67,8 @@ def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str) -> Figure:
     axes = figure.subplots()
     for place, each in enumerate(chosen):
         _bar(axes, place, each)
-    _frame(axes, chosen, title, len(swimmers))
-    _legend(axes, chosen, bars=True)
+    _frame(axes, chosen, title, len(swimmers), which="longest")
+    _legend(axes, chosen, arrows=True)
     return figure
 
 
@@ -87,6 +87,9 @@ def _marks(axes: Axes, place: int, each: Swimmer) -> None:
         axes.plot(
             [day, day], [place - 0.42, place + 0.42], color=TREATMENT_COLOUR, linewidth=1.5, solid_capstyle="butt"
         )
+    if each.progression is not None:
+        colour = RESPONSE_COLOURS["PD"]
+        axes.plot(each.progression, place, marker="|", color=colour, markersize=11, markeredgewidth=1.8)
     for day, response in each.visits:
         word = response_word(response)
         axes.plot(
@@ -100,18 +103,13 @@ def _marks(axes: Axes, place: int, each: Swimmer) -> None:
             linestyle="none",
         )
     for day, grade in each.events:
-        axes.text(
-            day,
-            place + 0.5,
-            str(grade),
-            fontsize=4.8,
-            color=RESPONSE_COLOURS["PD"],
-            ha="center",
-            va="top",
-            fontweight="bold",
-        )
-    if each.progression is not None:
-        axes.plot(each.progression, place, marker="|", color=RESPONSE_COLOURS["PD"], markersize=8, markeredgewidth=1.6)
+        box = {
+            "boxstyle": "circle,pad=0.12",
+            "facecolor": "white",
+            "edgecolor": RESPONSE_COLOURS["PD"],
+            "linewidth": 0.6,
+        }
+        axes.text(day + 4, place, str(grade), fontsize=4.6, color=INK, ha="left", va="center", bbox=box)
     if each.new_lesion is not None:
         axes.plot(
             each.new_lesion,
@@ -126,28 +124,26 @@ def _marks(axes: Axes, place: int, each: Swimmer) -> None:
         axes.plot(each.death, place, marker="P", color=INK, markersize=4.8, markeredgewidth=0)
 
 
-def _frame(axes: Axes, chosen: Sequence[Swimmer], title: str, every: int) -> None:
+def _frame(axes: Axes, chosen: Sequence[Swimmer], title: str, every: int, *, which: str) -> None:
     axes.set_yticks(range(len(chosen)), [each.name for each in chosen], fontsize=5.6)
     axes.set_ylim(len(chosen) - 0.4, -0.8)
     axes.set_xlim(left=min(0.0, min((min(each.treatments, default=0.0) for each in chosen), default=0.0)) - 4)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("days since first treatment")
-    more = f"; the {len(chosen)} longest of {every}" if every > len(chosen) else f" (n = {every})"
+    more = f"; the {which} {len(chosen)} of {every}" if every > len(chosen) else f" (n = {every})"
     axes.set_title(f"{title}{more}")
     axes.spines["left"].set_color(GRID)
     light_grid(axes, "x")
 
 
-def _legend(axes: Axes, chosen: Sequence[Swimmer], *, bars: bool) -> None:
+def _legend(axes: Axes, chosen: Sequence[Swimmer], *, arrows: bool) -> None:
     seen = {response_word(word) for each in chosen for _, word in each.visits}
     best = {response_word(each.best) for each in chosen}
-    handles: list[Patch | Line2D] = []
-    if bars:
-        handles += [
-            Patch(facecolor=colour, alpha=0.45, label=f"best {word}")
-            for word, colour in RESPONSE_COLOURS.items()
-            if word in best
-        ]
+    handles: list[Patch | Line2D] = [
+        Patch(facecolor=colour, alpha=0.45, label=f"best {word}")
+        for word, colour in RESPONSE_COLOURS.items()
+        if word in best
+    ]
     handles += [
         Line2D(
             [],
@@ -205,7 +201,7 @@ def _legend(axes: Axes, chosen: Sequence[Swimmer], *, bars: bool) -> None:
                 label="adverse event, grade",
             )
         )
-    if bars:
+    if arrows:
         handles.append(
             Line2D([], [], linestyle="none", marker="$\\rightarrow$", color=MUTED, markersize=6, label="in follow-up")
         )
@@ -241,9 +237,9 @@ def lesion_timeline(
         )
         axes.text(points[0, 0] - 3, place, f"{points[0, 1]:.0f} mm", ha="right", va="center", fontsize=5.2, color=MUTED)
         _marks(axes, place, each)
-    _frame(axes, chosen, title, len([each for each in swimmers if sizes.get(each.name)]))
+    _frame(axes, chosen, title, len([each for each in swimmers if sizes.get(each.name)]), which="first")
     first = min(point[0] for each in chosen for point in sizes[each.name])
     last = max(day for each in chosen for day in (each.end, *(point[0] for point in sizes[each.name])))
     axes.set_xlim(first - 0.09 * (last - first), last + 0.02 * (last - first))
-    _legend(axes, chosen, bars=True)
+    _legend(axes, chosen, arrows=False)
     return figure

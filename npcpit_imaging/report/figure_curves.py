@@ -60,6 +60,7 @@ def curves(
     for each, colour in zip(shown, SERIES_COLOURS, strict=False):
         _draw(axes, each, colour, last)
     axes.set_xlim(0, last * 1.02)
+    axes.set_xticks(_ticks(last))
     axes.set_ylim(0, 1.02)
     axes.set_ylabel(ylabel)
     axes.set_xlabel("days")
@@ -121,7 +122,7 @@ def _numbers_at_risk(axes: Axes, shown: Sequence[StepCurve], last: float, unit: 
                 row + 0.35,
                 str(count),
                 fontsize=6.2,
-                ha="left" if day == 0 else "center",
+                ha="center",
                 va="center",
                 color=SERIES_COLOURS[row],
             )

@@ -183,7 +183,7 @@ def bland_altman_figure(
         axes.axhline(value, color=colour, linewidth=0.9, linestyle="-" if words == "bias" else (0, (4, 2)))
         if np.isfinite(lower):
             axes.axhspan(lower, upper, color=colour, alpha=0.12, linewidth=0)
-        text = f"{value:.2f}" if log else f"{value:+.1f}{unit}"
+        text = f"{value:.2f}" if log else f"{value:+.1f}{unit}".replace("-", "−")
         axes.annotate(
             text,
             (1.0, value),

@@ -296,6 +296,22 @@ def timepoints(session: Session, subject: str) -> list[TimePoint]:
     return [TimePoint(subject=row.subject, name=row.name, date=row.date) for row in rows]
 
 
+def visits_with_images(session: Session) -> dict[str, dict[str, tuple[date, tuple[str, ...]]]]:
+    """Date and modalities of every visit that has image series: subject, then visit."""
+    rows = session.execute(
+        select(TimePointRow.subject, TimePointRow.name, TimePointRow.date, SeriesRow.modality)
+        .join(SeriesRow, SeriesRow.timepoint_id == TimePointRow.id)
+        .where(SeriesRow.modality.in_(IMAGE_MODALITIES))
+        .distinct()
+        .order_by(TimePointRow.subject, TimePointRow.date, TimePointRow.name, SeriesRow.modality)
+    )
+    found: dict[str, dict[str, tuple[date, tuple[str, ...]]]] = {}
+    for subject, name, day, modality in rows:
+        own = found.setdefault(subject, {})
+        own[name] = (day, (*own.get(name, (day, ()))[1], modality))
+    return found
+
+
 def timepoint_id(session: Session, subject: str, name: str) -> int:
     """The key of a time point.
 

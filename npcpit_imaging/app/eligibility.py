@@ -1,0 +1,151 @@
+"""Which subjects of a study are eligible: protocol, images, tables/subjects.csv and tables/treatments.csv together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+import pandas as pd
+
+from npcpit_imaging.analysis.eligibility import Candidate, Consent, Eligibility, Verdict, check_eligibility
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.study_tables import DateShift, parsed_table
+from npcpit_imaging.dicom.deidentify import shift_day
+from npcpit_imaging.errors import TableError
+from npcpit_imaging.response.rows import Row, Table, read_table
+from npcpit_imaging.response.table import SUBJECT_DATES, SUBJECT_OTHER, read_date, read_subjects, read_treatments
+from npcpit_imaging.store.images import subjects, visits_with_images
+from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.timepoint import BASELINE
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Status:
+    """The columns of tables/subjects.csv that responses do not need."""
+
+    subject: str
+    consent: Consent | None
+    consent_date: date | None
+    birth_date: date | None
+    age_years: float | None
+    exclusion: str
+
+
+def _read_status(lines: Iterable[str]) -> Table[_Status]:
+    return read_table(lines, ("subject",), (*SUBJECT_OTHER, *SUBJECT_DATES), _status, key=lambda own: (own.subject,))
+
+
+def _status(row: Row) -> _Status:
+    return _Status(
+        subject=row.needed("subject"),
+        consent=row.maybe("consent", _consent),
+        consent_date=row.maybe("consent_date", read_date),
+        birth_date=row.maybe("birth_date", read_date),
+        age_years=row.maybe("age_years", _age),
+        exclusion=row.text("exclusion"),
+    )
+
+
+def _consent(text: str) -> Consent:
+    try:
+        return Consent(text.lower())
+    except ValueError as error:
+        raise ValueError(f"expected one of {', '.join(Consent)}; found '{text}'") from error
+
+
+def _age(text: str) -> float:
+    try:
+        years = float(text)
+    except ValueError as error:
+        raise ValueError(f"expected an age in years, found '{text}'") from error
+    if not 0 <= years <= 130:
+        raise ValueError(f"expected an age of 0 to 130 years, found {text}")
+    return years
+
+
+def study_eligibility(study: Study) -> list[Eligibility]:
+    """Check every subject that has images or a line in one of the tables.
+
+    Raises:
+        TableError: tables/subjects.csv or tables/treatments.csv cannot be used.
+    """
+    protocol = study.protocol
+    return check_eligibility(candidates(study), protocol.eligibility, window_days=protocol.baseline_window_days)
+
+
+def candidates(study: Study) -> list[Candidate]:
+    """Gather what is known of each subject, in the hospital's own dates."""
+    path = study.tables / "subjects.csv"
+    status = _by_subject(path.name, parsed_table(path, _read_status))
+    courses = _by_subject(path.name, parsed_table(path, read_subjects))
+    light = parsed_table(study.tables / "treatments.csv", read_treatments)
+    _refuse("treatments.csv", light)
+    with study.database.session() as session:
+        codes, visits = subjects(session), visits_with_images(session)
+    shift = DateShift(study)
+    names = sorted({*codes, *status, *light.by_subject})
+    return [
+        _candidate(
+            name, status.get(name), courses.get(name), light.by_subject.get(name, ()), visits.get(name, {}), shift
+        )
+        for name in names
+    ]
+
+
+def _candidate(
+    name: str,
+    status: _Status | None,
+    course: Course | None,
+    light: Sequence[Irradiation],
+    visits: dict[str, tuple[date, tuple[str, ...]]],
+    shift: DateShift,
+) -> Candidate:
+    baseline = visits.get(BASELINE)
+    start = None if course is None else course.treatment_start
+    first = min((each.date for each in light), default=None)
+    return Candidate(
+        subject=name,
+        baseline=None if baseline is None else shift_day(baseline[0], -shift.days(name)),
+        baseline_modalities=() if baseline is None else baseline[1],
+        follow_ups=len(visits) - (baseline is not None),
+        treatment_start=start or first,
+        cycles_documented=bool(light),
+        consent=None if status is None else status.consent,
+        consent_date=None if status is None else status.consent_date,
+        birth_date=None if status is None else status.birth_date,
+        age_years=None if status is None else status.age_years,
+        exclusion="" if status is None else status.exclusion,
+        on_record=status is not None,
+    )
+
+
+def _by_subject(name: str, table: Table[T]) -> dict[str, T]:
+    _refuse(name, table)
+    return {subject: rows[0] for subject, rows in table.by_subject.items()}
+
+
+def _refuse(name: str, table: Table[T]) -> None:
+    if table.faults:
+        fault = table.faults[0]
+        raise TableError(f"{name}: line {fault.line}: {fault.text}")
+
+
+def eligibility_table(found: Sequence[Eligibility]) -> pd.DataFrame:
+    """A row per subject: eligible, reasons, and each criterion's verdict; no dates."""
+    rows = [
+        {
+            "subject": each.subject,
+            "eligible": each.verdict.value,
+            "reasons": "; ".join(each.reasons),
+            **{one.name: one.verdict.value for one in each.criteria},
+        }
+        for each in found
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["subject", "eligible", "reasons"])
+
+
+def eligible_subjects(found: Sequence[Eligibility]) -> set[str]:
+    """Codes of those who are known to be eligible."""
+    return {each.subject for each in found if each.verdict is Verdict.MET}
