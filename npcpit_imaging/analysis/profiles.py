@@ -10,6 +10,7 @@ from npcpit_imaging.analysis.endpoints import CR, NOT_EVALUABLE, RESPONDING, irr
 from npcpit_imaging.analysis.records import Records
 from npcpit_imaging.analysis.screening import Predictor, Source
 from npcpit_imaging.config.variables import Kind, Level, Variable
+from npcpit_imaging.errors import AnalysisError
 from npcpit_imaging.study.timepoint import BASELINE
 
 VOLUME = "volume_ml"
@@ -154,6 +155,8 @@ def _with_declared(
         variable, own = each.variable, each.table
         if "lesion" in variable.keys and "lesion" not in keys:
             continue
+        if variable.name in table.columns:
+            raise AnalysisError(f"dictionary: {variable.name} is a column of ours; expected another name")
         if variable.level in (Level.TIMEPOINT, Level.LESION_TIMEPOINT):
             own = own[own["timepoint"] == BASELINE]
         on = [key for key in variable.keys if key in keys]
@@ -173,7 +176,8 @@ def _columns(variable: Variable, values: pd.Series) -> tuple[pd.DataFrame, list[
             numbers = numbers.apply(np.log10)
         words = f"log10 {variable.words}" if variable.log else variable.words
         binary = variable.kind is Kind.FLAG
-        predictor = Predictor(name=variable.name, source=source, words=words, binary=binary)
+        log = variable.name == VOLUME
+        predictor = Predictor(name=variable.name, source=source, words=words, binary=binary, log=log)
         return pd.DataFrame({variable.name: numbers}), [predictor]
     columns, predictors = {}, []
     for value in variable.allowed if len(variable.allowed) > 2 else variable.allowed[1:]:

@@ -128,7 +128,9 @@ def gather(
     readers = chosen_readers(answers.subjects, reader=reader)
     course = {each.subject: each for each in courses}
     light = sorted(irradiations, key=lambda each: (each.subject, each.date, each.lesion))
+    marked = sorted(irradiated)
     treated = {each.subject for each in light} | {name for name, each in course.items() if each.treatment_start}
+    treated |= {subject for subject, _ in marked}
     zero, without = _days_zero(course, light, baselines, answers, readers)
     names = sorted(treated | set(readers))
     known = {**dict.fromkeys(names, ""), **readers}
@@ -137,9 +139,7 @@ def gather(
         return [row for row in rows if readers.get(str(row["subject"])) == row["reader"]]
 
     subjects = _subjects(own(answers.subjects), names, course, treated, zero)
-    expected = sorted(
-        {(each.subject, each.lesion) for each in light} | {pair for pair in irradiated if pair[0] in known}
-    )
+    expected = sorted({(each.subject, each.lesion) for each in light} | set(marked))
     lesions, inside = _lesions(own(answers.lesions), expected, light, zero)
     timepoints = _with_days(pd.DataFrame(own(answers.timepoints)), {"date": "day"}, zero)
     return Records(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -11,7 +12,7 @@ from npcpit_imaging.analysis.eligibility import Candidate, Consent, Eligibility,
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import DateShift, parsed_table
 from npcpit_imaging.dicom.deidentify import shift_day
-from npcpit_imaging.errors import TableError
+from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.response.rows import Row, Table, read_table
 from npcpit_imaging.response.table import SUBJECT_DATES, SUBJECT_OTHER, read_date, read_subjects, read_treatments
 from npcpit_imaging.store.images import subjects, visits_with_images
@@ -88,30 +89,37 @@ def candidates(study: Study) -> list[Candidate]:
     names = sorted({*codes, *status, *light.by_subject})
     return [
         _candidate(
-            name, status.get(name), courses.get(name), light.by_subject.get(name, ()), visits.get(name, {}), shift
+            name,
+            status.get(name),
+            start=_first_treatment(courses.get(name), light.by_subject.get(name, ())),
+            documented=bool(light.by_subject.get(name)),
+            visits=_true_dates(visits.get(name, {}), shift.days(name)),
         )
         for name in names
     ]
 
 
-def _candidate(
-    name: str,
-    status: _Status | None,
-    course: Course | None,
-    light: Sequence[Irradiation],
-    visits: dict[str, tuple[date, tuple[str, ...]]],
-    shift: DateShift,
-) -> Candidate:
+def _first_treatment(course: Course | None, light: Sequence[Irradiation]) -> date | None:
+    stated = None if course is None else course.treatment_start
+    return stated or min((each.date for each in light), default=None)
+
+
+Visits = dict[str, tuple[date, tuple[str, ...]]]
+
+
+def _true_dates(visits: Visits, moved_days: int) -> Visits:
+    return {name: (shift_day(day, -moved_days), modalities) for name, (day, modalities) in visits.items()}
+
+
+def _candidate(name: str, status: _Status | None, *, start: date | None, documented: bool, visits: Visits) -> Candidate:
     baseline = visits.get(BASELINE)
-    start = None if course is None else course.treatment_start
-    first = min((each.date for each in light), default=None)
     return Candidate(
         subject=name,
-        baseline=None if baseline is None else shift_day(baseline[0], -shift.days(name)),
+        baseline=None if baseline is None else baseline[0],
         baseline_modalities=() if baseline is None else baseline[1],
         follow_ups=len(visits) - (baseline is not None),
-        treatment_start=start or first,
-        cycles_documented=bool(light),
+        treatment_start=start,
+        cycles_documented=documented,
         consent=None if status is None else status.consent,
         consent_date=None if status is None else status.consent_date,
         birth_date=None if status is None else status.birth_date,
@@ -149,3 +157,41 @@ def eligibility_table(found: Sequence[Eligibility]) -> pd.DataFrame:
 def eligible_subjects(found: Sequence[Eligibility]) -> set[str]:
     """Codes of those who are known to be eligible."""
     return {each.subject for each in found if each.verdict is Verdict.MET}
+
+
+def write_eligibility(found: Sequence[Eligibility], path: Path) -> None:
+    """Write the table as CSV.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    try:
+        eligibility_table(found).to_csv(path, index=False, lineterminator="\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def eligibility_json(found: Sequence[Eligibility]) -> list[dict[str, object]]:
+    """The table for a program."""
+    return [
+        {
+            "subject": each.subject,
+            "eligible": each.verdict.value,
+            "criteria": [{"name": c.name, "verdict": c.verdict.value, "reason": c.reason} for c in each.criteria],
+        }
+        for each in found
+    ]
+
+
+def eligibility_lines(found: Sequence[Eligibility]) -> list[str]:
+    """A line per subject, then the counts."""
+    lines = [f"{each.subject}: {_words(each)}" for each in found]
+    counts = {word: sum(each.verdict is word for each in found) for word in _WORDS}
+    return [*lines, f"{len(found)} subjects: " + ", ".join(f"{count} {_WORDS[word]}" for word, count in counts.items())]
+
+
+_WORDS = {Verdict.MET: "eligible", Verdict.NOT_MET: "not eligible", Verdict.UNKNOWN: "not known"}
+
+
+def _words(each: Eligibility) -> str:
+    return _WORDS[each.verdict] + (f" ({'; '.join(each.reasons)})" if each.reasons else "")

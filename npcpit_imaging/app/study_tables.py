@@ -188,11 +188,11 @@ def dated_tables(study: Study) -> DatedTables:
     def kept(day: date) -> bool:
         return cut is None or day <= cut
 
-    courses = _rows(folder / "subjects.csv", read_subjects)
-    light = [each for each in _rows(folder / "treatments.csv", read_treatments) if kept(each.date)]
-    events = [each for each in _rows(folder / "adverse_events.csv", read_adverse_events) if kept(each.start)]
-    cycles = [each for each in _rows(folder / "cycles.csv", read_cycles) if kept(each.cycle.illumination)]
-    _refuse_contradictions(light, cycles)
+    courses = table_rows(folder / "subjects.csv", read_subjects)
+    light = [each for each in table_rows(folder / "treatments.csv", read_treatments) if kept(each.date)]
+    events = [each for each in table_rows(folder / "adverse_events.csv", read_adverse_events) if kept(each.start)]
+    cycles = [each for each in table_rows(folder / "cycles.csv", read_cycles) if kept(each.cycle.illumination)]
+    refuse_contradictions(light, cycles)
     return DatedTables(
         courses=tuple(moved_course(cut_course(each, cut), shift) for each in courses),
         irradiations=tuple(replace(each, date=shift_day(each.date, shift.days(each.subject))) for each in light),
@@ -201,7 +201,14 @@ def dated_tables(study: Study) -> DatedTables:
     )
 
 
-def _rows(path: Path, reader: Callable[[Iterable[str]], Table[T]]) -> list[T]:
+def table_rows(path: Path | None, reader: Callable[[Iterable[str]], Table[T]]) -> list[T]:
+    """Every row of a table; none without one.
+
+    Raises:
+        TableError: A row was refused; the message names the file and its lines.
+    """
+    if path is None:
+        return []
     table = parsed_table(path, reader)
     if table.faults:
         quoted = [f"line {fault.line}: {fault.text}" if fault.line else fault.text for fault in table.faults]
@@ -210,7 +217,7 @@ def _rows(path: Path, reader: Callable[[Iterable[str]], Table[T]]) -> list[T]:
     return [row for rows in table.by_subject.values() for row in rows]
 
 
-def _refuse_contradictions(light: Iterable[Irradiation], cycles: Iterable[SubjectCycle]) -> None:
+def refuse_contradictions(light: Iterable[Irradiation], cycles: Iterable[SubjectCycle]) -> None:
     """Refuse a cycle whose illumination differs between the two tables: a response may count from either."""
     stated = {(each.subject, each.cycle.number): each.cycle.illumination for each in cycles}
     odd = sorted(
@@ -293,3 +300,18 @@ def check_tables(study: Study) -> list[CheckedTable]:
         except NpcpitError as error:
             checked.append(CheckedTable(name="together", rows=0, faults=(str(error),), ignored=()))
     return checked
+
+
+def checked_json(each: CheckedTable) -> dict[str, object]:
+    """A checked table for a program."""
+    return {"table": each.name, "rows": each.rows, "faults": list(each.faults), "ignored": list(each.ignored)}
+
+
+def checked_lines(checked: Iterable[CheckedTable]) -> list[str]:
+    """Checked tables for a person."""
+    lines = []
+    for each in checked:
+        ignored = f", columns not used: {', '.join(each.ignored)}" if each.ignored else ""
+        lines.append(f"{each.name}: {each.rows} rows, {len(each.faults)} faults{ignored}")
+        lines += [f"  {fault}" for fault in each.faults]
+    return lines or ["no table of dates"]

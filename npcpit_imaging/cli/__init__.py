@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import npcpit_imaging
 from npcpit_imaging.app import console
-from npcpit_imaging.cli import field, mask, objects, segment, serve, single, study, vault, volumes
+from npcpit_imaging.cli import field, mask, objects, results, segment, serve, single, study, vault, volumes
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.errors import NpcpitError
 
-__all__ = ["app", "field", "main", "mask", "objects", "run", "segment", "serve", "single", "study", "vault", "volumes"]
+__all__ = ["app", "field", "main", "mask", "objects", "results", "run", "segment", "serve", "single", "study", "vault", "volumes"]
 
 
 def main() -> None:

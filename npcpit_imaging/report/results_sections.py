@@ -131,28 +131,7 @@ def sections(
 def _response_tables(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
     rates = tables["response_rates"]
     return [
-        page_table(
-            rates,
-            {
-                "level": ("level", text),
-                "endpoint": ("endpoint", text),
-                "response": ("response", text),
-                "population": ("population", text),
-                "responders": ("responders", whole),
-                "denominator": ("of", whole),
-                "patients": ("patients", whole),
-                "estimate": ("rate", percent),
-                "lower": ("95 % CI from", percent),
-                "upper": ("to", percent),
-                "method": ("interval", text),
-                "icc": ("ICC", decimal),
-                "design_effect": ("deff", decimal),
-                "note": ("note", text),
-            },
-            caption="Response rates; each row names its denominator, the primary one is bold",
-            file="tables/response_rates.csv",
-            strong="primary",
-        ),
+        *(_rates(rates[rates["level"] == level], level) for level in ("lesion", "patient") if len(rates)),
         page_table(
             tables["response_distribution"],
             {
@@ -168,29 +147,79 @@ def _response_tables(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
     ]
 
 
+def _rates(rates: pd.DataFrame, level: str) -> PageTable:
+    """A row per rate, its intervals side by side."""
+    methods = list(dict.fromkeys(_short(method) for method in rates["method"]))
+    rows: dict[tuple[str, ...], dict[str, object]] = {}
+    for row in rates.to_dict("records"):
+        key = tuple(str(row[name]) for name in ("endpoint", "response", "population"))
+        own = rows.setdefault(key, {**row, "rate": row["estimate"], "is_primary": False})
+        own[_short(str(row["method"]))] = interval(row)
+        own["is_primary"] = bool(own["is_primary"]) or bool(row["primary"])
+        own["note"] = own["note"] or row["note"]
+    columns: dict[str, tuple[str, Callable[[object], str]]] = {
+        "endpoint": ("endpoint", text),
+        "response": ("response", text),
+        "population": ("population", text),
+        "responders": ("responders", whole),
+        "denominator": (f"of {level}s", whole),
+        "patients": ("patients", whole),
+        "rate": ("rate", percent),
+        **{method: (f"95 % CI, {method}", ready) for method in methods},
+        **({"icc": ("ICC", decimal), "design_effect": ("deff", decimal)} if level == "lesion" else {}),
+        "note": ("note", text),
+    }
+    caption = {
+        "lesion": "Rates over irradiated lesions, intervals that know the patients; the primary endpoint is bold",
+        "patient": "Rates over patients",
+    }[level]
+    table = pd.DataFrame(list(rows.values()), columns=[*columns, "is_primary"])
+    return page_table(table, columns, caption=caption, file="tables/response_rates.csv", strong="is_primary")
+
+
+def _short(method: object) -> str:
+    return str(method).split(",", maxsplit=1)[0]
+
+
+def interval(row: Mapping[object, object]) -> str:
+    """An interval in percent."""
+    lower, upper = _number(row["lower"]), _number(row["upper"])
+    return DASH if np.isnan(lower) else f"{100 * lower:.1f} to {100 * upper:.1f} %"
+
+
+def ready(value: object) -> str:
+    """A cell that is written already, set as a number is."""
+    return DASH if value is None or value != value else str(value)  # noqa: PLR0124  # NaN
+
+
 def _times(table: pd.DataFrame) -> PageTable:
+    rows = []
+    for row in table.to_dict("records"):
+        middle = [whole(row[name]) for name in ("median_days", "median_lower", "median_upper")]
+        rows.append(
+            {
+                **row,
+                "median": DASH if middle[0] == DASH else f"{middle[0]} ({middle[1]} to {middle[2]})",
+                "rate_ci": DASH if np.isnan(_number(row["rate"])) else f"{percent(row['rate'])} ({interval(row)})",
+            }
+        )
+    columns: dict[str, tuple[str, Callable[[object], str]]] = {
+        "level": ("level", text),
+        "endpoint": ("endpoint", text),
+        "analysed": ("analysed", whole),
+        "units": ("of", whole),
+        "events": ("events", whole),
+        "competing": ("deaths first", whole),
+        "median": ("median days (95 % CI)", ready),
+        "follow_up_median_days": ("median follow-up", whole),
+        "day": ("at day", whole),
+        "at_risk": ("at risk", whole),
+        "rate_ci": ("rate (95 % CI)", ready),
+        "note": ("note", text),
+    }
+    caption = "Time-to-event endpoints at landmark days; where death competes the rate is an incidence"
     return page_table(
-        table,
-        {
-            "level": ("level", text),
-            "endpoint": ("endpoint", text),
-            "analysed": ("analysed", whole),
-            "units": ("of", whole),
-            "events": ("events", whole),
-            "competing": ("competing", whole),
-            "median_days": ("median, days", whole),
-            "median_lower": ("95 % CI from", whole),
-            "median_upper": ("to", whole),
-            "follow_up_median_days": ("follow-up, median", whole),
-            "day": ("at day", whole),
-            "at_risk": ("at risk", whole),
-            "rate": ("rate", percent),
-            "lower": ("from", percent),
-            "upper": ("to", percent),
-            "note": ("note", text),
-        },
-        caption="Time-to-event endpoints at landmark days; incidence where death competes",
-        file="tables/time_to_event.csv",
+        pd.DataFrame(rows, columns=list(columns)), columns, caption=caption, file="tables/time_to_event.csv"
     )
 
 

@@ -1,6 +1,7 @@
 """Tables people write: measurements, subjects, treatments, responses (docs/respond.md); one bad row hides no other."""
 
 import contextlib
+import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,7 @@ from typing import TypeVar
 from npcpit_imaging.errors import TableError
 from npcpit_imaging.response.best_response import DatedResponse
 from npcpit_imaging.response.endoscopy import read_endoscopy
-from npcpit_imaging.response.rows import Row, Table, read_table
+from npcpit_imaging.response.rows import Fault, Row, Table, read_table
 from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.lesion import Evaluator, FieldPosition, LesionRole, LesionState, TumourMarker
@@ -38,6 +39,10 @@ SUBJECT_OTHER = ("consent", "consent_date", "birth_date", "age_years", "exclusio
 TREATMENTS = ("subject", "lesion", "cycle", "date")
 RESPONSES = ("subject", "date", "response")
 RESPONSES_OPTIONAL = ("reference_date", "pd_date")
+
+OVERALL = ("subject", "date", "overall")
+OVERALL_OPTIONAL = ("timepoint", "reader", "overall_raw", "excluded", "too_early", *RESPONSES_OPTIONAL)
+"""Columns of our own table of time points that a best response needs."""
 
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 _TIMEPOINT_RESPONSES = tuple(word for word in Response if word not in (Response.NA, Response.MISSING))
@@ -208,10 +213,56 @@ def _cycle(text: str) -> int:
 def read_responses(lines: Iterable[str]) -> Table[ResponseRow]:
     """Read a table of time-point responses; a row without date and response only names its subject.
 
+    Our own ``responses_timepoint.csv`` (and ``timepoints.csv`` of ``npcpit respond``) is one too: its response is the
+    column ``overall_raw``, else ``overall``; of its time points those that ``excluded`` says do not count are left out.
+
     Raises:
-        TableError: The header lacks a column or misspells one.
+        TableError: The header lacks a column or misspells one, or the table holds several readers.
     """
-    return read_table(lines, RESPONSES, RESPONSES_OPTIONAL, _response_row, key=_response_key)
+    kept = list(lines)
+    header = [name.strip().lower().removeprefix("\ufeff") for name in next(csv.reader(kept[:1]), [])]
+    if "response" in header or "overall" not in header:
+        return read_table(kept, RESPONSES, RESPONSES_OPTIONAL, _response_row, key=_response_key)
+    found = read_table(kept, OVERALL, OVERALL_OPTIONAL, _overall_row, key=lambda row: (row.timepoint, row.reader))
+    return _of_one_reader(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OverallRow:
+    timepoint: str
+    reader: str
+    row: ResponseRow
+    counts: bool
+
+
+def _overall_row(row: Row) -> _OverallRow:
+    column = "overall_raw" if row.text("overall_raw") else "overall"
+    dated = DatedResponse(
+        date=row.read("date", read_date),
+        response=row.read(column, _timepoint_response),
+        early=row.maybe("too_early", read_flag) or False,
+    )
+    found = ResponseRow(
+        dated=dated, reference=row.maybe("reference_date", read_date), pd_date=row.maybe("pd_date", read_date)
+    )
+    return _OverallRow(
+        timepoint=row.text("timepoint"), reader=row.text("reader"), row=found, counts=not row.text("excluded")
+    )
+
+
+def _of_one_reader(table: Table[_OverallRow]) -> Table[ResponseRow]:
+    """Give each subject's rows that count; readers' rows are never mixed into one best response."""
+    faults = list(table.faults)
+    rows: dict[str, tuple[ResponseRow, ...]] = {}
+    for subject, own in table.by_subject.items():
+        readers = sorted({each.reader for each in own})
+        if len(readers) > 1:
+            text = (
+                f"expected the time points of one reader, found {', '.join(readers)}: give a table of one reader each"
+            )
+            faults.append(Fault(subject=subject, line=None, text=text))
+        rows[subject] = tuple(each.row for each in own if each.counts)
+    return Table(by_subject=rows, faults=tuple(faults), ignored=table.ignored)
 
 
 def _response_key(row: ResponseRow) -> tuple[str, ...]:

@@ -1,0 +1,223 @@
+"""The verb ``npcpit analyse``: a study's results from tables alone, without a study folder or images."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from npcpit_imaging.analysis.adverse import event_table
+from npcpit_imaging.analysis.profiles import Profiles
+from npcpit_imaging.analysis.records import Answers, Records, gather
+from npcpit_imaging.analysis.study_results import Inputs, compute
+from npcpit_imaging.app.profile_tables import declared_tables, read_stability
+from npcpit_imaging.app.respond import RespondReport, respond
+from npcpit_imaging.app.result_files import Provenance, write_results
+from npcpit_imaging.app.results import NO_DATA_CUT, cycle_table, day_zero, icc_of, readers_words
+from npcpit_imaging.app.study_tables import (
+    DatedTables,
+    cut_course,
+    parsed_table,
+    read_adverse_events,
+    read_cycles,
+    refuse_contradictions,
+    table_rows,
+)
+from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.response.rows import Fault
+from npcpit_imaging.response.table import read_measurements, read_subjects, read_treatments
+from npcpit_imaging.study.assessment import Assessment
+from npcpit_imaging.study.timepoint import BASELINE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseFiles:
+    """The tables that are given.
+
+    Args:
+        measurements: As for ``npcpit respond``.
+        subjects: Treatment start, death and other dates.
+        treatments: Light treatments by lesion.
+        adverse_events: CTCAE terms and grades.
+        cycles: Infusion and illumination of each cycle.
+        profiles: Folder with dictionary.toml and the tables it declares.
+        stability: Of ``npcpit radiomics --cases --perturb``.
+    """
+
+    measurements: Path
+    subjects: Path | None = None
+    treatments: Path | None = None
+    adverse_events: Path | None = None
+    cycles: Path | None = None
+    profiles: Path | None = None
+    stability: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseReport:
+    """What was written, and what was refused.
+
+    Args:
+        said: One line.
+        folder: Where.
+        faults: Refused rows and subjects; results are then not written.
+    """
+
+    said: str
+    folder: Path
+    faults: tuple[Fault, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """The report for a program."""
+        faults = [{"subject": each.subject, "line": each.line, "text": each.text} for each in self.faults]
+        return {"said": self.said, "folder": str(self.folder), "faults": faults}
+
+    def lines(self) -> list[str]:
+        """The report for a person."""
+        where = [f"line {each.line}: " if each.line else "" for each in self.faults]
+        faults = [f"{line}{each.subject}: {each.text}" for line, each in zip(where, self.faults, strict=True)]
+        return [*faults, self.said if self.faults else f"{self.said} in {self.folder}"]
+
+
+def analyse(files: AnalyseFiles, output: Path, *, protocol: Protocol) -> AnalyseReport:
+    """Compute responses and every result from tables, and write them into a folder.
+
+    Args:
+        files: The tables.
+        output: Folder for tables, figures and results.html; must not hold anything else.
+        protocol: The study's decisions.
+
+    Raises:
+        InputError: A file cannot be read, or the folder holds something else.
+        TableError: A table cannot be used.
+        AnalysisError: The reader of the analysis is not clear.
+    """
+    _require_own(output)
+    report = respond(files.measurements, protocol=protocol, subjects=files.subjects, treatments=files.treatments)
+    if report.faults:
+        return AnalyseReport(
+            said="nothing written: a result without the refused rows could be wrong",
+            folder=output,
+            faults=report.faults,
+        )
+    dated = _dated(files, protocol.results.data_cut)
+    records, inputs = _inputs(files, report, dated, protocol)
+    results = compute(inputs, protocol=protocol, icc=icc_of)
+    cut = protocol.results.data_cut
+    provenance = Provenance(
+        title=protocol.title,
+        protocol_digest=protocol.digest,
+        data_cut=NO_DATA_CUT.replace("in the store", "in the tables") if cut is None else cut.isoformat(),
+        readers=readers_words(records),
+        inputs_digest=_digest(files),
+    )
+    return AnalyseReport(said=write_results(results, output, provenance=provenance), folder=output, faults=())
+
+
+def _require_own(output: Path) -> None:
+    ours = {"tables", "figures", "results.html"}
+    if output.exists() and (not output.is_dir() or {each.name for each in output.iterdir()} - ours):
+        raise InputError(f"{output}: expected no folder, an empty one or earlier results, found something else")
+
+
+def _dated(files: AnalyseFiles, cut: date | None) -> DatedTables:
+    def kept(day: date) -> bool:
+        return cut is None or day <= cut
+
+    cycles = [each for each in table_rows(files.cycles, read_cycles) if kept(each.cycle.illumination)]
+    light = [each for each in table_rows(files.treatments, read_treatments) if kept(each.date)]
+    refuse_contradictions(light, cycles)
+    return DatedTables(
+        courses=tuple(cut_course(each, cut) for each in table_rows(files.subjects, read_subjects)),
+        irradiations=tuple(light),
+        events=tuple(each for each in table_rows(files.adverse_events, read_adverse_events) if kept(each.start)),
+        cycles=tuple(cycles),
+    )
+
+
+def _inputs(
+    files: AnalyseFiles, report: RespondReport, dated: DatedTables, protocol: Protocol
+) -> tuple[Records, Inputs]:
+    measured = [
+        row
+        for rows in parsed_table(files.measurements, read_measurements).by_subject.values()
+        for row in rows
+        if protocol.results.data_cut is None or row.date <= protocol.results.data_cut
+    ]
+    first = _baselines(measured)
+    records = gather(
+        Answers(subjects=report.subjects, lesions=report.lesions, timepoints=report.timepoints),
+        courses=dated.courses,
+        irradiations=dated.irradiations,
+        baselines=first,
+        reader=protocol.results.analysis_reader,
+    )
+    zero = day_zero(records, dated, first)
+    cycles = cycle_table(dated.cycles, records, zero)
+
+    def day_of(subject: str, day: date) -> float | None:
+        return float((day - zero[subject]).days) if subject in zero else None
+
+    inputs = Inputs(
+        records=records,
+        profiles=Profiles(
+            sizes=_sizes(measured, records),
+            lesions=_flags(measured, records),
+            radiomics=pd.DataFrame(columns=["subject", "lesion"]),
+            declared=[] if files.profiles is None else declared_tables(files.profiles, day_of=day_of),
+            icc_lower={} if files.stability is None else read_stability(files.stability),
+        ),
+        events=None if files.adverse_events is None else event_table(dated.events, cycles, zero),
+        cycles=cycles,
+        measurements=_measurements(measured),
+        all_subjects=report.subjects,
+    )
+    return records, inputs
+
+
+def _baselines(measured: Sequence[Assessment]) -> dict[str, date]:
+    """Date of each subject's visit named BASELINE, else of its earliest."""
+    found: dict[str, date] = {}
+    for row in sorted(measured, key=lambda row: (row.timepoint != BASELINE, row.date)):
+        found.setdefault(row.subject, row.date)
+    return found
+
+
+def _mm(tenths: int | None) -> float | None:
+    return None if tenths is None else tenths / 10
+
+
+def _at_baseline(measured: Sequence[Assessment], records: Records) -> list[Assessment]:
+    return [row for row in measured if row.timepoint == BASELINE and records.readers.get(row.subject) == row.reader]
+
+
+def _sizes(measured: Sequence[Assessment], records: Records) -> pd.DataFrame:
+    rows = [
+        (row.subject, row.lesion, _mm(row.longest_diameter), _mm(row.short_axis))
+        for row in _at_baseline(measured, records)
+    ]
+    return pd.DataFrame(rows, columns=["subject", "lesion", "longest_diameter_mm", "short_axis_mm"])
+
+
+def _flags(measured: Sequence[Assessment], records: Records) -> pd.DataFrame:
+    rows = [(row.subject, row.lesion, row.nodal, row.prior_rt) for row in _at_baseline(measured, records)]
+    return pd.DataFrame(rows, columns=["subject", "lesion", "nodal", "prior_rt"])
+
+
+def _measurements(measured: Sequence[Assessment]) -> pd.DataFrame:
+    rows = [(row.subject, row.timepoint, row.lesion, row.reader, _mm(row.size)) for row in measured]
+    table = pd.DataFrame(rows, columns=["subject", "timepoint", "lesion", "reader", "size_mm"])
+    return table.assign(size_mm=pd.to_numeric(table["size_mm"]))
+
+
+def _digest(files: AnalyseFiles) -> str:
+    given = (files.measurements, files.subjects, files.treatments, files.adverse_events, files.cycles, files.stability)
+    inside = sorted(each for each in files.profiles.glob("*") if each.is_file()) if files.profiles else []
+    state = hashlib.sha256()
+    for path in (*given, *inside):
+        if path is not None and path.exists():
+            state.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return state.hexdigest()

@@ -1,0 +1,245 @@
+"""A study's results (``npcpit run deliver``): records of the store and the tables beside them, computed and written."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from npcpit_imaging.analysis.adverse import event_table
+from npcpit_imaging.analysis.profiles import Profiles
+from npcpit_imaging.analysis.records import Answers, Records, gather
+from npcpit_imaging.analysis.study_results import Inputs, compute
+from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.eligibility import eligibility_table, eligible_subjects, study_eligibility
+from npcpit_imaging.app.profile_tables import declared_tables, read_stability
+from npcpit_imaging.app.result_files import Provenance, write_results
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.study_tables import READERS, DatedTables, DateShift, SubjectCycle, dated_tables
+from npcpit_imaging.radiomics.icc import icc_2_1
+from npcpit_imaging.store.bulk import (
+    StoredSize,
+    baselines,
+    every_answer,
+    every_size,
+    feature_values,
+    lesion_flags,
+    response_keys,
+    volumes_ml,
+)
+from npcpit_imaging.study.course import Course
+from npcpit_imaging.study.timepoint import BASELINE
+
+NO_DATA_CUT = "none: every record in the store"
+
+
+def results_digest(study: Study) -> str:
+    """Digest of everything the results depend on besides code and configuration; empty before a response."""
+    with study.database.session() as session:
+        keys = response_keys(session)
+    if not keys:
+        return ""
+    profiles = study.tables / "profiles"
+    files = [
+        *(study.tables / name for name in READERS),
+        study.tables / "stability.csv",
+        *(sorted(each for each in profiles.glob("*") if each.is_file()) if profiles.is_dir() else ()),
+    ]
+    parts = [f"{each.name} {hashlib.sha256(each.read_bytes()).hexdigest()}" for each in files if each.exists()]
+    return digest_of(study.protocol.digest, *(f"{subject} {key}" for subject, key in keys), *parts)
+
+
+def missing_results(study: Study) -> tuple[str, ...]:
+    """An input that is new whenever results were written and their page is gone."""
+    folder = study.deliver / "results"
+    gone = folder.is_dir() and not (folder / "results.html").is_file()
+    return (f"missing results.html at {study.now().isoformat()}",) if gone else ()
+
+
+def deliver_results(study: Study) -> str:
+    """Compute a study's results and write them into deliver/results.
+
+    Raises:
+        AnalysisError: The reader of the analysis is not clear.
+        TableError: One of the study's tables cannot be used.
+        ConfigError: The dictionary of the tables beside the images cannot be used.
+    """
+    protocol = study.protocol
+    dated = dated_tables(study)
+    checked = study_eligibility(study)
+    kept = eligible_subjects(checked) if protocol.results.only_eligible else None
+    inputs, labels = study_inputs(study, dated, only=kept)
+    results = compute(inputs, protocol=protocol, icc=icc_of)
+    cut = protocol.results.data_cut
+    provenance = Provenance(
+        title=protocol.title,
+        protocol_digest=protocol.digest,
+        data_cut=NO_DATA_CUT if cut is None else cut.isoformat(),
+        readers=readers_words(inputs.records),
+        inputs_digest=results_digest(study),
+        labels=labels,
+    )
+    return write_results(
+        results, study.deliver / "results", provenance=provenance, eligibility=eligibility_table(checked)
+    )
+
+
+def icc_of(ratings: NDArray[np.float64]) -> tuple[float, float, float]:
+    """ICC(2,1) of ratings and its interval."""
+    found = icc_2_1(ratings)
+    return found.value, found.lower, found.upper
+
+
+def readers_words(records: Records) -> str:
+    """Whose reads were taken, and of how many subjects."""
+    named = [name for name in records.readers.values() if name]
+    counts = {name: named.count(name) for name in sorted(set(named))}
+    return ", ".join(f"{name} ({count} subjects)" for name, count in counts.items()) or "nobody"
+
+
+def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = None) -> tuple[Inputs, tuple[str, ...]]:
+    """Gather what results are computed from, and what the reads are labelled.
+
+    Args:
+        study: The study.
+        dated: Its tables of dates.
+        only: Subjects to keep; None keeps all.
+
+    Raises:
+        AnalysisError: The reader of the analysis is not clear.
+    """
+
+    def wanted(subject: str) -> bool:
+        return only is None or subject in only
+
+    with study.database.session() as session:
+        stored = [
+            each for each in every_answer(session, levels=("timepoint", "lesion", "subject")) if wanted(each.subject)
+        ]
+        flags = [each for each in lesion_flags(session) if wanted(each[0])]
+        sizes = [each for each in every_size(session) if wanted(each.subject)]
+        first = baselines(session)
+    by_level = {level: [each.values for each in stored if each.level == level] for level in _LEVELS}
+    answers = Answers(subjects=by_level["subject"], lesions=by_level["lesion"], timepoints=by_level["timepoint"])
+    records = gather(
+        answers,
+        courses=[each for each in dated.courses if wanted(each.subject)],
+        irradiations=[each for each in dated.irradiations if wanted(each.subject)],
+        baselines=first,
+        irradiated=[(subject, lesion) for subject, lesion, light, _, _ in flags if light],
+        reader=study.protocol.results.analysis_reader,
+    )
+    zero = day_zero(records, dated, first)
+    cycles = cycle_table([each for each in dated.cycles if wanted(each.subject)], records, zero)
+    has_events = (study.tables / "adverse_events.csv").exists()
+    events = event_table([each for each in dated.events if wanted(each.subject)], cycles, zero) if has_events else None
+    inputs = Inputs(
+        records=records,
+        profiles=_profiles(study, records, sizes, flags, zero),
+        events=events,
+        cycles=cycles,
+        measurements=size_table(sizes),
+        all_subjects=answers.subjects,
+    )
+    return inputs, tuple(sorted({each.label for each in sizes if each.label}))
+
+
+_LEVELS = ("timepoint", "lesion", "subject")
+
+
+def day_zero(records: Records, dated: DatedTables, first: dict[str, date]) -> dict[str, date]:
+    """Day 0 of each subject as `records.gather` takes it: first treatment, else baseline."""
+    zero = {name: first[name] for name in records.readers if name in first}
+    for each in sorted(dated.irradiations, key=lambda one: one.date, reverse=True):
+        zero[each.subject] = each.date
+    return zero | _starts(dated.courses)
+
+
+def _starts(courses: Sequence[Course]) -> dict[str, date]:
+    return {each.subject: each.treatment_start for each in courses if each.treatment_start is not None}
+
+
+def cycle_table(cycles: Sequence[SubjectCycle], records: Records, zero: dict[str, date]) -> pd.DataFrame:
+    """Subject, cycle and day of light of every cycle, from both tables that tell of cycles."""
+    stated = [
+        {
+            "subject": each.subject,
+            "cycle": each.cycle.number,
+            "day": float((each.cycle.illumination - zero[each.subject]).days),
+        }
+        for each in cycles
+        if each.subject in zero
+    ]
+    both = pd.concat([pd.DataFrame(stated), records.treatments[["subject", "cycle", "day"]]], ignore_index=True)
+    return both.drop_duplicates(["subject", "cycle"]).sort_values(["subject", "cycle"]).reset_index(drop=True)
+
+
+def size_table(sizes: Sequence[StoredSize]) -> pd.DataFrame:
+    """Every reader's sizes: subject, timepoint, lesion, reader, size_mm."""
+    rows = [(each.subject, each.timepoint, each.lesion, each.reader, each.size_mm) for each in sizes]
+    table = pd.DataFrame(rows, columns=["subject", "timepoint", "lesion", "reader", "size_mm"])
+    return table.assign(size_mm=pd.to_numeric(table["size_mm"]))
+
+
+def _profiles(
+    study: Study,
+    records: Records,
+    sizes: Sequence[StoredSize],
+    flags: Sequence[tuple[str, str, bool, bool, bool]],
+    zero: dict[str, date],
+) -> Profiles:
+    baseline = [
+        each for each in sizes if each.timepoint == BASELINE and records.readers.get(each.subject) == each.reader
+    ]
+    masks = {each.proposal_id for each in baseline if each.proposal_id is not None}
+    with study.database.session() as session:
+        volumes = volumes_ml(session, masks)
+        radiomics = _radiomics(baseline, list(feature_values(session, masks)))
+    shift = DateShift(study)
+
+    def day_of(subject: str, day: date) -> float | None:
+        moved = shift(subject, day)
+        return None if moved is None or subject not in zero else float((moved - zero[subject]).days)
+
+    bounds = read_stability(study.tables / "stability.csv")
+    return Profiles(
+        sizes=pd.DataFrame(
+            [
+                (
+                    each.subject,
+                    each.lesion,
+                    None if each.proposal_id is None else volumes.get(each.proposal_id),
+                    each.longest_diameter_mm,
+                    each.short_axis_mm,
+                )
+                for each in baseline
+            ],
+            columns=["subject", "lesion", "volume_ml", "longest_diameter_mm", "short_axis_mm"],
+        ),
+        lesions=pd.DataFrame(
+            [(subject, lesion, nodal, prior) for subject, lesion, _, nodal, prior in flags],
+            columns=["subject", "lesion", "nodal", "prior_rt"],
+        ),
+        radiomics=radiomics,
+        declared=declared_tables(study.tables / "profiles", day_of=day_of),
+        icc_lower=bounds,
+    )
+
+
+def _radiomics(baseline: Sequence[StoredSize], rows: Sequence[tuple[int, str, str, str, float | None]]) -> pd.DataFrame:
+    """A row per lesion, a column per feature; of several settings the newest, which is the last stored."""
+    if not rows:
+        return pd.DataFrame(columns=["subject", "lesion"])
+    newest = {proposal: settings for proposal, settings, _, _, _ in rows}
+    values: dict[int, dict[str, float | None]] = {}
+    for proposal, settings, filtered, tag, value in rows:
+        if settings == newest[proposal]:
+            values.setdefault(proposal, {})[f"{filtered}_{tag}" if filtered else tag] = value
+    found = [
+        {"subject": each.subject, "lesion": each.lesion, **values[each.proposal_id]}
+        for each in baseline
+        if each.proposal_id in values
+    ]
+    return pd.DataFrame(found)
