@@ -29,6 +29,9 @@ def page_table(
         strong: A column of truth values: rows in bold.
     """
     shown = table.head(MOST_ROWS)
+    columns = {
+        name: column for name, column in columns.items() if name != "note" or (shown[name].fillna("") != "").any()
+    }
     rows = tuple(
         tuple(write(row.get(name)) for name, (_, write) in columns.items()) for row in shown.to_dict("records")
     )
@@ -151,7 +154,7 @@ def _rates(rates: pd.DataFrame, level: str) -> PageTable:
     """A row per rate, its intervals side by side."""
     methods = list(dict.fromkeys(_short(method) for method in rates["method"]))
     rows: dict[tuple[str, ...], dict[str, object]] = {}
-    for row in rates.to_dict("records"):
+    for row in _records(rates):
         key = tuple(str(row[name]) for name in ("endpoint", "response", "population"))
         own = rows.setdefault(key, {**row, "rate": row["estimate"], "is_primary": False})
         own[_short(str(row["method"]))] = interval(row)
@@ -165,7 +168,7 @@ def _rates(rates: pd.DataFrame, level: str) -> PageTable:
         "denominator": (f"of {level}s", whole),
         "patients": ("patients", whole),
         "rate": ("rate", percent),
-        **{method: (f"95 % CI, {method}", ready) for method in methods},
+        **{method: (f"95 % CI (%), {method}", ready) for method in methods},
         **({"icc": ("ICC", decimal), "design_effect": ("deff", decimal)} if level == "lesion" else {}),
         "note": ("note", text),
     }
@@ -177,14 +180,18 @@ def _rates(rates: pd.DataFrame, level: str) -> PageTable:
     return page_table(table, columns, caption=caption, file="tables/response_rates.csv", strong="is_primary")
 
 
+def _records(table: pd.DataFrame) -> list[dict[str, object]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def _short(method: object) -> str:
     return str(method).split(",", maxsplit=1)[0]
 
 
-def interval(row: Mapping[object, object]) -> str:
+def interval(row: Mapping[str, object]) -> str:
     """An interval in percent."""
     lower, upper = _number(row["lower"]), _number(row["upper"])
-    return DASH if np.isnan(lower) else f"{100 * lower:.1f} to {100 * upper:.1f} %"
+    return DASH if np.isnan(lower) else f"{100 * lower:.1f} to {100 * upper:.1f}"
 
 
 def ready(value: object) -> str:
@@ -194,7 +201,7 @@ def ready(value: object) -> str:
 
 def _times(table: pd.DataFrame) -> PageTable:
     rows = []
-    for row in table.to_dict("records"):
+    for row in _records(table):
         middle = [whole(row[name]) for name in ("median_days", "median_lower", "median_upper")]
         rows.append(
             {
