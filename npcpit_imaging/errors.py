@@ -21,6 +21,7 @@ NpcpitError                 something a person can act on; the message says what
 ├── ResponseError           records from which no response can be computed
 ├── RadiomicsError          settings or images from which no feature can be computed
 ├── AnalysisError           tables from which a statistic cannot be computed
+│   └── ReaderChoiceError   several readers, and none is the analysis'
 ├── StoreError              the study's memory refuses
 │   └── StorageFullError    there is no room left: nothing of the change was kept
 ├── AccessError             somebody who may not, or not yet, or not like this
@@ -125,6 +126,10 @@ class RadiomicsError(NpcpitError):
 
 class AnalysisError(NpcpitError):
     """Tables from which a statistic cannot be computed."""
+
+
+class ReaderChoiceError(AnalysisError):
+    """Several readers, and none is the one of the analysis."""
 
 
 class StoreError(NpcpitError):

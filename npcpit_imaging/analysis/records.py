@@ -11,7 +11,7 @@ from datetime import date
 
 import pandas as pd
 
-from npcpit_imaging.errors import AnalysisError
+from npcpit_imaging.errors import ReaderChoiceError
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.response import Response
 
@@ -78,7 +78,7 @@ def chosen_readers(subjects: Rows, *, reader: str = "") -> dict[str, str]:
         reader: A reader's code (``analysis_reader`` of the protocol); empty for none.
 
     Raises:
-        AnalysisError: A subject with several readers and none that is the analysis', or without the named one.
+        ReaderChoiceError: A subject with several readers and none that is the analysis', or without the named one.
     """
     found: dict[str, list[Mapping[str, object]]] = {}
     for row in subjects:
@@ -96,7 +96,7 @@ def chosen_readers(subjects: Rows, *, reader: str = "") -> dict[str, str]:
             faults.append(f"{subject} ({', '.join(names)})")
     if faults:
         wanted_words = f"reader {reader}" if reader else "one reader for the analysis"
-        raise AnalysisError(
+        raise ReaderChoiceError(
             f"results: expected {wanted_words} of every subject, found not so for {len(faults)}: "
             f"{'; '.join(faults[:5])}{' ...' if len(faults) > 5 else ''}; name one in protocol.toml (analysis_reader)"
         )
@@ -123,7 +123,7 @@ def gather(
         reader: Whose reads; see `chosen_readers`.
 
     Raises:
-        AnalysisError: The reader is not clear.
+        ReaderChoiceError: The reader is not clear.
     """
     readers = chosen_readers(answers.subjects, reader=reader)
     course = {each.subject: each for each in courses}

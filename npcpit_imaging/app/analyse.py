@@ -93,7 +93,7 @@ def analyse(files: AnalyseFiles, output: Path, *, protocol: Protocol) -> Analyse
     Raises:
         InputError: A file cannot be read, or the folder holds something else.
         TableError: A table cannot be used.
-        AnalysisError: The reader of the analysis is not clear.
+        ReaderChoiceError: The reader of the analysis is not clear.
     """
     _require_own(output)
     report = respond(files.measurements, protocol=protocol, subjects=files.subjects, treatments=files.treatments)

@@ -273,9 +273,15 @@ def export(study: Study, output: Path) -> int:
         target = output / source.relative_to(study.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
-    files = sorted(path for path in output.rglob("*") if path.is_file())
-    lines = [f"{_sha256(path)}  {path.relative_to(output).as_posix()}\n" for path in files]
-    (output / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    files = checksums(output)
     for path in output.rglob("*"):
         os.utime(path, (NO_MOMENT, NO_MOMENT))
     return len(files)
+
+
+def checksums(output: Path) -> list[Path]:
+    """Write SHA256SUMS of every file of a folder and return the files."""
+    files = sorted(path for path in output.rglob("*") if path.is_file())
+    lines = [f"{_sha256(path)}  {path.relative_to(output).as_posix()}\n" for path in files]
+    (output / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    return files

@@ -45,7 +45,12 @@ class Provenance:
 
 
 def write_results(
-    results: Results, folder: Path, *, provenance: Provenance, eligibility: pd.DataFrame | None = None
+    results: Results,
+    folder: Path,
+    *,
+    provenance: Provenance,
+    eligibility: pd.DataFrame | None = None,
+    figures: bool = True,
 ) -> str:
     """Write tables, figures and the page into a folder, in place of what an earlier run left there.
 
@@ -60,7 +65,7 @@ def write_results(
         tables["eligibility"] = eligibility
     for name, table in tables.items():
         write_result_table(folder / "tables", name, table)
-    drawn = draw_figures(figure_tables(results), folder / "figures")
+    drawn = draw_figures(figure_tables(results), folder / "figures") if figures else []
     parts = sections(results.tables, drawn, cautions=results.cautions, eligibility=eligibility)
     page = ResultsPage(
         title=provenance.title,

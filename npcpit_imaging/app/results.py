@@ -1,6 +1,7 @@
 """A study's results (``npcpit run deliver``): records of the store and the tables beside them, computed and written."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from datetime import date
 
@@ -18,6 +19,8 @@ from npcpit_imaging.app.profile_tables import declared_tables, read_stability
 from npcpit_imaging.app.result_files import Provenance, write_results
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import READERS, DatedTables, DateShift, SubjectCycle, dated_tables
+from npcpit_imaging.errors import ReaderChoiceError
+from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.radiomics.icc import icc_2_1
 from npcpit_imaging.store.bulk import (
     StoredSize,
@@ -58,11 +61,15 @@ def missing_results(study: Study) -> tuple[str, ...]:
     return (f"missing results.html at {study.now().isoformat()}",) if gone else ()
 
 
-def deliver_results(study: Study) -> str:
+def deliver_results(study: Study, *, figures: bool = True) -> str:
     """Compute a study's results and write them into deliver/results.
 
+    Args:
+        study: The study.
+        figures: Whether figures are drawn; without them the page holds tables only.
+
     Raises:
-        AnalysisError: The reader of the analysis is not clear.
+        SkipCaseError: The reader of the analysis is not clear; results of an earlier state are removed.
         TableError: One of the study's tables cannot be used.
         ConfigError: The dictionary of the tables beside the images cannot be used.
     """
@@ -70,7 +77,11 @@ def deliver_results(study: Study) -> str:
     dated = dated_tables(study)
     checked = study_eligibility(study)
     kept = eligible_subjects(checked) if protocol.results.only_eligible else None
-    inputs, labels = study_inputs(study, dated, only=kept)
+    try:
+        inputs, labels = study_inputs(study, dated, only=kept)
+    except ReaderChoiceError as error:
+        shutil.rmtree(study.deliver / "results", ignore_errors=True)  # they would tell of a state that is over
+        raise SkipCaseError(f"no results: {error}") from error
     results = compute(inputs, protocol=protocol, icc=icc_of)
     cut = protocol.results.data_cut
     provenance = Provenance(
@@ -82,7 +93,11 @@ def deliver_results(study: Study) -> str:
         labels=labels,
     )
     return write_results(
-        results, study.deliver / "results", provenance=provenance, eligibility=eligibility_table(checked)
+        results,
+        study.deliver / "results",
+        provenance=provenance,
+        eligibility=eligibility_table(checked),
+        figures=figures,
     )
 
 
@@ -108,7 +123,7 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         only: Subjects to keep; None keeps all.
 
     Raises:
-        AnalysisError: The reader of the analysis is not clear.
+        ReaderChoiceError: The reader of the analysis is not clear.
     """
 
     def wanted(subject: str) -> bool:

@@ -10,7 +10,21 @@ from npcpit_imaging.cli import field, mask, objects, results, segment, serve, si
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.errors import NpcpitError
 
-__all__ = ["app", "field", "main", "mask", "objects", "results", "run", "segment", "serve", "single", "study", "vault", "volumes"]
+__all__ = [
+    "app",
+    "field",
+    "main",
+    "mask",
+    "objects",
+    "results",
+    "run",
+    "segment",
+    "serve",
+    "single",
+    "study",
+    "vault",
+    "volumes",
+]
 
 
 def main() -> None:

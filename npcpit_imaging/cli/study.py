@@ -15,6 +15,7 @@ from npcpit_imaging.app import (
     listening,
     pipelines,
     reading,
+    research_export,
     study,
     survey,
 )
@@ -158,10 +159,17 @@ def status(folder: StudyFolder, as_json: Json = False) -> None:
 def export(
     folder: StudyFolder,
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Where to; must not hold anything.")],
+    research: Annotated[
+        bool, typer.Option("--research", help="NIfTI, masks, features, results; see docs/results.md.")
+    ] = False,
+    without_images: Annotated[bool, typer.Option("--without-images", help="With --research: no pixels.")] = False,
 ) -> None:
     """Copy what may leave the site: reports, SEG, SR, masks and tables with checksums; never the vault or pixels."""
     with study.open_study(folder) as opened:
-        count = delivery.export(opened, output)
+        if research:
+            count = research_export.export_research(opened, output, images=not without_images)
+        else:
+            count = delivery.export(opened, output)
     console.say(f"exported {count} files to {output}")
 
 

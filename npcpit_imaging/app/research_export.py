@@ -1,0 +1,274 @@
+"""``npcpit export --research``: a folder that a researcher can load with pandas and nibabel and nothing of ours."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+import npcpit_imaging
+from npcpit_imaging.app.delivery import NO_MOMENT, checksums
+from npcpit_imaging.app.features import (
+    CONFIRMED,
+    NOT_CONFIRMED,
+    MaskInUse,
+    distinct_masks,
+    first_made,
+    readers_of,
+)
+from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.series import open_series
+from npcpit_imaging.app.study import Study
+from npcpit_imaging.errors import InputError
+from npcpit_imaging.report.research_dictionary import dictionary_rows
+from npcpit_imaging.store.images import deidentified_subjects, subjects
+from npcpit_imaging.store.lesions import StoredProposal
+from npcpit_imaging.volume.files import write_mask, write_volume
+from npcpit_imaging.volume.volume import Volume
+
+NOT_EXPORTED = ("eligibility",)
+"""Tables of results that stay: their reasons are people's own words."""
+
+FREE_TEXT = ("comment", "findings", "date", "reason", "read_label")
+"""Columns of delivered tables that are left out: people's own words, and dates."""
+
+FOLDERS = {"CT": "anat", "MR": "anat", "PT": "pet"}
+SUFFIXES = {"CT": "ct", "MR": "mr", "PT": "pet"}
+
+
+def export_research(study: Study, output: Path, *, images: bool = True) -> int:
+    """Write images, masks, transforms, tables, DICOM SEG and SR and SDTM with sidecars, dictionary and checksums.
+
+    Args:
+        study: The study; `run deliver` must have written its results.
+        output: Where to; must not hold anything.
+        images: Whether pixels leave; a head can be recognised from a CT or MR even without a name.
+
+    Returns:
+        How many files there are.
+
+    Raises:
+        InputError: Nothing was delivered yet, a subject is not de-identified, or the folder holds something.
+    """
+    codes = _require_exportable(study, output)
+    output.mkdir(parents=True, exist_ok=True)
+    rows = [row for code in codes for row in _subject(study, code, output, images=images)]
+    _tsv(output / "masks.tsv", rows, MASK_COLUMNS)
+    _participants(output, codes, rows)
+    _transforms(study, output)
+    described = _tables(study, output)
+    pd.DataFrame(described).to_csv(output / "tables" / "dictionary.csv", index=False, lineterminator="\n")
+    _delivered(study, output)
+    _readme(study, output, codes, images=images)
+    checksums(output)
+    for path in output.rglob("*"):
+        os.utime(path, (NO_MOMENT, NO_MOMENT))
+    return sum(path.is_file() for path in output.rglob("*"))
+
+
+def _require_exportable(study: Study, output: Path) -> list[str]:
+    if not (study.deliver / "results" / "tables").is_dir():
+        raise InputError("nothing to export yet: run the pipelines up to deliver first")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output}: expected no folder or an empty one, found something in it")
+    with study.database.session() as session:
+        known, codes = deidentified_subjects(session), subjects(session)
+    open_ones = [code for code, hidden in known.items() if not hidden]
+    if open_ones:
+        raise InputError(
+            f"research export: expected de-identified images of every subject, found {len(open_ones)} as they came"
+        )
+    return codes
+
+
+MASK_COLUMNS = [
+    *("subject", "session", "lesion", "modality", "image", "mask", "readers", "mask_status", "volume_ml"),
+    *("tracking_uid", "series_uid"),
+]
+
+
+def _subject(study: Study, code: str, output: Path, *, images: bool) -> list[dict[str, object]]:
+    """Write a subject's images and masks, and return its lines of masks.tsv."""
+    rows = []
+    paths: dict[str, Path] = {}
+    for name, users in distinct_masks(study, code).items():
+        proposal, modality = first_made(users), users[0].modality
+        volume = open_series(study, proposal.series_uid)
+        if proposal.series_uid not in paths:
+            paths[proposal.series_uid] = _image_path(proposal, modality, list(paths.values()))
+            if images:
+                _write_image(volume, proposal.series_uid, output / paths[proposal.series_uid])
+        mask = output / _mask_path(proposal, modality, readers=name.split("/")[4:])
+        row = _mask_row(users, mask.relative_to(output), paths[proposal.series_uid] if images else None)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        write_mask(open_mask_of(study, proposal, volume), mask)
+        _sidecar(mask, {**row, **_provenance(proposal)})
+        rows.append(row)
+    return rows
+
+
+def _image_path(proposal: StoredProposal, modality: str, others: Sequence[Path]) -> Path:
+    """Where an image stands; a second one of the visit and modality is a further run."""
+    session, subject = f"ses-{_plain(proposal.timepoint)}", f"sub-{_plain(proposal.subject)}"
+    folder = Path(subject) / session / FOLDERS[modality]
+    same = [path for path in others if path.parent == folder and path.name.endswith(f"{SUFFIXES[modality]}.nii.gz")]
+    run = f"_run-{len(same) + 1}" if same else ""
+    return folder / f"{subject}_{session}{run}_{SUFFIXES[modality]}.nii.gz"
+
+
+def _mask_path(proposal: StoredProposal, modality: str, *, readers: Sequence[str]) -> Path:
+    session, subject = f"ses-{_plain(proposal.timepoint)}", f"sub-{_plain(proposal.subject)}"
+    words = [f"lesion-{_plain(proposal.lesion.lesion_id)}", f"modality-{SUFFIXES[modality]}"]
+    words += [f"reader-{_plain(each)}" for each in readers]
+    return Path("derivatives") / "masks" / subject / session / f"{'_'.join([subject, session, *words])}_mask.nii.gz"
+
+
+def _write_image(volume: Volume, series_uid: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(volume, path)
+    _sidecar(
+        path,
+        {
+            "Modality": volume.modality.value,
+            "Units": volume.unit.value,
+            "SeriesInstanceUID": series_uid,
+            "ShapeKJI": list(volume.geometry.shape_kji),
+            "SpacingMm": [round(each, 6) for each in volume.geometry.spacing_mm],
+            "FrameOfReferenceUID": volume.geometry.frame_of_reference_uid,
+        },
+    )
+
+
+def _mask_row(users: Sequence[MaskInUse], mask: Path, image: Path | None) -> dict[str, object]:
+    proposal = first_made(users)
+    return {
+        "subject": proposal.subject,
+        "session": proposal.timepoint,
+        "lesion": proposal.lesion.lesion_id,
+        "modality": users[0].modality,
+        "image": "" if image is None else image.as_posix(),
+        "mask": mask.as_posix(),
+        "readers": readers_of(users),
+        "mask_status": CONFIRMED if any(each.confirmed for each in users) else NOT_CONFIRMED,
+        "volume_ml": round(proposal.measurement.volume_ml, 4),
+        "tracking_uid": proposal.lesion.tracking_uid,
+        "series_uid": proposal.series_uid,
+    }
+
+
+def _provenance(proposal: StoredProposal) -> dict[str, object]:
+    return {
+        "role": proposal.lesion.role.value,
+        "location": proposal.lesion.location,
+        "irradiated": proposal.lesion.irradiated,
+        "segmenter": {name: str(proposal.segmenter[name]) for name in ("name", "version")},
+        "longest_diameter_mm": proposal.measurement.longest_diameter_mm,
+        "short_axis_mm": proposal.measurement.short_axis_mm,
+        "uptake": None if proposal.uptake is None else asdict(proposal.uptake),
+    }
+
+
+def _plain(words: str) -> str:
+    """A code as BIDS names allow it: letters and digits."""
+    return "".join(letter for letter in words if letter.isascii() and letter.isalnum())
+
+
+def _sidecar(path: Path, values: dict[str, object]) -> None:
+    side = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+    side.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _tsv(path: Path, rows: Sequence[dict[str, object]], columns: Sequence[str]) -> None:
+    pd.DataFrame(list(rows), columns=list(columns)).to_csv(path, sep="\t", index=False, lineterminator="\n")
+
+
+def _participants(output: Path, codes: Sequence[str], rows: Sequence[dict[str, object]]) -> None:
+    table = [
+        {
+            "participant_id": f"sub-{_plain(code)}",
+            "subject": code,
+            "sessions": len({row["session"] for row in rows if row["subject"] == code}),
+            "lesions": len({row["lesion"] for row in rows if row["subject"] == code}),
+        }
+        for code in codes
+    ]
+    _tsv(output / "participants.tsv", table, ["participant_id", "subject", "sessions", "lesions"])
+    meaning = {
+        "subject": {"Description": "study code, as in the tables"},
+        "sessions": {"Description": "visits with a mask"},
+        "lesions": {"Description": "lesions with a mask"},
+    }
+    (output / "participants.json").write_text(json.dumps(meaning, indent=2) + "\n", encoding="utf-8")
+    described = {"Name": "npcpit_imaging research export", "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    (output / "dataset_description.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def _transforms(study: Study, output: Path) -> None:
+    for source in sorted(study.derived.rglob("*.tfm")):
+        target = output / "derivatives" / "transforms" / source.relative_to(study.derived)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+def _tables(study: Study, output: Path) -> list[dict[str, str]]:
+    """Copy the tables of results and features, and return the data dictionary."""
+    folder = output / "tables"
+    folder.mkdir()
+    found: dict[str, list[str]] = {}
+    for source in sorted((study.deliver / "results" / "tables").glob("*.parquet")):
+        if source.stem not in NOT_EXPORTED:
+            for kind in (".csv", ".parquet"):
+                shutil.copy2(source.with_suffix(kind), folder / f"{source.stem}{kind}")
+            found[source.stem] = list(pd.read_parquet(source).columns)
+    for name in ("measurements.csv", "features.csv"):
+        path = study.deliver / name
+        if path.exists() and path.stat().st_size > 1:
+            table = pd.read_csv(path, low_memory=False)
+            kept = table.drop(columns=[column for column in FREE_TEXT if column in table])
+            kept.to_csv(folder / name, index=False, lineterminator="\n")
+            found[path.stem] = list(kept.columns)
+    wide = study.deliver / "features_wide.parquet"
+    table = pd.read_parquet(wide) if wide.exists() else pd.DataFrame(columns=["subject", "timepoint", "lesion"])
+    table = table.drop(columns=[column for column in FREE_TEXT if column in table])
+    table.to_parquet(folder / "features_wide.parquet", index=False)
+    found["features_wide"] = list(table.columns)
+    return dictionary_rows(found, _words(study))
+
+
+def _words(study: Study) -> dict[str, str]:
+    """What the study's own columns mean: predictors in their words, features by IBSI tag."""
+    screening = pd.read_parquet(study.deliver / "results" / "tables" / "association_screening.parquet")
+    if "predictor" not in screening:
+        return {}
+    return dict(zip(screening["predictor"].astype(str), screening["words"].astype(str), strict=True))
+
+
+def _delivered(study: Study, output: Path) -> None:
+    """Copy DICOM SEG and SR, and SDTM."""
+    for source in sorted(study.deliver.glob("*/*.dcm")):
+        target = output / "dicom" / source.relative_to(study.deliver)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    if (study.deliver / "sdtm").is_dir():
+        shutil.copytree(study.deliver / "sdtm", output / "sdtm")
+
+
+def _readme(study: Study, output: Path, codes: Sequence[str], *, images: bool) -> None:
+    template = files("npcpit_imaging.report").joinpath("research_readme.md").read_text(encoding="utf-8")
+    pixels = (
+        "Images are not defaced: a head can be recognised from them. Handle this folder as health data.\n"
+        if images
+        else "Without images: masks, tables and reports only.\n"
+    )
+    text = template.format(
+        title=study.protocol.title,
+        subjects=len(codes),
+        pixels=pixels,
+        version=npcpit_imaging.__version__,
+        digest=study.protocol.digest,
+    )
+    (output / "README.md").write_text(text, encoding="utf-8")
