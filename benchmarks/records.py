@@ -196,6 +196,7 @@ def make_store(folder: Path, subjects: int, url: str) -> float:
 
 
 def fill(study: Study, subjects: int) -> None:
+    """Insert the rows of so many subjects, 500 at a time."""
     draw = np.random.default_rng(1)
     order = (SubjectRow, LesionRow, TimePointRow, SeriesRow, InstanceRow, ReadRow, ProposalRow, AssessmentRow)
     for first in range(0, subjects, 500):

@@ -1,6 +1,5 @@
 """A de-identified study of a few subjects with everything results need: images, masks, reads, tables."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -89,7 +88,8 @@ def _mask(study: Study, code: str, lesion: Lesion, visit: str, series_uid: str, 
     voxels[0:2, 2:5, 1 + place : 3 + place] = True
     path = study.derived / code / visit / f"{lesion.lesion_id}.nii.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_mask(Mask(voxels=voxels, geometry=volume.geometry, label=lesion.lesion_id), path)
+    mask = Mask(voxels=voxels, geometry=volume.geometry, label=lesion.lesion_id)
+    write_mask(mask, path)
     line = Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(3.0, 0.0, 0.0))
     volume_ml = voxels.sum() * float(np.prod(volume.geometry.spacing_mm)) / 1000
     with study.database.session() as session:
@@ -101,7 +101,7 @@ def _mask(study: Study, code: str, lesion: Lesion, visit: str, series_uid: str, 
                 timepoint=visit,
                 series_uid=series_uid,
                 mask_path=path.relative_to(study.folder).as_posix(),
-                mask_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                mask_sha256=mask.digest,
                 prompt={},
                 segmenter={"name": "ellipsoid", "version": "1"},
                 measurement=Measurement(
