@@ -256,9 +256,8 @@ def main() -> None:
     print(f"{'verb':18} {'s':>8} {'GiB':>7}  within {LIMIT_S:.0f} s and {LIMIT_GIB:.0f} GiB")
     for row in found:
         well = row["seconds"] <= LIMIT_S and row["peak_gib"] <= LIMIT_GIB
-        print(
-            f"{row['verb']:18} {row['seconds']:8.1f} {row['peak_gib']:7.2f}  {'yes' if well else 'NO':3}  {str(row['said'])[:70]}"
-        )
+        numbers = f"{row['verb']:18} {row['seconds']:8.1f} {row['peak_gib']:7.2f}"
+        print(f"{numbers}  {'yes' if well else 'NO':3}  {str(row['said'])[:70]}")
     if given.json:
         print(json.dumps({"subjects": given.subjects, "database": kind, "verbs": found}))
 
