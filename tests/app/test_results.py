@@ -8,7 +8,6 @@ from datetime import timedelta
 import nibabel as nib
 import pandas as pd
 import pytest
-from tests.app.results_study import COMMENT, first_day, make_study
 
 from npcpit_imaging.app.eligibility import study_eligibility
 from npcpit_imaging.app.pipelines import run_pipeline
@@ -19,6 +18,7 @@ from npcpit_imaging.app.study_tables import check_tables
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.flow.run import SkipCaseError
+from tests.app.results_study import COMMENT, first_day, make_study
 
 ISO_DAY = re.compile(rb"\d{4}-\d{2}-\d{2}")
 
