@@ -1,6 +1,6 @@
 """Reading a series to a float volume: ours, dcm2niix and SimpleITK's ImageSeriesReader, in one run.
 
-    python benchmarks/series.py [--slices 300] [--repeats 5] [--json]
+    python benchmarks/series.py [--slices 300] [--repeats 5] [--only uncompressed] [--json]
     python benchmarks/series.py --compare ../shared/data/images        # voxel by voxel against dcm2niix
 
 What each does: ours and SimpleITK read a folder to a float32 array in memory (order by position, rescale), each in a
@@ -11,7 +11,7 @@ page cache.
 
 import argparse
 import json
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
@@ -27,25 +27,28 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 from series_compare import compare
 
+KINDS = {"uncompressed": False, "JPEG 2000 lossless": True}
+"""Kinds of pixels, and whether they are compressed."""
+
 OURS = """
 import sys, time, resource
 from pathlib import Path
 from npcpit_imaging.dicom.load import load_folder
-begin = time.perf_counter()
+begin, cpu = time.perf_counter(), time.process_time()
 volume = load_folder(Path(sys.argv[1]))
-print(time.perf_counter() - begin, volume.voxels.shape, float(volume.voxels.mean(dtype=float)))
+print(time.perf_counter() - begin, time.process_time() - cpu, float(volume.voxels.mean(dtype=float)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 SIMPLEITK = """
 import sys, time, resource
 import SimpleITK as sitk
-begin = time.perf_counter()
+begin, cpu = time.perf_counter(), time.process_time()
 reader = sitk.ImageSeriesReader()
 reader.SetFileNames(reader.GetGDCMSeriesFileNames(sys.argv[1]))
 reader.SetOutputPixelType(sitk.sitkFloat32)
 image = reader.Execute()
 array = sitk.GetArrayViewFromImage(image)
-print(time.perf_counter() - begin, array.shape, float(array.mean(dtype=float)))
+print(time.perf_counter() - begin, time.process_time() - cpu, float(array.mean(dtype=float)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -125,21 +128,27 @@ def write_series(folder: Path, slices: int, *, compressed: bool) -> None:
         pydicom.dcmwrite(folder / f"IM{(k * 7919) % slices:05d}.dcm", dataset, enforce_file_format=True)
 
 
-def in_memory(code: str, folder: Path) -> tuple[float, float]:
-    """Seconds inside a fresh interpreter, and its peak memory in MB."""
+Spent = tuple[float, float, float]
+"""Wall seconds, CPU seconds of all threads, and peak memory in MB (NaN where not known)."""
+
+
+def in_memory(code: str, folder: Path) -> Spent:
+    """What reading costs inside a fresh interpreter, its start and imports left out."""
     ended = subprocess.run([sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True)
     first, last = ended.stdout.strip().splitlines()
-    return float(first.split()[0]), int(last) / 1024
+    wall, cpu, *_ = first.split()
+    return float(wall), float(cpu), int(last) / 1024
 
 
-def as_process(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds of a whole process, and its peak memory in MB (by /usr/bin/time where it is there)."""
-    begin = time.perf_counter()
+def as_process(command: Sequence[str]) -> Spent:
+    """What a whole process costs."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - begin, float("nan")
+    wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, float("nan")
 
 
-def contestants(folder: Path, output: Path) -> dict[str, Callable[[], tuple[float, float]]]:
+def contestants(folder: Path, output: Path) -> dict[str, Callable[[], Spent]]:
     """What is timed, by name."""
     to_nifti = [
         sys.executable,
@@ -162,29 +171,34 @@ def contestants(folder: Path, output: Path) -> dict[str, Callable[[], tuple[floa
 def race(folder: Path, output: Path, repeats: int) -> dict[str, dict[str, float]]:
     """Time every contestant in turn, `repeats` rounds; the first round only warms the page cache."""
     everybody = contestants(folder, output)
-    seconds: dict[str, list[float]] = {name: [] for name in everybody}
-    memory: dict[str, float] = {}
+    found: dict[str, list[Spent]] = {name: [] for name in everybody}
     for round_ in range(repeats + 1):
         for name, run in everybody.items():
-            spent, memory[name] = run()
+            spent = run()
             if round_:
-                seconds[name].append(spent)
-    base = statistics.median(seconds["dcm2niix"])
-    return {
-        name: {"median_s": statistics.median(found), "least_s": min(found), "most_s": max(found),
-               "ratio": statistics.median(found) / base, "peak_mb": memory[name]}
-        for name, found in seconds.items()
-    }  # fmt: skip
+                found[name].append(spent)
+    rows = {name: np.array(each) for name, each in found.items()}
+    base_wall, base_cpu, _ = np.median(rows["dcm2niix"], axis=0)
+    return {name: _row(each, float(base_wall), float(base_cpu)) for name, each in rows.items()}
+
+
+def _row(spent: NDArray[np.float64], base_wall: float, base_cpu: float) -> dict[str, float]:
+    wall, cpu, memory = np.median(spent, axis=0).tolist()
+    least, most = spent[:, 0].min(), spent[:, 0].max()
+    return {"median_s": wall, "least_s": float(least), "most_s": float(most), "ratio": wall / base_wall,
+            "cpu_s": cpu, "cpu_ratio": cpu / base_cpu, "peak_mb": memory}  # fmt: skip
 
 
 def show(kind: str, slices: int, table: dict[str, dict[str, float]]) -> None:
     """Print one race."""
     print(f"\n{kind}, {slices} slices of 512 x 512\n")
-    print("| reader | median s | least - most s | x dcm2niix | peak MB |", "|---|---|---|---|---|", sep="\n")
+    print(
+        "| reader | median s | least - most s | x dcm2niix | CPU s | x dcm2niix | peak MB |", "|---" * 7 + "|", sep="\n"
+    )
     for name, row in table.items():
         peak = "" if np.isnan(row["peak_mb"]) else f"{row['peak_mb']:.0f}"
-        spread = f"{row['least_s']:.2f} - {row['most_s']:.2f}"
-        print(f"| {name} | {row['median_s']:.2f} | {spread} | {row['ratio']:.2f} | {peak} |")
+        wall = f"{row['median_s']:.2f} | {row['least_s']:.2f} - {row['most_s']:.2f} | {row['ratio']:.2f}"
+        print(f"| {name} | {wall} | {row['cpu_s']:.2f} | {row['cpu_ratio']:.2f} | {peak} |")
 
 
 def main() -> int:
@@ -192,6 +206,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=("uncompressed", "JPEG"), help="only this kind of pixels")
     parser.add_argument("--compare", type=Path, metavar="DIR", help="compare voxels with dcm2niix below DIR instead")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     options = parser.parse_args()
@@ -201,7 +216,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "out").mkdir()
-        for kind, compressed in (("uncompressed", False), ("JPEG 2000 lossless", True)):
+        for kind, compressed in KINDS.items():
+            if options.only and not kind.startswith(options.only):
+                continue
             write_series(work / kind, options.slices, compressed=compressed)
             found[kind] = race(work / kind, work / "out", options.repeats)
             show(kind, options.slices, found[kind])
