@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.proposals import SEED_SOURCE, open_mask_of
 from npcpit_imaging.app.registrations import visit_transform
 from npcpit_imaging.app.series import find_series, open_series
 from npcpit_imaging.app.study import Study
@@ -56,7 +56,8 @@ def _matched_or_why(study: Study, subject: str, timepoint: str) -> VisitMatches:
 def match_visit(study: Study, subject: str, timepoint: str) -> VisitMatches:
     """Carry the baseline's masks to a follow-up and propose which of its masks is which lesion.
 
-    Newest masks on the two visits' diagnostic CT are compared; what was drawn elsewhere is not.
+    Newest masks on the two visits' diagnostic CT are compared; what was drawn elsewhere is not, nor a follow-up's mask
+    that was only carried from the baseline.
 
     Raises:
         NpcpitError: The visit is not registered, the registration was rejected, or an image cannot be read.
@@ -73,7 +74,9 @@ def match_visit(study: Study, subject: str, timepoint: str) -> VisitMatches:
         )
         for each in earlier
     ]
-    drawn = {each.lesion.lesion_id: open_mask_of(study, each, target) for each in current}
+    # A mask proposed where the baseline's lay says nothing of what is there now: it would always be the same.
+    pointed_at = [each for each in current if each.prompt.get("source") != SEED_SOURCE]
+    drawn = {each.lesion.lesion_id: open_mask_of(study, each, target) for each in pointed_at}
     matches = match_lesions(carried, drawn, uncertainty_mm=uncertainty_mm)
     return VisitMatches(subject=subject, timepoint=timepoint, uncertainty_mm=uncertainty_mm, matches=matches)
 
