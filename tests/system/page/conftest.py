@@ -1,0 +1,313 @@
+"""The reading page as readers use it: Debian's Chromium on the real server with the sample study.
+
+The study is made once (received over the network, registered), the baseline is read once through the API; every test
+has a copy of its own and a server of its own on a free port of this machine.
+"""
+
+import os
+import shutil
+import socket
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from npcpit_imaging.app.demo import SUBJECT
+from npcpit_imaging.app.demo_reading import make_reading_demo
+from npcpit_imaging.app.study import open_study
+from npcpit_imaging.server.application import create_app
+from npcpit_imaging.server.page import DIST
+
+SAMPLE = Path(__file__).parents[3] / "sample_dicom"
+FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+"""WebGL in software, as on a machine without a graphics card."""
+
+READY_MS = 60_000
+"""Patience with a busy machine; a test waits for what it needs, never for a time."""
+
+Truth = dict[str, Any]
+Rgb = NDArray[np.int16]
+
+
+@pytest.fixture(scope="session")
+def truth() -> Truth:
+    return tomllib.loads((SAMPLE / "truth.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """A prepared study and its accounts' passwords."""
+
+    folder: Path
+    passwords: dict[str, str]
+
+
+class Caller:
+    """A person at the API: arranges what a test is not about."""
+
+    def __init__(self, url: str, name: str, password: str) -> None:
+        self.password = password
+        self.http = httpx.Client(base_url=f"{url}api/", timeout=120)
+        session = self.http.post("session", json={"username": name, "password": password})
+        session.raise_for_status()
+        self.revisions: dict[str, int] = {}
+        self.series: dict[str, str] = {}
+        self.http.headers["X-CSRF-Token"] = session.json()["csrf"]
+
+    def get(self, path: str) -> Any:
+        answer = self.http.get(path)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: object) -> Any:
+        answer = self.http.post(path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def read(self, visit: str) -> Any:
+        return self.get(f"reads/{SUBJECT}/{visit}")
+
+    def change(self, visit: str, **change: object) -> Any:
+        """Change a draft; the newest revision is remembered, so that this costs one request."""
+        revision = self.revisions.get(visit)
+        if revision is None:
+            revision = self.read(visit)["revision"]
+        read = self.post(f"reads/{SUBJECT}/{visit}/changes", {"revision": revision, "change": change})["read"]
+        self.revisions[visit] = read["revision"]
+        return read
+
+    def sign(self, visit: str) -> Any:
+        body = {"revision": self.read(visit)["revision"], "password": self.password, "meaning": "read"}
+        return self.post(f"reads/{SUBJECT}/{visit}/sign", body)
+
+    def ct(self, visit: str) -> str:
+        if visit not in self.series:
+            (point,) = [each for each in self.read(visit)["timepoints"] if each["name"] == visit]
+            self.series[visit] = next(each["uid"] for each in point["series"] if each["role"] == "diagnostic")
+        return self.series[visit]
+
+    def measure(self, visit: str, lesion: str, truth: Truth, *, scale: float = 1.0) -> None:
+        """Draw a lesion's true axes, longer by a factor, as the reader's own calipers, and confirm them."""
+        lines = truth["reader"][visit][lesion]
+        for axis, name in (("long", "long_axis_mm"), ("short", "short_axis_mm")):
+            start, end = (np.array(each) for each in lines[name])
+            middle = (start + end) / 2
+            line = [(middle + scale * (each - middle)).tolist() for each in (start, end)]
+            self.change(visit, kind="caliper", lesion=lesion, series_uid=self.ct(visit), axis=axis, line_mm=line)
+        self.change(visit, kind="confirm", lesion=lesion, accept="caliper")
+
+    def read_whole(self, visit: str, truth: Truth, *, scale: float = 1.0) -> Any:
+        """Measure every target that is there, call the others absent, and sign."""
+        for entry in self.read(visit)["lesions"]:
+            if entry["lesion"] in truth["reader"][visit]:
+                self.measure(visit, entry["lesion"], truth, scale=scale)
+            else:
+                self.change(visit, kind="state", lesion=entry["lesion"], state="absent")
+        return self.sign(visit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A running server."""
+
+    url: str
+    folder: Path
+    passwords: dict[str, str]
+    callers: list[Caller] = field(default_factory=list)
+
+    def caller(self, name: str) -> Caller:
+        self.callers.append(Caller(self.url, name, self.passwords[name]))
+        return self.callers[-1]
+
+
+@contextmanager
+def served(demo: Demo, folder: Path) -> Iterator[Site]:
+    """Serve a copy of a study from a thread of this process."""
+    shutil.copytree(demo.folder, folder)
+    with open_study(folder) as study, socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(create_app(study), log_level="critical", access_log=False, ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.02)
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            site = Site(url=url, folder=folder, passwords=demo.passwords)
+            yield site
+            for caller in site.callers:
+                caller.http.close()
+        finally:
+            server.should_exit = True
+            thread.join(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def unread(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The sample study as it arrives, nothing read; `NPCPIT_READING_DEMO` may name one made before, to save time."""
+    if not (DIST / "index.html").is_file():
+        pytest.fail("the reading page is not built: run .venv/bin/python npcpit_imaging/server/web/build_page.py")
+    folder = tmp_path_factory.mktemp("page") / "unread"
+    if made := os.environ.get("NPCPIT_READING_DEMO"):
+        shutil.copytree(made, folder)
+    lines = make_reading_demo(folder, SAMPLE, say=lambda line: None)
+    words = [line.split() for line in lines[1:]]
+    return Demo(folder=folder, passwords={name: password for name, _, password in words})
+
+
+@pytest.fixture(scope="session")
+def followed(unread: Demo, truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Reader 1 has signed the baseline, drawn on the true axes."""
+    folder = tmp_path_factory.mktemp("page") / "followed"
+    with served(unread, folder) as site:
+        site.caller("reader1").read_whole("BASELINE", truth)
+    return Demo(folder=folder, passwords=unread.passwords)
+
+
+@pytest.fixture
+def new_site(unread: Demo, tmp_path: Path) -> Iterator[Site]:
+    with served(unread, tmp_path / "study") as site:
+        yield site
+
+
+@pytest.fixture
+def site(followed: Demo, tmp_path: Path) -> Iterator[Site]:
+    with served(followed, tmp_path / "study") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    program = Path("/usr/bin/chromium")
+    if not program.exists():
+        pytest.skip("chromium is not installed (Debian package chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(program), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Hand:
+    """A reader's hand and eyes on the page."""
+
+    def __init__(self, page: Page, shots: Path) -> None:
+        self.page = page
+        self.shots = shots
+
+    def sign_in(self, site: Site, name: str) -> None:
+        self.page.goto(site.url)
+        self.page.fill("input[name=username]", name)
+        self.page.fill("input[name=password]", site.passwords[name])
+        self.page.click("button[type=submit]")
+        self.page.wait_for_selector("nav a")
+
+    def open(self, site: Site, name: str, visit: str) -> None:
+        self.sign_in(site, name)
+        self.page.click(f"tr[data-item='{SUBJECT} {visit}'] a")
+        self.page.wait_for_selector("[data-pane=right][data-loaded=all]", timeout=READY_MS)
+        self.page.wait_for_selector("tr.chosen[data-lesion]")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until both sides have been drawn: two frames after the last change."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.wait_for_timeout(250)
+
+    def saved(self, revision: int) -> None:
+        """Wait until the server has a change after this revision."""
+        self.until(lambda: self.revision > revision and self.page.get_attribute(".reading", "data-saving") == "saved")
+        self.settle()
+
+    def until(self, met: Callable[[], bool]) -> None:
+        """Wait from outside the page: its content security policy lets nobody evaluate text within it."""
+        ends = time.monotonic() + READY_MS / 1000
+        while not met():
+            assert time.monotonic() < ends, f"not met in {READY_MS / 1000:.0f} s"
+            self.page.wait_for_timeout(50)
+
+    @property
+    def revision(self) -> int:
+        return int(self.page.get_attribute(".reading", "data-revision") or 0)
+
+    def key(self, *names: str) -> None:
+        for name in names:
+            self.page.keyboard.press(name)
+        self.settle()
+
+    def focus_mm(self, side: str) -> NDArray[np.float64]:
+        said = self.page.get_attribute(f"[data-pane={side}]", "data-focus") or ""
+        return np.array([float(each) for each in said.split(",")])
+
+    def on_screen(self, side: str, point_mm: Any, geometry: Any) -> tuple[float, float]:
+        """Where a world point lies on the screen, by where the page says its columns and rows lie."""
+        offset = np.array(point_mm) - np.array(geometry["origin_mm"])
+        column, row, _ = (np.array(geometry["direction"]).T @ offset) / np.array(geometry["spacing_mm"])
+        placing = self.page.get_attribute(f"[data-pane={side}]", "data-placing") or ""
+        xa, xb, x0, ya, yb, y0 = (float(each) for each in placing.split(","))
+        box = self.page.locator(f"[data-pane={side}]").bounding_box()
+        assert box is not None
+        return box["x"] + xa * column + xb * row + x0, box["y"] + ya * column + yb * row + y0
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*start)
+        self.page.wait_for_timeout(150)
+        mouse.down()
+        mouse.move(*end, steps=8)
+        mouse.up()
+
+    def shot(self, name: str) -> Rgb:
+        """A picture of the page, kept for people to look at."""
+        path = self.shots / f"{name}.png"
+        self.page.screenshot(path=path)
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB")).astype(np.int16)
+
+    def around(self, picture: Rgb, place: tuple[float, float], half: int) -> Rgb:
+        x, y = (round(each) for each in place)
+        return picture[y - half : y + half, x - half : x + half]
+
+
+NewHand = Callable[[], Hand]
+
+
+@pytest.fixture
+def new_hand(
+    chromium: Browser, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewHand]:
+    """Hands, each with a browser session of its own; a page that throws fails the test."""
+    kept = Path(request.config.rootpath) / ".page-shots"
+    kept.mkdir(exist_ok=True)
+    contexts = []
+    errors: list[str] = []
+
+    def make() -> Hand:
+        context = chromium.new_context(viewport={"width": 1600, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(READY_MS)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        return Hand(page, kept)
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def hand(new_hand: NewHand) -> Hand:
+    return new_hand()
