@@ -1,9 +1,8 @@
 """Security headers on every answer, and a limit on every body: what comes from outside is bounded before it is read."""
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from npcpit_imaging.server.problems import Problem
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; "
@@ -69,7 +68,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         got += len(message.get("body", b""))
         if got > limit:
-            raise Problem(413, "too-large", f"body: expected at most {limit} bytes, found more")
+            raise HTTPException(413, f"body: expected at most {limit} bytes, found more")
         return message
 
     return limited
