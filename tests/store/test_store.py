@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from npcpit_imaging.errors import MissingPartError, StoreError
-from npcpit_imaging.store.database import Database
+from npcpit_imaging.store.database import Database, upgrade
 from npcpit_imaging.store.images import (
     IndexedObject,
     IndexOutcome,
@@ -217,6 +217,35 @@ def test_the_migrations_make_the_tables_that_the_models_describe(database: Datab
 
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_study_of_the_first_version_is_brought_up_to_date_with_its_series_and_objects(kind, tmp_path, request):
+    """Its tables hold rows that point to each other, as any real study's do."""
+    from sqlalchemy import event
+
+    url = "sqlite:///x.sqlite" if kind == "sqlite" else request.getfixturevalue("postgresql").new_database()
+    engine = create_engine(f"sqlite:///{tmp_path / 'x.sqlite'}" if kind == "sqlite" else url)
+    if kind == "sqlite":
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=ON"))
+    rows = (
+        "INSERT INTO subject (code, deidentified, created) VALUES ('S1', true, '2026-01-01')",
+        "INSERT INTO series (uid, study_uid, subject, modality, description, state, state_reason, findings, updated)"
+        " VALUES ('1.2.3', '1.2', 'S1', 'CT', 'NECK', 'quiet', '', '[]', '2026-01-01')",
+        "INSERT INTO instance"
+        " (sop_instance_uid, sop_class_uid, series_uid, path, sha256, received_sha256, deidentified, received) VALUES ('1.2.3.4', '1.2', '1.2.3', 'a/b.dcm', 'x', 'y', true, '2026-01-01')",
+    )
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        for row in rows:
+            connection.execute(text(row))
+    engine.dispose()
+    database = Database(url, folder=tmp_path)
+    with database.session() as session:
+        (found,) = series_of(session)
+        assert (found.uid, found.instances, found.arrival_findings) == ("1.2.3", 1, ())
+        assert paths_of(session, "1.2.3") == ["a/b.dcm"]
+    database.close()
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,12 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     """Apply this revision."""
-    with op.batch_alter_table("series", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("circumstances", sa.JSON(), nullable=True))
-        batch_op.add_column(sa.Column("arrival_findings", sa.JSON(), nullable=False, server_default="[]"))
-        batch_op.alter_column("arrival_findings", existing_type=sa.JSON(), server_default=None)
+    # Added in place: a batch would make the table anew, which SQLite refuses while instances point to its rows.
+    op.add_column("series", sa.Column("circumstances", sa.JSON(), nullable=True))
+    op.add_column("series", sa.Column("arrival_findings", sa.JSON(), nullable=False, server_default="[]"))
 
 
 def downgrade() -> None:
     """Take this revision back."""
-    with op.batch_alter_table("series", schema=None) as batch_op:
-        batch_op.drop_column("arrival_findings")
-        batch_op.drop_column("circumstances")
+    op.drop_column("series", "arrival_findings")
+    op.drop_column("series", "circumstances")
