@@ -233,7 +233,8 @@ def test_a_study_of_the_first_version_is_brought_up_to_date_with_its_series_and_
         "INSERT INTO series (uid, study_uid, subject, modality, description, state, state_reason, findings, updated)"
         " VALUES ('1.2.3', '1.2', 'S1', 'CT', 'NECK', 'quiet', '', '[]', '2026-01-01')",
         "INSERT INTO instance"
-        " (sop_instance_uid, sop_class_uid, series_uid, path, sha256, received_sha256, deidentified, received) VALUES ('1.2.3.4', '1.2', '1.2.3', 'a/b.dcm', 'x', 'y', true, '2026-01-01')",
+        " (sop_instance_uid, sop_class_uid, series_uid, path, sha256, received_sha256, deidentified, received)"
+        " VALUES ('1.2.3.4', '1.2', '1.2.3', 'a/b.dcm', 'x', 'y', true, '2026-01-01')",
     )
     with engine.begin() as connection:
         upgrade(connection, "0001")
