@@ -74,6 +74,8 @@ def write_visit(folder: Path, visit: str) -> None:
         image.StudyInstanceUID, image.SeriesInstanceUID = f"1.2.3.{number}", f"1.2.3.{number}.1"
         image.FrameOfReferenceUID = f"1.2.3.{number}.9"
         image.PatientID, image.PatientName, image.Modality = "HOSPITAL-4711", "Secret^Name", "CT"
+        image.PatientBirthDate, image.PatientSex = "19600101", "M"
+        image.ReferringPhysicianName, image.Manufacturer = "", "Phantom"
         image.StudyDate = image.SeriesDate = image.AcquisitionDate = DAYS[visit]
         image.StudyTime, image.AccessionNumber, image.StudyID = "101500", "ACC-4711", "4711"
         image.SeriesNumber, image.InstanceNumber = 1, k + 1
