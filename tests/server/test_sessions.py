@@ -10,11 +10,12 @@ from sqlalchemy import select, update
 
 from npcpit_imaging.app.access.accounts import add_account, check_password, roles_from, set_disabled
 from npcpit_imaging.app.access.tokens import add_token, find_token, revoke_token
+from npcpit_imaging.app.study import open_study
 from npcpit_imaging.config.server import ServerSite, ServerTls
 from npcpit_imaging.errors import ConfigError, InputError, SignedOutError
 from npcpit_imaging.server.callers import COOKIE
 from npcpit_imaging.server.headers import SMALL_BODY
-from npcpit_imaging.server.run import require_guarded
+from npcpit_imaging.server.run import require_guarded, serve
 from npcpit_imaging.store.reading_schema import AccountRow, LoginSessionRow, MachineTokenRow
 from tests.server.conftest import PASSWORD, SUBJECT, Person, Served
 
@@ -200,9 +201,11 @@ def test_a_body_that_is_too_large_or_no_json_is_refused_before_anything_is_done(
     url = f"/api/reads/{SUBJECT}/BASELINE/changes"
     large = reader.post(url, content=b"[" * (SMALL_BODY + 1), headers={"Content-Type": "application/json"})
     assert (large.status_code, large.json()["error"]["code"]) == (413, "too-large")
-    for body in (b"", b"{", b"null", b'{"revision": 1e999, "change": {}}', b"\xff\xfe", b"[" * 100_000):
+    malformed = dict.fromkeys((b"", b"{", b"null", b'{"revision": 1e999, "change": {}}', b"\xff\xfe"), 422)
+    too_deep = {b"[" * 100_000: 400}  # no parser gets to its end
+    for body, status in (malformed | too_deep).items():
         answer = reader.post(url, content=body, headers={"Content-Type": "application/json"})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid"), body[:20]
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, "invalid"), body[:20]
 
 
 def test_beyond_this_machine_only_with_tls_or_a_proxy():
@@ -222,3 +225,15 @@ def test_without_a_built_page_the_server_says_how_to_build_it(served: Served, tm
     add_page(app, dist=tmp_path / "dist")
     assert any(route.path == "/{path:path}" for route in app.routes)
     assert "npm ci" in NOT_BUILT
+
+
+def test_openid_connect_is_refused_at_start_and_never_offered(folder: Path, served: Served):
+    """Nobody could sign in with it: the server does not start as if it were there."""
+    assert httpx.get(f"{served.url}/api/sign-in").json() == {"password": True, "oidc": None}
+    site = folder / "configs" / "site.toml"
+    table = '[server.oidc]\nissuer = "https://id.example"\nclient_id = "npcpit"\npublic_url = "https://read.example"\n'
+    site.write_text((site.read_text() if site.is_file() else "") + "\n" + table)
+    said: list[str] = []
+    with open_study(folder) as study, pytest.raises(ConfigError, match="OpenID Connect sign-in is not built yet"):
+        serve(study, host=None, port=0, say=said.append, ready=lambda url: pytest.fail(f"it serves at {url}"))
+    assert said == []

@@ -32,10 +32,9 @@ def health() -> JsonObject:
 
 
 @router.get("/sign-in")
-def ways(desk: TheDesk) -> JsonObject:
-    """How one may sign in; needs no sign-in."""
-    oidc = desk.study.site.server.oidc
-    return {"password": True, "oidc": None if oidc is None else {"name": oidc.name, "url": "/api/oidc/start"}}
+def ways() -> JsonObject:
+    """How one may sign in; needs no sign-in. OpenID Connect is not built yet."""
+    return {"password": True, "oidc": None}
 
 
 @router.post("/session")
