@@ -255,10 +255,15 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+STAYS_HERE = ("results.html", "eligibility.*")
+"""Of the results: a true data cut beside days since a subject's treatment would give away when that was."""
+
+
 def export(study: Study, output: Path) -> int:
     """Copy reports, SEG, SR, tables, transforms and the masks that readers accepted, with checksums.
 
     Never pixels, never the vault; of the masks only those that a read rests on (on PET: the same lesions' proposals).
+    The results page and the eligibility table stay: they hold true dates.
 
     Raises:
         InputError: Nothing was delivered yet, or the output folder holds something.
@@ -267,7 +272,7 @@ def export(study: Study, output: Path) -> int:
         raise InputError("nothing to export yet: run the pipelines up to deliver first")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output}: expected no folder or an empty one, found something in it")
-    shutil.copytree(study.deliver, output / "deliver")
+    shutil.copytree(study.deliver, output / "deliver", ignore=shutil.ignore_patterns(*STAYS_HERE))
     masks = [study.folder / each.mask_path for each in accepted_masks(study).values()]
     for source in (*masks, *study.derived.rglob("*.tfm")):
         target = output / source.relative_to(study.folder)

@@ -9,6 +9,7 @@ import nibabel as nib
 import pandas as pd
 import pytest
 
+from npcpit_imaging.app.delivery import export
 from npcpit_imaging.app.eligibility import study_eligibility
 from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.research_export import export_research
@@ -261,6 +262,18 @@ def test_nothing_in_the_export_tells_who_or_when(exported):
             assert not found, f"{path.relative_to(exported)}: {found}"
     for path in (exported / "tables").glob("*.csv"):
         assert not ISO_DAY.search(path.read_bytes()), path.name
+
+
+def test_the_true_data_cut_stays_at_the_site(filled, tmp_path):
+    """Beside a censoring time in days it would give away when a subject was treated."""
+    cut = first_day(0) + timedelta(days=2000)
+    deliver_results(decide(filled, f"data_cut = {cut.isoformat()}"), figures=False)
+    assert cut.isoformat() in (filled.deliver / "results" / "results.html").read_text(encoding="utf-8")
+    export(filled, tmp_path / "out")
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert any(path.name == "lesion_rates.csv" or path.suffix == ".csv" for path in files)
+    for path in files:
+        assert cut.isoformat().encode() not in path.read_bytes(), path.name
 
 
 def test_checksums_hold(exported):
