@@ -22,6 +22,15 @@ IN_PLACE_VOXELS = 0.1
 """How far, in voxels, a slice may lie from its place on a grid: what a series may jitter (decision 0010), doubled."""
 
 
+TYPE_2 = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber"),
+)
+"""Elements of Patient and General Study (PS3.3 C.7.1.1, C.7.2.1) that must be there and may be empty. Some images lack
+them; what is made from such an image has them, empty.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceSlice:
     """One slice of a source image.
@@ -48,6 +57,10 @@ def read_sources(paths: Sequence[Path]) -> list[Dataset]:
         found = sorted({text(image, "SeriesInstanceUID") for image in images})
     if len(found) != 1:
         raise DicomError(f"source images: expected the files of one series, found {len(found)} series")
+    for image in images:
+        for keyword in TYPE_2:
+            if keyword not in image:
+                setattr(image, keyword, "")
     return images
 
 

@@ -57,6 +57,20 @@ def test_the_validator_finds_no_error(written):
     assert made.errors_of(written[0]) == []
 
 
+def test_images_without_the_patients_optional_elements_still_give_a_valid_seg(mr, tmp_path):
+    """Type 2 elements that a scanner left out are there, and empty, in what is made from its images."""
+    files, geometry = mr
+    for file in files:
+        image = pydicom.dcmread(file)
+        for keyword in ("PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName"):
+            if keyword in image:
+                delattr(image, keyword)
+        image.save_as(tmp_path / file.name)
+    write_seg(tmp_path / "seg", made.segmented(geometry), sources=sorted(tmp_path.glob("*.dcm")), created=made.SIGNED)
+    assert made.errors_of(tmp_path / "seg") == []
+    assert pydicom.dcmread(tmp_path / "seg").PatientBirthDate == ""
+
+
 def test_each_lesion_comes_back_to_the_voxel(written):
     """Three lesions, two of which overlap and one on one slice only."""
     path, _, geometry = written
