@@ -8,6 +8,7 @@ from pathlib import Path
 
 from npcpit_imaging.app.access.accounts import add_account, new_password, set_password
 from npcpit_imaging.app.access.roles import Role
+from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.demo import SUBJECT, hand_in_for_reading
 from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.receiving import Listener
@@ -72,6 +73,7 @@ def _make(folder: Path, sample: Path, say: Callable[[str], None]) -> None:
             say(f"receiving {sample}")
             with Listener(study, port=0) as listener:
                 send_folder(sample, port=listener.port, called_ae_title=study.site.receiver.ae_title)
+            settle_when_alone(study, settle_s=0.0)  # the whole folder was sent: nothing more is under way
             for step in ("receive", "baseline", "followup"):
                 say(step)
                 run_pipeline(study, step)

@@ -23,7 +23,9 @@ def test_shipped_files_load(name):
 def test_npc_pit_names_every_option_with_its_source():
     """Every option stands in the study's file, on a line whose comment says where it comes from."""
     text = (CONFIGS / "npc-pit" / "protocol.toml").read_text(encoding="utf-8")
-    for option in set(Protocol.model_fields) - {"title", "visits"}:
+    parts = [Protocol().diffusers, Protocol().eligibility, Protocol().results]
+    options = set(Protocol.model_fields) - {"title", "visits", "diffusers", "eligibility", "results"}
+    for option in options.union(*(type(part).model_fields for part in parts)):
         assert re.search(rf"^(# )?{option} = .*# \[[PES]\] ", text, re.MULTILINE), option
 
 

@@ -297,9 +297,11 @@ def test_every_object_of_the_sample_study_keeps_nothing_of_its_owner(visit: str)
     files = sorted((SAMPLE / visit).rglob("*.dcm"))
     assert len(files) > 50
     for path in files:
-        identity = identity_of(read(path))
+        data = read(path)
+        data.PatientName = "KUROSAWA^AYAKO"  # the sample's own name, SYNTHETIC, is also a word of its scanners' names
+        identity = identity_of(data)
         assert identity.names, "the sample has somebody to look for"
-        data, _ = run(read(path))
+        data, _ = run(data)
         assert leaks(identity, data) == [], path.name
 
 

@@ -132,10 +132,19 @@ def test_every_dicom_object_of_a_labelled_read_shows_the_label(study: Path):
         assert "SCRIPTED READ" in pydicom.dcmread(path).SeriesDescription, path.name
 
 
-def test_response_tables_hold_words_and_json_and_no_python(study: Path):
+def sum_of_targets(measured: pd.DataFrame, visit: str) -> float:
+    """T01 and T03 by their longest diameter, the node T02 by its short axis, in tenths of a millimetre."""
+    rows = measured[(measured.timepoint == visit) & (measured.state == "measured")].set_index("lesion")
+    sizes = [rows.longest_diameter_mm["T01"], rows.short_axis_mm["T02"], rows.longest_diameter_mm["T03"]]
+    return round(sum(round(float(size), 1) for size in sizes), 1)
+
+
+def test_response_tables_hold_words_and_json_and_no_python(study: Path, measured: pd.DataFrame):
     rows = pd.read_csv(study / "deliver" / "responses_timepoint.csv", dtype=str, keep_default_na=False)
     assert rows.new_lesions.tolist() == ["", "N01"]
-    assert json.loads(rows.fired[0])["numbers"] == {"sum_mm": 43.6, "baseline_mm": 69.5}
+    sums = {visit: sum_of_targets(measured, visit) for visit in ("FU1", "BASELINE")}
+    assert json.loads(rows.fired[0])["numbers"] == {"sum_mm": sums["FU1"], "baseline_mm": sums["BASELINE"]}
+    assert sums == {"FU1": pytest.approx(42.5, abs=1.5), "BASELINE": pytest.approx(69.0, abs=1.5)}, "truth.toml's sums"
     lesions = pd.read_csv(study / "deliver" / "responses_lesion.csv", dtype=str, keep_default_na=False)
     assert lesions.timepoint.tolist() == ["FU1", "FU2"] * 3
     for path in (study / "deliver").glob("*.csv"):

@@ -305,18 +305,27 @@ def test_a_series_deleted_between_query_and_retrieve_is_incomplete_by_name(start
     assert not held_uids(study)
 
 
-def test_a_series_deleted_before_its_instances_are_listed_fails_and_the_others_are_pulled(start_orthanc, study):
-    """Deleted while another series of the row was received."""
+def test_a_series_deleted_before_its_instances_are_listed_fails_and_the_others_are_pulled(
+    start_orthanc, study, monkeypatch
+):
+    """The first of two series is listed; the other is deleted before anybody asks for its instances."""
     peer = start_orthanc()
     t2 = sorted((SAMPLE / "BASELINE" / "MR_T2").glob("*.dcm"))
     peer.upload(*MR[:3], *t2[:3])
-    uids = [pydicom.dcmread(file, stop_before_pixels=True).SeriesInstanceUID for file in (MR[0], t2[0])]
+    uids = {pydicom.dcmread(file, stop_before_pixels=True).SeriesInstanceUID for file in (MR[0], t2[0])}
+    listing = DimseArchive.instances
+    asked = []
 
-    def delete_the_other() -> None:
-        received = next((study.vault / "spool").rglob("*.dcm"))
-        peer.delete_series(next(uid for uid in uids if uid != pydicom.dcmread(received).SeriesInstanceUID))
+    def list_then_delete_the_other(self, series):
+        listed = listing(self, series)
+        asked.append(series.series_uid)
+        if len(asked) == 1:
+            (other,) = uids - {series.series_uid}
+            peer.delete_series(other)
+        return listed
 
-    row = only(pull(study, pacs=peer.dimse(), progress=Bar(at=1, act=delete_the_other), patient_id=PATIENT))
+    monkeypatch.setattr(DimseArchive, "instances", list_then_delete_the_other)
+    row = only(pull(study, pacs=peer.dimse(), progress=Bar(), patient_id=PATIENT))
     assert sorted(each.status.value for each in row.series) == ["complete", "failed"]
     assert "none of its instances" in row.reason
 
