@@ -34,8 +34,10 @@ def add_page(app: FastAPI, *, dist: Path = DIST) -> None:
             raise Problem(404, "not-found", "no such address")
         if not (root / "index.html").is_file():
             return HTMLResponse(NOT_BUILT, status_code=503)
+        if "\0" in path or not (root / path).resolve().is_relative_to(root):
+            raise Problem(404, "not-found", "no such file")
         asked = (root / path).resolve()
-        if path and asked.is_relative_to(root) and asked.is_file():
+        if path and asked.is_file():
             hashed = path.startswith("assets/")
             return FileResponse(asked, headers={"Cache-Control": ASSETS_FOR if hashed else "no-cache"})
         if "." in path.rsplit("/", 1)[-1]:
