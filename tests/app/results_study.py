@@ -30,9 +30,15 @@ def first_day(number: int) -> date:
     return date(2022, 3, 1) + timedelta(days=17 * number)
 
 
+SECRET = "ea" * 32
+"""Of this invented study: it moves subjects by 292 to 349 days, so no moved date is another's true date."""
+
+
 def make_study(study: Study, write_series: Callable[..., Path], quiet: object, *, subjects: int = 3) -> list[str]:
     """Fill a study: one CT per visit, two irradiated lesions each, two readers, treatments, events, profiles."""
     folder = study.folder
+    (folder / "vault" / "key").write_text(SECRET)
+    (folder / "vault" / "key").chmod(0o600)
     codes = [f"NPC-{number + 1:04d}" for number in range(subjects)]
     patients = "".join(f"HOSPITAL-{number},{code}\n" for number, code in enumerate(codes))
     (folder / "vault" / "subjects.csv").write_text(f"patient_id,subject\n{patients}", encoding="utf-8")
