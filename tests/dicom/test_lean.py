@@ -109,19 +109,19 @@ def test_what_is_not_plain_is_left_to_pydicom(tmp_path, make_series, how):
 
 
 def test_on_damaged_bytes_it_agrees_or_declines(tmp_path, make_series):
-    """800 headers with bytes changed, cut or doubled, from a fixed seed; never a third outcome."""
+    """1,200 headers with bytes changed, cut or doubled, from a fixed seed; never a third outcome."""
     chance = random.Random(20240105)
     whole = make_series(tmp_path / "image", count=1)[0].read_bytes()
     path = tmp_path / "damaged"
     answered = 0
-    for _ in range(800):
+    for _ in range(1200):
         path.write_bytes(damaged(whole, chance))
         found = leanly(path)
         if found is None:
             continue
         answered += 1
         assert repr(found) == repr(read_instance_thoroughly(path))
-    assert 50 < answered < 750, "both outcomes are met; how often each is depends on where the UIDs' bytes lie"
+    assert 100 < answered < 750
 
 
 def damaged(whole, chance):
