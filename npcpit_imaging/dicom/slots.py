@@ -8,6 +8,7 @@ only after that the object is acknowledged. A slot without a mark holds nothing 
 import collections
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import struct
@@ -24,6 +25,10 @@ from npcpit_imaging.errors import DicomError
 SLOTS_AT_ONCE = 32
 """How many slots are made and synced together: the sync of their folder is shared by as many objects."""
 
+FEW_SLOTS = SLOTS_AT_ONCE // 2
+"""With fewer left, more are made beside."""
+
+LOG = logging.getLogger(__name__)
 SUFFIX = ".slot"
 MAGIC = b"NPCPIT\x00\x01"
 _BODY = struct.Struct("<8sQL32s")
@@ -140,19 +145,41 @@ class SlotPool:
         self._next = max(numbers, default=-1) + 1
         self._free: collections.deque[Slot] = collections.deque()
         self._lock = threading.Lock()
+        self._making = threading.Lock()
 
     def take(self) -> Slot:
-        """An empty slot.
+        """An empty slot; more are made beside when few are left, so that no object waits for the making of files.
 
         Raises:
             OSError: The disk refuses.
         """
+        slot, few = self._pop()
+        while slot is None:
+            with self._making:
+                slot, few = self._pop()  # another thread may have made some meanwhile
+                if slot is None:
+                    self._make()
+                    slot, few = self._pop()
+        if few and self._making.acquire(blocking=False):
+            threading.Thread(target=self._make_ahead, daemon=True).start()
+        return slot
+
+    def _pop(self) -> tuple[Slot | None, bool]:
+        """An empty slot, if there is one, and whether few are left."""
         with self._lock:
-            if not self._free:
-                self._make()
-            return self._free.popleft()
+            slot = self._free.popleft() if self._free else None
+            return slot, len(self._free) < FEW_SLOTS
+
+    def _make_ahead(self) -> None:
+        try:
+            self._make()
+        except OSError as error:  # whoever needs a slot will meet this, and say so to the sender
+            LOG.warning("no slots can be made: %s", error.strerror)
+        finally:
+            self._making.release()
 
     def _make(self) -> None:
+        """Make slots and sync their folder; the caller holds `_making`."""
         made = []
         try:
             for _ in range(SLOTS_AT_ONCE):
@@ -164,7 +191,8 @@ class SlotPool:
             for slot in made:
                 self.remove(slot)
             raise
-        self._free.extend(made)
+        with self._lock:
+            self._free.extend(made)
 
     def give_back(self, slot: Slot) -> None:
         """Empty a slot whose object did not arrive whole; never raises."""
@@ -179,7 +207,7 @@ class SlotPool:
 
     def close(self) -> None:
         """Remove the empty slots."""
-        with self._lock:
+        with self._making, self._lock:
             while self._free:
                 self.remove(self._free.popleft())
 

@@ -26,6 +26,7 @@ from npcpit_imaging.dicom.part10 import (
     ObjectHeader,
     dataset_offset,
     file_head,
+    plain_identity,
     read_header,
     read_identity,
     received_digest,
@@ -324,6 +325,8 @@ class Incoming:
 
     def _identity(self) -> tuple[str, str]:
         syntax = self._header.transfer_syntax_uid
+        if (plain := plain_identity(self._start, syntax)) is not None:
+            return plain
         try:
             return read_identity(BytesIO(self._start), syntax)
         except DicomError:

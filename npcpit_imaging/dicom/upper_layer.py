@@ -38,6 +38,9 @@ class PduType(IntEnum):
     ABORT = 0x07
 
 
+_KINDS = {int(kind): kind for kind in PduType}
+
+
 class AbortReason(IntEnum):
     """A-ABORT reasons of the service provider (PS3.8 table 9-26)."""
 
@@ -106,16 +109,14 @@ class PduStream:
     def __init__(self, connection: socket.socket, limits: StreamLimits) -> None:
         self._connection = connection
         self._limits = limits
-        self._buffer = memoryview(bytearray(6 + max(MAX_ASSOCIATE_BYTES, self._data_cap)))
+        data_cap = limits.max_pdu_bytes + PDU_LENGTH_TOLERANCE_BYTES
+        self._caps = dict.fromkeys(PduType, 4) | {PduType.DATA_TF: data_cap, PduType.ASSOCIATE_RQ: MAX_ASSOCIATE_BYTES}
+        self._buffer = memoryview(bytearray(6 + max(MAX_ASSOCIATE_BYTES, data_cap)))
         self._start = 0
         self._end = 0
         self.address = peer_address(connection)
         connection.settimeout(limits.timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    @property
-    def _data_cap(self) -> int:
-        return self._limits.max_pdu_bytes + PDU_LENGTH_TOLERANCE_BYTES
 
     def allow_silence(self, timeout_s: float) -> None:
         """Change the deadline of receives and sends, once the peer is known."""
@@ -138,12 +139,11 @@ class PduStream:
 
     def _header(self) -> tuple[PduType, int]:
         code, length = _HEADER.unpack_from(self._buffer, self._start)
-        try:
-            kind = PduType(code)
-        except ValueError:
+        kind = _KINDS.get(code)
+        if kind is None:
             text = f"PDU type 0x{code:02X}: expected 0x01 to 0x07"
-            raise ProtocolError(text, reason=AbortReason.UNRECOGNIZED_PDU) from None
-        cap = {PduType.DATA_TF: self._data_cap, PduType.ASSOCIATE_RQ: MAX_ASSOCIATE_BYTES}.get(kind, 4)
+            raise ProtocolError(text, reason=AbortReason.UNRECOGNIZED_PDU)
+        cap = self._caps[kind]
         if length > cap:
             text = f"{kind.name} PDU of {length} bytes: expected at most {cap}"
             raise ProtocolError(text, reason=AbortReason.INVALID_PDU_PARAMETER)

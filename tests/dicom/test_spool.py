@@ -15,7 +15,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, read_identity
+from npcpit_imaging.dicom.part10 import ObjectHeader, dataset_offset, file_head, plain_identity, read_identity
 from npcpit_imaging.dicom.slots import SLOTS_AT_ONCE
 from npcpit_imaging.dicom.spool import Outcome, Receipt, Spool
 from npcpit_imaging.errors import DicomError
@@ -367,3 +367,24 @@ def test_no_name_of_a_patient_is_in_any_file_name_or_note(spool, tmp_path):
     assert notes
     assert all("SECRET" not in note.read_text() for note in notes)
     assert not any("SECRET" in name for name in files(tmp_path))
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", EXPLICIT])
+def test_the_fast_reading_of_uids_finds_what_the_full_one_finds_or_leaves_it_alone(syntax: str) -> None:
+    """Every byte before the UIDs is set to seven values in turn; an accepted answer is always pydicom's."""
+    dataset = Dataset()
+    dataset.SpecificCharacterSet, dataset.ImageType = "ISO_IR 100", ["ORIGINAL", "PRIMARY"]
+    dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.StudyDate = CT, UID, "20200101"
+    file = BytesIO()
+    pydicom.dcmwrite(file, dataset, implicit_vr=syntax != EXPLICIT, little_endian=True)
+    content = file.getvalue()
+    assert plain_identity(content, syntax) == (CT, UID)
+    answers = 0
+    with warnings.catch_warnings(action="ignore"):
+        for place in range(len(content)):
+            for value in (0, 1, 8, 0x16, 0x18, 0x5C, 0xFF):
+                changed = content[:place] + bytes([value]) + content[place + 1 :]
+                fast = plain_identity(changed, syntax)
+                answers += fast is not None
+                assert fast is None or fast == read_identity(BytesIO(changed), syntax)
+    assert answers > 100
