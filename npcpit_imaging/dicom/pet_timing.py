@@ -18,6 +18,9 @@ from npcpit_imaging.errors import QuantityError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.suv import DecayCorrection, average_count_rate_time_s
 
+LARGEST_EXPONENT = 700.0
+"""Whose exponential is still a number."""
+
 SAME_TIME_S = 60.0
 """Times that differ by less tell the same moment; one minute is 0.6 % of an FDG SUV."""
 
@@ -128,7 +131,7 @@ def _frame_start(dataset: Dataset, half_life_s: float) -> datetime | None:
     if reference_ms is None or not reference_ms > 0 or duration_ms is None or not duration_ms > 0:
         return None
     average_s = average_count_rate_time_s(duration_ms / 1000.0, half_life_s)
-    return acquisition_start(dataset) + timedelta(seconds=average_s - reference_ms / 1000.0)
+    return _later(acquisition_start(dataset), average_s - reference_ms / 1000.0, "FrameReferenceTime")
 
 
 def _earliest_if_confirmed(datasets: Sequence[Dataset], half_life_s: float, earliest: datetime) -> _Start:
@@ -153,7 +156,7 @@ def _check_decay_factor(datasets: Sequence[Dataset], start: _Start, half_life_s:
         apart_s = (told - start.at).total_seconds()
     if abs(apart_s) <= SAME_TIME_S:
         return start
-    percent = 100.0 * math.expm1(math.log(2.0) * abs(apart_s) / half_life_s)
+    percent = 100.0 * math.expm1(min(math.log(2.0) * abs(apart_s) / half_life_s, LARGEST_EXPONENT))
     words = f"{name} tells a scan start {apart_s:+.0f} s from {start.source}: SUV may be {percent:.1f} % off"
     doubt = Finding(code=code, severity=Severity.WARNING, text=words)
     return _Start(at=start.at, source=start.source, findings=(*start.findings, doubt))
@@ -172,7 +175,15 @@ def _told_by_decay_factor(datasets: Sequence[Dataset], half_life_s: float) -> da
     duration_s = (number(dataset, "ActualFrameDuration") or 0.0) / 1000.0
     since_start_s = half_life_s * math.log2(factor)
     average_s = average_count_rate_time_s(duration_s, half_life_s)
-    return acquisition_start(dataset) + timedelta(seconds=average_s - since_start_s)
+    return _later(acquisition_start(dataset), average_s - since_start_s, "DecayFactor")
+
+
+def _later(moment: datetime, seconds: float, keyword: str) -> datetime:
+    """A moment moved by what an element tells; refused where that is no span of time."""
+    try:
+        return moment + timedelta(seconds=seconds)
+    except (OverflowError, ValueError) as error:
+        raise QuantityError(f"{tag_name(keyword)}: expected a span of time, found {seconds:g} s") from error
 
 
 def _single_frame(datasets: Sequence[Dataset], half_life_s: float) -> _Start:
@@ -185,8 +196,9 @@ def _single_frame(datasets: Sequence[Dataset], half_life_s: float) -> _Start:
     duration_ms = number(datasets[0], "ActualFrameDuration")
     if duration_ms is None:
         raise QuantityError(f"{tag_name('ActualFrameDuration')} is missing: {tag_name('DecayCorrection')} is NONE")
-    shift = timedelta(seconds=average_count_rate_time_s(duration_ms / 1000.0, half_life_s))
-    return _Start(at=starts.pop() + shift, source=f"{tag_name('AcquisitionTime')} plus half the frame")
+    shift_s = average_count_rate_time_s(duration_ms / 1000.0, half_life_s)
+    middle = _later(starts.pop(), shift_s, "ActualFrameDuration")
+    return _Start(at=middle, source=f"{tag_name('AcquisitionTime')} plus half the frame")
 
 
 def _injection(dataset: Dataset, scan_at: datetime, half_life_s: float) -> tuple[datetime, tuple[Finding, ...]]:

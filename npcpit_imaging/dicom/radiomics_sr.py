@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from highdicom import sr
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -22,6 +23,7 @@ from npcpit_imaging.dicom.report import (
     require_segments,
     write_report,
 )
+from npcpit_imaging.dicom.report_numbers import algorithm_items, number_item, parameter_item
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.lesion import Lesion
@@ -121,6 +123,9 @@ def write_radiomics_sr(
         DicomError: The report cannot be built from these objects.
     """
     require_segments([(each.lesion, each.segment_number) for each in lesions], seg)
+    for each in lesions:
+        if all(_why_left_out(feature) for feature in each.features):
+            raise InputError(f"SR: expected a feature with a code and a value for {each.lesion.lesion_id}, found none")
     about = About(
         seg=seg,
         sources=sources,
@@ -137,6 +142,7 @@ def write_radiomics_sr(
         kind,
         groups_of=lambda context: [_group(each, context) for each in lesions],
         identity=[repr(lesions), "radiomics"],
+        numbers=[_numbers(each) for each in lesions],
     )
     return tuple(finding for each in lesions for finding in _left_out(each))
 
@@ -175,25 +181,22 @@ def _left_out(each: LesionFeatures) -> list[Finding]:
 
 
 def _group(each: LesionFeatures, context: Context) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
-    measurements = [_number(feature, each) for feature in each.features if not _why_left_out(feature)]
-    if not measurements:
-        raise InputError(f"SR: expected a feature with a code and a value for {each.lesion.lesion_id}, found none")
+    """What a group says besides its numbers, which follow."""
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        referenced_segment=referenced_segment(each.segment_number, context),
-        measurements=measurements,
-        **common_content(each.lesion, context),
+        referenced_segment=referenced_segment(each.segment_number, context), **common_content(each.lesion, context)
     )
 
 
-def _number(feature: FeatureValue, each: LesionFeatures) -> sr.Measurement:
-    assert feature.value is not None  # what has no value is left out before
-    return sr.Measurement(
-        name=ibsi_codes()[feature.code],
-        value=decimal(feature.value),
-        unit=UNITS[feature.unit],
-        algorithm_id=sr.AlgorithmIdentification(
-            name="npcpit_imaging.radiomics",
-            version=each.engine_version,
-            parameters=[f"tag={feature.tag}", f"settings={each.settings_digest}"],
-        ),
-    )
+def _numbers(each: LesionFeatures) -> list[Dataset]:
+    algorithm = algorithm_items(name="npcpit_imaging.radiomics", version=each.engine_version)
+    settings = parameter_item(f"settings={each.settings_digest}")
+    return [
+        number_item(
+            name=ibsi_codes()[feature.code],
+            value=decimal(feature.value),
+            unit=UNITS[feature.unit],
+            modifiers=[*algorithm, parameter_item(f"tag={feature.tag}"), settings],
+        )
+        for feature in each.features
+        if not _why_left_out(feature) and feature.value is not None
+    ]

@@ -16,6 +16,7 @@ from npcpit_imaging.dicom import report_codes as code
 from npcpit_imaging.dicom.anatomy import CATEGORY, LESION, MASS, site_codes
 from npcpit_imaging.dicom.derived import derived_uid, stamp
 from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.report_numbers import append_numbers
 from npcpit_imaging.dicom.seg import MANUFACTURER, labelled, said_of
 from npcpit_imaging.dicom.seg_read import segment_frames, segments
 from npcpit_imaging.dicom.source_images import (
@@ -83,7 +84,13 @@ class Context:
 
 
 def write_report(
-    path: Path, about: About, kind: Kind, *, groups_of: Callable[[Context], Groups], identity: Sequence[str]
+    path: Path,
+    about: About,
+    kind: Kind,
+    *,
+    groups_of: Callable[[Context], Groups],
+    identity: Sequence[str],
+    numbers: Sequence[Sequence[Dataset]] = (),
 ) -> None:
     """Write a Comprehensive 3D SR. The same inputs and moment give the same bytes.
 
@@ -93,6 +100,7 @@ def write_report(
         kind: Which kind of report.
         groups_of: Builds its measurement groups.
         identity: What its numbers are made from.
+        numbers: NUM items for the end of each group, where there are so many that highdicom takes too long.
 
     Raises:
         DicomError: The report cannot be built from these objects.
@@ -102,6 +110,8 @@ def write_report(
     try:
         with quiet():
             report = _report(about, kind, images, moment, groups_of=groups_of, identity=identity)
+            if numbers:
+                append_numbers(report, numbers)
             report.save_as(path)
     except NpcpitError:
         raise

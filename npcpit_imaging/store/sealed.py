@@ -50,7 +50,7 @@ def key_name(key: bytes) -> str:
 
     Example:
         >>> key_name(bytes(32))
-        '17345f3b2ddabe45'
+        '808371ce0c3f06f2'
     """
     return hashlib.sha256(_PURPOSE + key).hexdigest()[: 2 * _NAME_BYTES]
 
