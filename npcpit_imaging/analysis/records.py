@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import pandas as pd
 
-from npcpit_imaging.errors import ReaderChoiceError
+from npcpit_imaging.analysis.chosen_readers import NO_CHOICES, chosen_readers
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.response import Response
 
@@ -68,39 +69,8 @@ class Records:
     notes: tuple[str, ...]
 
 
-def chosen_readers(subjects: Rows, *, reader: str = "") -> dict[str, str]:
-    """Whose reads the analysis takes, by subject.
-
-    The named reader; else the one of whom the engine says ``for_analysis``; else the only one.
-
-    Args:
-        subjects: The engine's rows.
-        reader: A reader's code (``analysis_reader`` of the protocol); empty for none.
-
-    Raises:
-        ReaderChoiceError: A subject with several readers and none that is the analysis', or without the named one.
-    """
-    found: dict[str, list[Mapping[str, object]]] = {}
-    for row in subjects:
-        if row.get("reader") is not None and row.get("pfs_reason") is not None:
-            found.setdefault(str(row["subject"]), []).append(row)
-    chosen, faults = {}, []
-    for subject, rows in found.items():
-        names = [str(row["reader"]) for row in rows]
-        marked = [str(row["reader"]) for row in rows if row.get("for_analysis") is True]
-        of_analysis = marked if len(names) > 1 else names
-        wanted = [name for name in names if name == reader] if reader else of_analysis
-        if len(wanted) == 1:
-            chosen[subject] = wanted[0]
-        else:
-            faults.append(f"{subject} ({', '.join(names)})")
-    if faults:
-        wanted_words = f"reader {reader}" if reader else "one reader for the analysis"
-        raise ReaderChoiceError(
-            f"results: expected {wanted_words} of every subject, found not so for {len(faults)}: "
-            f"{'; '.join(faults[:5])}{' ...' if len(faults) > 5 else ''}; name one in protocol.toml (analysis_reader)"
-        )
-    return chosen
+NO_OWNERS: Mapping[tuple[str, str], str] = MappingProxyType({})
+"""Every lesion is the study's own."""
 
 
 def gather(
@@ -111,6 +81,8 @@ def gather(
     baselines: Mapping[str, date],
     irradiated: Iterable[tuple[str, str]] = (),
     reader: str = "",
+    adjudicated: Mapping[str, str] = NO_CHOICES,
+    owners: Mapping[tuple[str, str], str] = NO_OWNERS,
 ) -> Records:
     """Gather one reader's records; treated subjects and lesions that nobody read are there as not evaluable.
 
@@ -121,14 +93,22 @@ def gather(
         baselines: Date of each subject's baseline images, where there are any.
         irradiated: Subject and lesion of every lesion that is on record as irradiated.
         reader: Whose reads; see `chosen_readers`.
+        adjudicated: An adjudicator's choices; see `chosen_readers`.
+        owners: By subject and lesion the reader who found it, where it is not one of the study's own: it is expected
+            of nobody else, and counts with that reader's reads alone.
 
     Raises:
         ReaderChoiceError: The reader is not clear.
     """
-    readers = chosen_readers(answers.subjects, reader=reader)
+    readers = chosen_readers(answers.subjects, reader=reader, adjudicated=adjudicated)
+
+    def counted(subject: str, lesion: str) -> bool:
+        owner = owners.get((subject, lesion))
+        return owner is None or owner == readers.get(subject)
+
     course = {each.subject: each for each in courses}
     light = sorted(irradiations, key=lambda each: (each.subject, each.date, each.lesion))
-    marked = sorted(irradiated)
+    marked = sorted(pair for pair in irradiated if counted(*pair))
     treated = {each.subject for each in light} | {name for name, each in course.items() if each.treatment_start}
     treated |= {subject for subject, _ in marked}
     zero, without = _days_zero(course, light, baselines, answers, readers)
@@ -139,8 +119,11 @@ def gather(
         return [row for row in rows if readers.get(str(row["subject"])) == row["reader"]]
 
     subjects = _subjects(own(answers.subjects), names, course, treated, zero)
-    expected = sorted({(each.subject, each.lesion) for each in light} | set(marked))
-    lesions, inside = _lesions(own(answers.lesions), expected, light, zero)
+    expected = sorted(
+        {(each.subject, each.lesion) for each in light if counted(each.subject, each.lesion)} | set(marked)
+    )
+    of_lesions = [row for row in own(answers.lesions) if counted(str(row["subject"]), str(row["lesion"]))]
+    lesions, inside = _lesions(of_lesions, expected, light, zero)
     timepoints = _with_days(pd.DataFrame(own(answers.timepoints)), {"date": "day"}, zero)
     return Records(
         subjects=subjects,
@@ -149,7 +132,7 @@ def gather(
         timepoints=timepoints,
         treatments=_treatments(light, zero),
         readers=known,
-        notes=_notes(without, names, readers, lesions),
+        notes=(*_notes(without, names, readers, lesions), *_adjudicated_note(adjudicated, readers)),
     )
 
 
@@ -190,6 +173,11 @@ def _notes(
     if added:
         notes.append(f"{added} irradiated lesions were never read: they count as not evaluable, so non-responders")
     return tuple(notes)
+
+
+def _adjudicated_note(adjudicated: Mapping[str, str], readers: Mapping[str, str]) -> tuple[str, ...]:
+    count = len(adjudicated.keys() & readers.keys())
+    return (f"{count} subjects were adjudicated: the chosen reader's reads are counted",) if count else ()
 
 
 def _with_days(table: pd.DataFrame, columns: Mapping[str, str], zero: Mapping[str, date]) -> pd.DataFrame:

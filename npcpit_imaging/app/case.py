@@ -7,8 +7,9 @@ from npcpit_imaging.app.case_pictures import DASH, key_image_panels, registratio
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import ResponseError
 from npcpit_imaging.report.case_report import CaseReport, SizeCurve, Table
+from npcpit_imaging.store.adjudications import Acceptance, Adjudicated, adjudicated
 from npcpit_imaging.store.images import timepoints
-from npcpit_imaging.store.lesions import lesions_of
+from npcpit_imaging.store.lesions import lesions_given_to
 from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.schema import ResponseRow
@@ -47,9 +48,10 @@ def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
     """
     with study.database.session() as session:
         visits = timepoints(session, subject)
-        lesions = sorted(lesions_of(session, subject), key=lambda each: list(LesionRole).index(each.role))
+        lesions = sorted(lesions_given_to(session, subject, reader), key=lambda each: list(LesionRole).index(each.role))
         every_read = newest_reads(session, subject)
         answers = [row for row in responses_of(session, subject) if row.reader == reader]
+        decision = adjudicated(session, subject)
     reads = [read for read in every_read if read.reader == reader]
     points = [visit.name for visit in visits]
     per_visit = {str(row.timepoint): row.values for row in answers if row.level == "timepoint"}
@@ -60,7 +62,7 @@ def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
     return CaseReport(
         subject=subject,
         title=study.protocol.title,
-        summary=_summary(study, reader, others, summary),
+        summary=(*_summary(study, reader, others, summary), *_adjudication(decision, reader)),
         timepoints=tuple(points),
         sum_curve=SizeCurve(name="sum", sizes_mm=tuple(_sum(name, points, per_visit) for name in points)),
         lesion_curves=tuple(
@@ -91,6 +93,18 @@ def _summary(study: Study, reader: str, others: Sequence[str], values: Mapping[s
         f"Protocol digest {study.protocol.digest[:16]}    npcpit_imaging {npcpit_imaging.__version__}    "
         f"measured on each visit's own pixels",
     )
+
+
+def _adjudication(decision: Adjudicated | None, reader: str) -> tuple[str, ...]:
+    """One line that says whether these are the study's reads, where an adjudicator decided."""
+    if decision is None:
+        return ()
+    said = {
+        Acceptance.ACCEPTED: "The study's reads: chosen by the adjudicator",
+        Acceptance.NOT_ACCEPTED: f"NOT the study's reads: the adjudicator chose those of {decision.chosen}",
+        Acceptance.STALE: "Adjudication STALE: read again since, nobody's reads are the study's until decided again",
+    }[decision.acceptance(reader)]
+    return (f"{said}    cause: {decision.cause}",)
 
 
 def _visit_table(visits: Sequence[TimePoint], reads: Sequence[SignedRead]) -> Table:

@@ -14,7 +14,7 @@ from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.radiomics_report import reported_features
-from npcpit_imaging.app.responses import shifted_moment, stored_case
+from npcpit_imaging.app.responses import adjudication_input, shifted_moment, stored_case
 from npcpit_imaging.app.sdtm import export_cases
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
@@ -24,9 +24,10 @@ from npcpit_imaging.dicom.sr import MeasuredLesion, write_sr
 from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.report.case_report import write_case_report
 from npcpit_imaging.report.feature_table import write_features
+from npcpit_imaging.store.adjudications import Acceptance, acceptance_of, adjudicated, adjudications_on_record
 from npcpit_imaging.store.images import paths_of, subjects, timepoints
 from npcpit_imaging.store.lesions import every_proposal_of, lesions_of, proposals_of
-from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.store.reads import SignedRead, newest_reads
 from npcpit_imaging.store.results import deliveries, features, put_delivery, responses_of
 
 TABLES = ("measurements.csv", *(f"responses_{level}.csv" for level in LEVELS), "features.csv", "features.parquet")
@@ -34,6 +35,9 @@ TABLES = ("measurements.csv", *(f"responses_{level}.csv" for level in LEVELS), "
 
 NO_MOMENT = datetime(1980, 1, 1, tzinfo=UTC).timestamp()
 """The time of every exported file: a true one beside shifted dates would give the shift away (1980: ZIP's first)."""
+
+NOT_ACCEPTED = "NOT THE STUDY'S READ: an adjudicator chose another reader's"
+STALE = "ADJUDICATION STALE: read again since, nobody's read is the study's"
 
 SHORT_DIGEST = 8
 """Characters that tell apart two readers' codes which a file name cannot hold as they are."""
@@ -55,10 +59,11 @@ def results_inputs(study: Study, subject: str) -> tuple[str, ...]:
             if row.proposal_id in of_subject
         ]
         delivered = [row for row in deliveries(session) if row.subject == subject]
+        decided = adjudication_input(session, subject)
     if not answered:
         return ()
     missing = [f"missing {row.path} of {row.created}" for row in delivered if not (study.folder / row.path).is_file()]
-    return tuple(sorted({*answered, *masks, *read, f"features {digest_of(*described)}", *missing}))
+    return tuple(sorted({*answered, *masks, *read, *decided, f"features {digest_of(*described)}", *missing}))
 
 
 def missing_tables(study: Study) -> tuple[str, ...]:
@@ -148,6 +153,7 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
     volume = open_series(study, series_uid)
     with study.database.session() as session:
         sources = [study.objects / path for path in paths_of(session, series_uid)]
+    label = _label(study, read)
     created = shifted_moment(study, read.subject, read.signed)
     seg, sr = stem.with_name(f"{stem.name}_SEG.dcm"), stem.with_name(f"{stem.name}_SR.dcm")
     segmented = [
@@ -159,7 +165,7 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
         )
         for each in masks
     ]
-    write_seg(seg, segmented, sources=sources, created=created, confirmed=first.confirmed, label=read.label)
+    write_seg(seg, segmented, sources=sources, created=created, confirmed=first.confirmed, label=label)
     measured = [
         MeasuredLesion(
             lesion=each.proposal.lesion,
@@ -179,9 +185,17 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
         timepoint_order=order,
         created=created,
         confirmed=first.confirmed,
-        label=read.label,
+        label=label,
     )
     return [(seg, "SEG"), (sr, "SR"), *_write_radiomics(study, masks, stem, seg=seg, sources=sources, order=order)]
+
+
+def _label(study: Study, read: SignedRead) -> str:
+    """What must be said wherever a read is shown: its own label, and that an adjudicator did not choose it."""
+    with study.database.session() as session:
+        acceptance = acceptance_of(adjudicated(session, read.subject), read.reader)
+    said = {Acceptance.NOT_ACCEPTED: NOT_ACCEPTED, Acceptance.STALE: STALE}.get(acceptance, "")
+    return "; ".join(part for part in (said, read.label) if part)
 
 
 def _write_radiomics(
@@ -207,7 +221,7 @@ def _write_radiomics(
         timepoint_order=order,
         created=shifted_moment(study, read.subject, read.signed),
         confirmed=first.confirmed,
-        label=read.label,
+        label=_label(study, read),
     )
     return [(path, "radiomics SR")]
 
@@ -235,6 +249,7 @@ def _write_sdtm(study: Study) -> str:
         reads = {code: newest_reads(session, code) for code in subjects(session)}
         read = [code for code in reads if reads[code]]
         lesions = {code: {lesion.lesion_id: lesion for lesion in lesions_of(session, code)} for code in read}
+        decided = adjudications_on_record(session)
     if not read:
         return "no SDTM: no signed read"
     report = export_cases(
@@ -244,6 +259,7 @@ def _write_sdtm(study: Study) -> str:
         study_id=study.protocol.title,
         now=max(shifted_moment(study, code, each.signed) for code in read for each in reads[code]),
         lesions=lesions,
+        accepted={subject: each.chosen for subject, each in decided.items() if not each.stale},
     )
     if report.faults:
         raise ResponseError("SDTM: " + "; ".join(f"{fault.subject}: {fault.text}" for fault in report.faults))

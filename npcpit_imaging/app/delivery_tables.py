@@ -10,6 +10,7 @@ from npcpit_imaging.app.features import (
     CONFIRMED,
     NOT_CONFIRMED,
     MaskInUse,
+    acceptance_of_mask,
     distinct_masks,
     first_made,
     readers_of,
@@ -18,6 +19,13 @@ from npcpit_imaging.app.respond import to_csv
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.response.answers import Answer, flat_lesions
 from npcpit_imaging.response.columns import FINDING_COLUMNS, LESION_COLUMNS, SUBJECT_COLUMNS, TIMEPOINT_COLUMNS
+from npcpit_imaging.store.adjudications import (
+    Adjudicated,
+    Adjudications,
+    acceptance_of,
+    adjudicated,
+    adjudications_on_record,
+)
 from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, lesions_of
 from npcpit_imaging.store.reads import newest_reads
@@ -34,7 +42,11 @@ LEVELS = {
 
 
 def response_rows(session: Session, subject: str, level: str) -> list[Answer]:
-    """A subject's responses of one level, lesions a row per visit, each with the label of its reader's reads."""
+    """A subject's responses of one level, lesions a row per visit, each with the label of its reader's reads.
+
+    Where an adjudicator decided, every row says what became of its reader's reads: one reader's are accepted.
+    """
+    decision = adjudicated(session, subject)
     labels: dict[str, set[str]] = {}
     for read in newest_reads(session, subject):
         labels.setdefault(read.reader, set()).update({read.label} - {""})
@@ -43,12 +55,21 @@ def response_rows(session: Session, subject: str, level: str) -> list[Answer]:
             "subject": subject,
             "reader": row.reader,
             **cast("Answer", row.values),  # written from answers, so JSON
+            **_for_analysis(decision, row.reader, level),
             "read_label": "; ".join(sorted(labels.get(row.reader, ()))),
+            "adjudication": acceptance_of(decision, row.reader).value,
         }
         for row in responses_of(session, subject)
         if row.level == level
     ]
     return flat_lesions(rows) if level == "lesion" else rows
+
+
+def _for_analysis(decision: Adjudicated | None, reader: str, level: str) -> Answer:
+    """The adjudicator's word goes before what the rows say of their evaluator."""
+    if decision is None or level != "subject":
+        return {}
+    return {"for_analysis": None if decision.stale else reader == decision.chosen}
 
 
 def write_responses(study: Study) -> int:
@@ -71,6 +92,7 @@ def measurement_rows(session: Session, subject: str) -> list[Answer]:
     """What each reader says of each lesion, with the mask's own numbers beside the confirmed ones."""
     lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
     proposals = {each.id: each for each in every_proposal_of(session, subject)}
+    decision = adjudicated(session, subject)
     rows: list[Answer] = []
     for read in newest_reads(session, subject):
         for row in read.lesions:
@@ -86,6 +108,7 @@ def measurement_rows(session: Session, subject: str) -> list[Answer]:
                     "reader": read.reader,
                     "read_version": read.version,
                     "read_label": read.label,
+                    "adjudication": acceptance_of(decision, read.reader).value,
                     "lesion": lesion.lesion_id,
                     "tracking_uid": lesion.tracking_uid,
                     "role": lesion.role.value,
@@ -132,11 +155,12 @@ def feature_rows(study: Study) -> list[dict[str, object]]:
     """Features of the masks in use: a mask that readers share has one set; superseded masks have none here."""
     with study.database.session() as session:
         codes, stored = subjects(session), features(session)
+        decided = adjudications_on_record(session)
     used = {first_made(users).id: users for code in codes for users in distinct_masks(study, code).values()}
-    return [_feature(row, used[row.proposal_id]) for row in stored if row.proposal_id in used]
+    return [_feature(row, used[row.proposal_id], decided) for row in stored if row.proposal_id in used]
 
 
-def _feature(row: FeatureRow, users: Sequence[MaskInUse]) -> dict[str, object]:
+def _feature(row: FeatureRow, users: Sequence[MaskInUse], decided: Adjudications) -> dict[str, object]:
     """One value; without the moment it was computed, which beside shifted dates would give the shift away."""
     proposal = first_made(users)
     return {
@@ -150,6 +174,7 @@ def _feature(row: FeatureRow, users: Sequence[MaskInUse]) -> dict[str, object]:
         "mask_sha256": proposal.mask_sha256,
         "mask_status": CONFIRMED if any(each.confirmed for each in users) else NOT_CONFIRMED,
         "readers": readers_of(users),
+        "adjudication": acceptance_of_mask(users, decided.get(proposal.subject)).value,
         "read_label": "; ".join(sorted({each.read.label for each in users if each.read.label})),
         "filter": row.filter,
         "tag": row.tag,

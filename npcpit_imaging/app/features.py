@@ -10,6 +10,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.radiomics.feature import Feature, Status
+from npcpit_imaging.store.adjudications import Acceptance, Adjudicated, acceptance_of
 from npcpit_imaging.store.images import series_of, subjects
 from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, proposals_of, stored_caliper
 from npcpit_imaging.store.reads import SignedRead, newest_reads
@@ -112,6 +113,12 @@ def distinct_masks(study: Study, subject: str) -> dict[str, list[MaskInUse]]:
 def readers_of(users: Sequence[MaskInUse]) -> str:
     """Codes of the readers who use a mask, in one word."""
     return "+".join(sorted({each.read.reader for each in users}))
+
+
+def acceptance_of_mask(users: Sequence[MaskInUse], decision: Adjudicated | None) -> Acceptance:
+    """What an adjudicator made of a mask: a mask that readers share is accepted with the reads of any of them."""
+    found = {acceptance_of(decision, each.read.reader) for each in users}
+    return Acceptance.ACCEPTED if Acceptance.ACCEPTED in found else min(found)
 
 
 def accepted_masks(study: Study) -> dict[str, StoredProposal]:

@@ -17,7 +17,7 @@ from npcpit_imaging.store.results import registration_between
 from npcpit_imaging.store.schema import RegistrationRow
 from npcpit_imaging.store.staleness import is_current
 from npcpit_imaging.study.timepoint import BASELINE
-from npcpit_imaging.volume.deformable import DeformableTransform
+from npcpit_imaging.volume.deformable import DeformableTransform, InverseTransform, Transform
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Modality
 
@@ -45,7 +45,7 @@ class Link:
     to_visit: str
     from_series_uid: str
     to_series_uid: str
-    transform: RigidTransform | None
+    transform: RigidTransform | DeformableTransform | None
     verdict: str
     reasons: tuple[str, ...]
     uncertainty_mm: float | None
@@ -99,13 +99,9 @@ def _link(study: Study, row: RegistrationRow, from_visit: str, to_visit: str) ->
     problem = "" if current else "the images changed since the registration"
     if row.verdict == Verdict.REJECT:
         problem = "the registration was rejected"
-    transform: RigidTransform | None = None
+    transform: RigidTransform | DeformableTransform | None = None
     try:
-        found = stored_transform(study, row)
-        if isinstance(found, DeformableTransform):
-            problem = problem or "the registration is deformable, which the reading page cannot follow yet"
-        else:
-            transform = found
+        transform = stored_transform(study, row)
     except NpcpitError as error:
         problem = problem or str(error)
     numbers, reasons = row.quality.get("numbers"), row.quality.get("reasons")
@@ -124,10 +120,24 @@ def _link(study: Study, row: RegistrationRow, from_visit: str, to_visit: str) ->
     )
 
 
+def map_known(transform: Transform, points_mm: Points) -> Points:
+    """Map points `(N, 3)`; those that are NaN, or that have no inverse, come out as NaN."""
+    mapped = np.full(points_mm.shape, np.nan)
+    known = np.isfinite(points_mm).all(axis=1)
+    if isinstance(transform, InverseTransform):
+        found, has_one = transform.find(points_mm[known])
+        mapped[known] = np.where(has_one[:, None], found, np.nan)
+    else:
+        mapped[known] = transform.map(points_mm[known])
+    return mapped
+
+
 def map_between(
     study: Study, subject: str, points_mm: Points, *, from_visit: str, to_visit: str
 ) -> tuple[Points, float | None]:
     """Map points `(N, 3)` of one visit to another, through the baseline; also what they carry in mm.
+
+    A point where a deformation folds has no inverse: it comes out as NaN.
 
     Raises:
         ReadingError: There is no registration that may be used.
@@ -140,6 +150,6 @@ def map_between(
         if link is None or link.transform is None or link.problem:
             reason = "not registered" if link is None else link.problem
             raise ReadingError(f"{subject} {visit} and {BASELINE}: no points can be carried over ({reason})")
-        mapped = (link.transform.inverse() if inverse else link.transform).map(mapped)
+        mapped = map_known(link.transform.inverse() if inverse else link.transform, mapped)
         carried += link.uncertainty_mm or 0.0
     return mapped, carried

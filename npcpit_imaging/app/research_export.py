@@ -16,6 +16,7 @@ from npcpit_imaging.app.features import (
     CONFIRMED,
     NOT_CONFIRMED,
     MaskInUse,
+    acceptance_of_mask,
     distinct_masks,
     first_made,
     readers_of,
@@ -25,6 +26,7 @@ from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.research_dictionary import dictionary_rows
+from npcpit_imaging.store.adjudications import adjudicated
 from npcpit_imaging.store.images import deidentified_subjects, subjects
 from npcpit_imaging.store.lesions import StoredProposal
 from npcpit_imaging.volume.files import write_mask, write_volume
@@ -87,7 +89,7 @@ def _require_exportable(study: Study, output: Path) -> list[str]:
 
 MASK_COLUMNS = [
     *("subject", "session", "lesion", "modality", "image", "mask", "readers", "mask_status", "volume_ml"),
-    *("tracking_uid", "series_uid"),
+    *("tracking_uid", "series_uid", "adjudication"),
 ]
 
 
@@ -95,6 +97,8 @@ def _subject(study: Study, code: str, output: Path, *, images: bool) -> list[dic
     """Write a subject's images and masks, and return its lines of masks.tsv."""
     rows = []
     paths: dict[str, Path] = {}
+    with study.database.session() as session:
+        decision = adjudicated(session, code)
     for name, users in distinct_masks(study, code).items():
         proposal, modality = first_made(users), users[0].modality
         volume = open_series(study, proposal.series_uid)
@@ -104,6 +108,7 @@ def _subject(study: Study, code: str, output: Path, *, images: bool) -> list[dic
                 _write_image(volume, proposal.series_uid, output / paths[proposal.series_uid])
         mask = output / _mask_path(proposal, modality, readers=name.split("/")[4:])
         row = _mask_row(users, mask.relative_to(output), paths[proposal.series_uid] if images else None)
+        row["adjudication"] = acceptance_of_mask(users, decision).value
         mask.parent.mkdir(parents=True, exist_ok=True)
         write_mask(open_mask_of(study, proposal, volume), mask)
         _sidecar(mask, {**row, **_provenance(proposal)})

@@ -6,6 +6,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from sqlalchemy.orm import Session
+
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import cut_course, parsed_table
@@ -17,6 +19,7 @@ from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
 from npcpit_imaging.response.rows import Table
 from npcpit_imaging.response.table import read_subjects, read_treatments
+from npcpit_imaging.store.adjudications import Adjudicated, acceptance_of, adjudicated
 from npcpit_imaging.store.images import is_deidentified
 from npcpit_imaging.store.lesions import lesions_of
 from npcpit_imaging.store.reads import SignedRead, newest_reads
@@ -44,9 +47,22 @@ def respond_to_reads(study: Study, subject: str) -> str:
     answers = respond_case(case, protocol=study.protocol)
     key = digest_of(study.protocol.digest, repr(case))
     with study.database.session() as session:
+        decision = adjudicated(session, subject)
         rows = [row for answer in answers for row in _rows(answer)]
         replace_responses(session, subject, key=key, rows=rows, now=study.now())
-    return "; ".join(_said(answer) for answer in answers)
+    return "; ".join(f"{_said(answer)}{_marked(decision, answer.reader)}" for answer in answers)
+
+
+def _marked(decision: Adjudicated | None, reader: str) -> str:
+    """What an adjudicator made of a reader's reads, behind their responses."""
+    acceptance = acceptance_of(decision, reader)
+    return f" ({acceptance})" if acceptance else ""
+
+
+def adjudication_input(session: Session, subject: str) -> tuple[str, ...]:
+    """The adjudicator's newest decision as an input of what is computed from a subject's reads."""
+    decision = adjudicated(session, subject)
+    return () if decision is None else (decision.words,)
 
 
 def stored_case(study: Study, subject: str) -> Case:

@@ -22,6 +22,7 @@ from npcpit_imaging.app.study_tables import READERS, DatedTables, DateShift, Sub
 from npcpit_imaging.errors import ReaderChoiceError
 from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.radiomics.icc import icc_2_1
+from npcpit_imaging.store.adjudications import adjudications_on_record
 from npcpit_imaging.store.bulk import (
     StoredSize,
     baselines,
@@ -29,6 +30,7 @@ from npcpit_imaging.store.bulk import (
     every_size,
     feature_values,
     lesion_flags,
+    lesion_owners,
     response_keys,
     volumes_ml,
 )
@@ -42,6 +44,7 @@ def results_digest(study: Study) -> str:
     """Digest of everything the results depend on besides code and configuration; empty before a response."""
     with study.database.session() as session:
         keys = response_keys(session)
+        decided = adjudications_on_record(session)
     if not keys:
         return ""
     profiles = study.tables / "profiles"
@@ -51,6 +54,7 @@ def results_digest(study: Study) -> str:
         *(sorted(each for each in profiles.glob("*") if each.is_file()) if profiles.is_dir() else ()),
     ]
     parts = [f"{each.name} {hashlib.sha256(each.read_bytes()).hexdigest()}" for each in files if each.exists()]
+    parts += [f"{subject} {decision.words}" for subject, decision in sorted(decided.items())]
     return digest_of(study.protocol.digest, *(f"{subject} {key}" for subject, key in keys), *parts)
 
 
@@ -136,6 +140,8 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         flags = [each for each in lesion_flags(session) if wanted(each[0])]
         sizes = [each for each in every_size(session) if wanted(each.subject)]
         first = baselines(session)
+        decided = {name: each for name, each in adjudications_on_record(session).items() if wanted(name)}
+        owners = lesion_owners(session)
     by_level = {level: [each.values for each in stored if each.level == level] for level in _LEVELS}
     answers = Answers(subjects=by_level["subject"], lesions=by_level["lesion"], timepoints=by_level["timepoint"])
     records = gather(
@@ -145,6 +151,8 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         baselines=first,
         irradiated=[(subject, lesion) for subject, lesion, light, _, _ in flags if light],
         reader=study.protocol.results.analysis_reader,
+        adjudicated={name: "" if each.stale else each.chosen for name, each in decided.items()},
+        owners=owners,
     )
     zero = day_zero(records, dated, first)
     cycles = cycle_table([each for each in dated.cycles if wanted(each.subject)], records, zero)

@@ -119,6 +119,7 @@ def export_cases(
     now: datetime,
     readers: Mapping[str, Evaluator] | None = None,
     lesions: Mapping[str, Mapping[str, Lesion]] | None = None,
+    accepted: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     faults: Sequence[Fault] = (),
 ) -> SdtmReport:
@@ -132,6 +133,7 @@ def export_cases(
         now: When the files are made.
         readers: Who the readers are, where the study says so.
         lesions: By subject and name, where a store knows tracking UID and location.
+        accepted: The reader whose reads an adjudicator chose, by subject: --ACPTFL is Y on those rows.
         notes: What a person should know already.
         faults: What was refused before.
 
@@ -146,7 +148,13 @@ def export_cases(
     for case in cases:
         subject = case.records[0].subject
         try:
-            own = subject_reads(case, protocol=protocol, evaluators=evaluators, lesions=(lesions or {}).get(subject))
+            own = subject_reads(
+                case,
+                protocol=protocol,
+                evaluators=evaluators,
+                lesions=(lesions or {}).get(subject),
+                accepted=(accepted or {}).get(subject),
+            )
             _refuse_what_does_not_fit(own, protocol, study_id)
         except NpcpitError as error:
             found.append(Fault(subject=subject, line=None, text=str(error)))

@@ -25,7 +25,12 @@ from npcpit_imaging.study.response import BestResponse
 
 
 def subject_reads(
-    case: Case, *, protocol: Protocol, evaluators: Mapping[str, Evaluator], lesions: Mapping[str, Lesion] | None = None
+    case: Case,
+    *,
+    protocol: Protocol,
+    evaluators: Mapping[str, Evaluator],
+    lesions: Mapping[str, Lesion] | None = None,
+    accepted: str | None = None,
 ) -> list[SubjectRead]:
     """Compute a subject's responses and give its records, one per reader.
 
@@ -34,12 +39,15 @@ def subject_reads(
         protocol: The study's decisions.
         evaluators: Who each reader is in CDISC's words.
         lesions: The subject's lesions by name, where a store knows more of them than a table does.
+        accepted: The reader whose reads an adjudicator chose; None when nobody decided.
 
     Raises:
         ResponseError: The records contradict each other.
     """
     return [
-        _read(case, answer, protocol, evaluators[answer.reader], lesions or {})
+        replace(
+            _read(case, answer, protocol, evaluators[answer.reader], lesions or {}), accepted=answer.reader == accepted
+        )
         for answer in respond_case(case, protocol=protocol)
     ]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,6 +17,7 @@ from npcpit_imaging.dicom.scan import ScanResult, group
 from npcpit_imaging.dicom.spool_census import SpoolCensus, spool_census
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.flow.run import Status
+from npcpit_imaging.store.adjudications import Adjudicated, adjudicated
 from npcpit_imaging.store.images import (
     IMAGE_MODALITIES,
     SETTLED_STATES,
@@ -29,7 +31,7 @@ from npcpit_imaging.store.images import (
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.runs import runs
-from npcpit_imaging.store.schema import JsonObject
+from npcpit_imaging.store.schema import JsonObject, ResponseRow
 from npcpit_imaging.store.staleness import StaleResult, stale_results
 from npcpit_imaging.store.vault_map import VaultMap
 from npcpit_imaging.study.finding import Finding, Severity
@@ -242,11 +244,8 @@ def _subject(study: Study, code: str) -> SubjectStatus:
         series = series_of(session, subject=code)
         reads = newest_reads(session, code)
         stale = tuple(stale_results(session, code))
-        answers = {
-            row.timepoint: str(row.values.get("overall", ""))
-            for row in responses_of(session, code)
-            if row.level == "timepoint"
-        }
+        decision = adjudicated(session, code)
+        answers = _overall([row for row in responses_of(session, code) if row.level == "timepoint"], decision)
     received = {point.name: point.date for point in points}
     planned = planned_visits(study, code, received)
     return SubjectStatus(
@@ -266,6 +265,18 @@ def _subject(study: Study, code: str) -> SubjectStatus:
             for point in points
         ),
     )
+
+
+def _overall(rows: Sequence[ResponseRow], decision: Adjudicated | None) -> dict[str | None, str]:
+    """Overall response by visit: the adjudicator's choice; else every different answer of the readers."""
+    chosen = {row.reader for row in rows}
+    if decision is not None and not decision.stale:
+        chosen = {decision.chosen}
+    found: dict[str | None, dict[str, None]] = {}
+    for row in rows:
+        if row.reader in chosen:
+            found.setdefault(row.timepoint, {})[str(row.values.get("overall", ""))] = None
+    return {visit: " / ".join(words) for visit, words in found.items()}
 
 
 def _noticed(series: list[SeriesSummary]) -> tuple[NoticedSeries, ...]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 PLACE = [
     *("subject", "timepoint", "lesion", "tracking_uid", "series_uid", "modality", "on_pet"),
-    *("mask_sha256", "mask_status", "readers", "read_label", "settings_sha256"),
+    *("mask_sha256", "mask_status", "readers", "adjudication", "read_label", "settings_sha256"),
 ]
 """What names one row of the wide table; values of different masks or settings never share a row."""
 

@@ -57,6 +57,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "longest_diameter_mm": ("mm", "longest axial diameter"),
     "short_axis_mm": ("mm", "largest extent perpendicular to it"),
     "mask_status": ("", "whether a reader confirmed the mask"),
+    "adjudication": ("", "accepted, not accepted or stale, where an adjudicator chose one reader's reads; else empty"),
     "mask_sha256": ("", "digest of the mask in the study"),
     "settings_sha256": ("", "digest of the radiomics settings"),
     "state": ("", "what the reader found: measured, absent, too_small, not_assessed, ..."),

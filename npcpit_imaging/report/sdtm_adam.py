@@ -104,6 +104,7 @@ def _identity(read: SubjectRead, study_id: str) -> dict[str, Cell]:
         "USUBJID": f"{study_id}-{read.subject}",
         "EVAL": read.evaluator.role,
         "EVALID": read.evaluator.identifier,
+        "ACPTFL": "Y" if read.accepted else "",
         "TRTSDT": "" if start is None else start.isoformat(),
     }
 

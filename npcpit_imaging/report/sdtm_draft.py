@@ -98,6 +98,7 @@ def draft(
         "USUBJID": study.usubjid(read.subject),
         f"{domain}EVAL": read.evaluator.role,
         f"{domain}EVALID": read.evaluator.identifier,
+        f"{domain}ACPTFL": "Y" if read.accepted else "",
         "VISITNUM": study.visits[timepoint] if timepoint else None,
         "VISIT": timepoint,
         f"{domain}DTC": "" if day is None else day.isoformat(),

@@ -182,6 +182,7 @@ class SubjectRead:
         course: Death, last contact and other dates; None when not known.
         tracking_uids: DICOM Tracking UID by lesion, where known.
         locations: Anatomic site by lesion in CDISC's words, where known better than by `Assessment.organ`.
+        accepted: Whether an adjudicator chose these reads as the study's (--ACPTFL); False where nobody decided, too.
     """
 
     subject: str
@@ -198,4 +199,5 @@ class SubjectRead:
     pd_date: date | None = None
     course: Course | None = None
     tracking_uids: Mapping[str, str] = field(default_factory=dict)
+    accepted: bool = False
     locations: Mapping[str, str] = field(default_factory=dict)

@@ -134,6 +134,7 @@ def _evaluation(domain: str) -> tuple[Variable, ...]:
     return (
         _exp(f"{domain}EVAL", "Evaluator", Codelist.EVAL),
         _perm(f"{domain}EVALID", "Evaluator Identifier", Codelist.EVALID),
+        _perm(f"{domain}ACPTFL", "Accepted Record Flag", Codelist.NY),
         _exp("VISITNUM", "Visit Number", kind=Kind.FLOAT),
         _perm("VISIT", "Visit Name"),
     )

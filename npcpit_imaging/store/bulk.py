@@ -86,6 +86,12 @@ def lesion_flags(session: Session) -> list[tuple[str, str, bool, bool, bool]]:
     return [(subject, lesion, light, nodal, prior) for subject, lesion, light, nodal, prior in rows]
 
 
+def lesion_owners(session: Session) -> dict[tuple[str, str], str]:
+    """The reader who found a lesion, by subject and lesion; a lesion of the study itself has none and is not here."""
+    rows = session.execute(select(LesionRow.subject, LesionRow.lesion_id, LesionRow.owner).where(LesionRow.owner != ""))
+    return {(subject, lesion): owner for subject, lesion, owner in rows}
+
+
 def every_size(session: Session) -> Iterator[StoredSize]:
     """What the newest signed read of every reader says of every lesion, by subject, visit, reader and lesion."""
     newest = (

@@ -131,7 +131,17 @@ class InverseTransform:
             GeometryError: A point has no inverse: the deformation folds there.
         """
         points = np.asarray(point_mm, float)
-        placed = self.forward.rigid.inverse().map(points).reshape(-1, 3)
+        found, has_one = self.find(points.reshape(-1, 3))
+        if has_one.all():
+            return found.reshape(points.shape)
+        raise GeometryError(
+            f"deformable transform: expected an inverse at every point, found none at {int((~has_one).sum())} of "
+            f"{len(found)}: the deformation folds there"
+        )
+
+    def find(self, points_mm: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Map points ``(N, 3)``, and tell of each whether it has an inverse ``(N,)``; one without is not to be used."""
+        placed = self.forward.rigid.inverse().map(points_mm)
         found, open_points = placed.copy(), np.arange(len(placed))
         for _ in range(INVERSE_STEPS):
             following = placed[open_points] - self.forward.continued_mm(found[open_points])
@@ -139,11 +149,10 @@ class InverseTransform:
             found[open_points] = following
             open_points = open_points[step > INVERSE_TOLERANCE_MM]
             if len(open_points) == 0:
-                return found.reshape(points.shape)
-        raise GeometryError(
-            f"deformable transform: expected an inverse at every point, found none at {len(open_points)} of "
-            f"{len(placed)}: the deformation folds there"
-        )
+                break
+        has_one = np.ones(len(placed), bool)
+        has_one[open_points] = False
+        return found, has_one
 
     def inverse(self) -> DeformableTransform:
         """The transform itself."""

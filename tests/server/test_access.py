@@ -36,6 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /api/masks/{digest}": READERS,
     "GET /api/links/{subject}/{timepoint}": READERS,
     "POST /api/links/{subject}/{timepoint}/map": READERS,
+    "POST /api/links/{subject}/{timepoint}/points": READERS,
+    "GET /api/reads/{subject}/{timepoint}/field": READERS,
     "GET /api/series/{uid}": IMAGES,
     "GET /api/series/{uid}/voxels": IMAGES,
     "GET /api/adjudications": {"adjudicator"},

@@ -150,6 +150,8 @@ def _ghost(desk: Desk, place: Place, entry: LesionEntry, earlier: Iterable[Earli
         )
     except NpcpitError:
         return {"ghost": None, "seed_mm": here}
+    if not np.isfinite(mapped).all():  # the deformation folds there
+        return {"ghost": None, "seed_mm": here}
     points = [[round(float(value), 4) for value in point] for point in mapped]
     ghost: JsonObject = {
         "timepoint": last.timepoint,

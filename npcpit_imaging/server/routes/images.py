@@ -6,17 +6,20 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
-from npcpit_imaging.app.access.sequence import require_open, series_seen, visits_of
+from npcpit_imaging.app.access.sequence import require_open, seen_series, series_seen, visits_of
 from npcpit_imaging.app.draft.masks import mask_json
 from npcpit_imaging.app.draft.place import Desk
 from npcpit_imaging.app.draft.requests import Point, Request
-from npcpit_imaging.app.links import Link, links_of, map_between
+from npcpit_imaging.app.draft.requests import Uid as SeriesUid
+from npcpit_imaging.app.links import Link, Points, links_of, map_between
 from npcpit_imaging.app.masks_seen import mask_seen
+from npcpit_imaging.app.series_path import series_path
 from npcpit_imaging.app.series_view import series_view, voxel_bytes
 from npcpit_imaging.server.callers import Caller, Looking, Reading, TheDesk
 from npcpit_imaging.server.problems import Problem
 from npcpit_imaging.store.images import SeriesSummary
 from npcpit_imaging.store.schema import JsonObject
+from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.transform import RigidTransform
 
 router = APIRouter(prefix="/api", tags=["images"])
@@ -92,6 +95,14 @@ class MapRequest(Request):
     inverse: bool = False
 
 
+class SeriesMapRequest(Request):
+    """Points of one series that are wanted in another's patient space."""
+
+    from_series_uid: SeriesUid
+    to_series_uid: SeriesUid
+    points_mm: Annotated[tuple[Point, ...], Field(max_length=10_000)]
+
+
 @router.get("/links/{subject}/{timepoint}")
 def links(subject: Subject, timepoint: Timepoint, caller: Reading, desk: TheDesk) -> JsonObject:
     """How points of this visit and the earlier ones become points of the baseline, and of other series."""
@@ -107,9 +118,9 @@ def _link_view(link: Link) -> JsonObject:
         "to": link.to_visit,
         "from_series_uid": link.from_series_uid,
         "to_series_uid": link.to_series_uid,
-        "kind": "rigid",
-        "matrix": None if link.transform is None else _matrix(link.transform),
-        "inverse": None if link.transform is None else _matrix(link.transform.inverse()),
+        "kind": "deformable" if isinstance(link.transform, DeformableTransform) else "rigid",
+        "matrix": _matrix(link.transform),
+        "inverse": _matrix(link.transform.inverse()) if isinstance(link.transform, RigidTransform) else None,
         "verdict": link.verdict,
         "reasons": list(link.reasons),
         "uncertainty_mm": link.uncertainty_mm,
@@ -119,7 +130,10 @@ def _link_view(link: Link) -> JsonObject:
     }
 
 
-def _matrix(transform: RigidTransform) -> list[list[float]]:
+def _matrix(transform: RigidTransform | DeformableTransform | None) -> list[list[float]] | None:
+    """A rigid transform as 4 x 4; any other has none: its points are asked for."""
+    if not isinstance(transform, RigidTransform):
+        return None
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = transform.rotation, transform.translation_mm
     return [[float(value) for value in row] for row in matrix]
@@ -134,4 +148,31 @@ def map_points(subject: Subject, timepoint: Timepoint, asked: MapRequest, caller
     from_visit, to_visit = (asked.to, timepoint) if asked.inverse else (timepoint, asked.to)
     points = np.array(asked.points_mm, float).reshape(-1, 3)
     mapped, uncertainty_mm = map_between(desk.study, subject, points, from_visit=from_visit, to_visit=to_visit)
-    return {"points_mm": mapped.tolist(), "uncertainty_mm": uncertainty_mm}
+    return {"points_mm": _points(mapped), "uncertainty_mm": uncertainty_mm}
+
+
+@router.post("/links/{subject}/{timepoint}/points")
+def map_series_points(
+    subject: Subject, timepoint: Timepoint, asked: SeriesMapRequest, caller: Reading, desk: TheDesk
+) -> JsonObject:
+    """Carry points of one series over to another, of any visits that are open, through whatever was registered."""
+    with desk.study.database.session() as session:
+        require_open(session, caller.principal, subject, timepoint)
+        ends = [series_seen(session, caller.principal, uid) for uid in (asked.from_series_uid, asked.to_series_uid)]
+        series = seen_series(session, caller.principal, subject)
+    if any(each is None or each.subject != subject for each in ends):
+        raise Problem(404, "not-found", f"{subject}: no such series that you may see")
+    path = series_path(
+        desk.study, subject, series, from_series_uid=asked.from_series_uid, to_series_uid=asked.to_series_uid
+    )
+    points = np.array(asked.points_mm, float).reshape(-1, 3)
+    return {
+        "points_mm": _points(path.map(points)),
+        "uncertainty_mm": path.uncertainty_mm,
+        "registered": path.registered,
+    }
+
+
+def _points(mapped: Points) -> list[list[float] | None]:
+    """Points as they travel; null where there is none."""
+    return [[float(value) for value in point] if np.isfinite(point).all() else None for point in mapped]

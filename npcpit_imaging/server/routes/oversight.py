@@ -10,6 +10,7 @@ from npcpit_imaging.app.draft.requests import Request
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.server.callers import Administering, Analysing, Auditing, TheDesk
 from npcpit_imaging.server.problems import Problem
+from npcpit_imaging.store.adjudications import acceptance_of, adjudications_on_record
 from npcpit_imaging.store.audit import audit_events, verify_audit
 from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.results import responses_of
@@ -71,13 +72,21 @@ def responses(
     desk: TheDesk,
     subject: Annotated[str, Query(max_length=64)] = "",
 ) -> JsonObject:
-    """Responses as the respond pipeline computed them."""
+    """Responses as the respond pipeline computed them, and what an adjudicator made of each reader's reads."""
     with desk.study.database.session() as session:
         codes = [each for each in subjects(session) if subject in ("", each)]
         rows = [row for code in codes for row in responses_of(session, code)]
+        decided = adjudications_on_record(session, subject=subject)
         return {
             "responses": [
-                {"subject": row.subject, "reader": row.reader, "level": row.level, "values": row.values} for row in rows
+                {
+                    "subject": row.subject,
+                    "reader": row.reader,
+                    "level": row.level,
+                    "adjudication": acceptance_of(decided.get(row.subject), row.reader).value,
+                    "values": row.values,
+                }
+                for row in rows
             ]
         }
 
