@@ -1,4 +1,4 @@
-"""What people take away: per subject a PDF, DICOM SEG and SR; for the study the tables; an export with checksums."""
+"""What people take away: a subject's PDF, DICOM SEG, SR, key images; the study's tables; an export with checksums."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npcpit_imaging.app.case import build_case_report, readers_to_report
+from npcpit_imaging.app.delivery_key_images import in_file_name, write_key_images
 from npcpit_imaging.app.delivery_registration import write_registrations
 from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, write_responses, write_table
 from npcpit_imaging.app.digest import digest_of
@@ -38,9 +39,6 @@ NO_MOMENT = datetime(1980, 1, 1, tzinfo=UTC).timestamp()
 
 NOT_ACCEPTED = "NOT THE STUDY'S READ: an adjudicator chose another reader's"
 STALE = "ADJUDICATION STALE: read again since, nobody's read is the study's"
-
-SHORT_DIGEST = 8
-"""Characters that tell apart two readers' codes which a file name cannot hold as they are."""
 
 
 def results_inputs(study: Study, subject: str) -> tuple[str, ...]:
@@ -75,7 +73,7 @@ def missing_tables(study: Study) -> tuple[str, ...]:
 
 
 def deliver_subject(study: Study, subject: str) -> str:
-    """Write each reader's PDF report, per visit and series SEG and SR, and each visit's registration.
+    """Write each reader's PDF report, per visit and series SEG, SR and key images, and each visit's registration.
 
     What is delivered no more is removed.
 
@@ -89,7 +87,7 @@ def deliver_subject(study: Study, subject: str) -> str:
     readers = readers_to_report(study, subject)
     written: list[tuple[Path, str]] = []
     for reader in readers:
-        suffix = "" if len(readers) == 1 else f"_{_in_file_name(reader)}"
+        suffix = "" if len(readers) == 1 else f"_{in_file_name(reader)}"
         report = folder / f"{subject}{suffix}_report.pdf"
         write_case_report(build_case_report(study, subject, reader), report)
         written += [(report, "PDF"), *_write_objects(study, subject, folder, reader=reader, suffix=suffix)]
@@ -97,12 +95,6 @@ def deliver_subject(study: Study, subject: str) -> str:
     _record(study, subject, written)
     kinds = [kind for _, kind in written]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-
-
-def _in_file_name(reader: str) -> str:
-    """A reader's code as part of a file name; a code with other characters gets its digest, so that no two meet."""
-    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter == "-") else "-" for letter in reader)
-    return kept if kept == reader else f"{kept}-{digest_of(reader)[:SHORT_DIGEST]}"
 
 
 def _record(study: Study, subject: str, written: Sequence[tuple[Path, str]]) -> None:
@@ -187,7 +179,11 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
         confirmed=first.confirmed,
         label=label,
     )
-    return [(seg, "SEG"), (sr, "SR"), *_write_radiomics(study, masks, stem, seg=seg, sources=sources, order=order)]
+    return [
+        *((seg, "SEG"), (sr, "SR")),
+        *_write_radiomics(study, masks, stem, seg=seg, sources=sources, order=order),
+        *write_key_images(study, masks, stem, sources=sources, created=created, label=label),
+    ]
 
 
 def _label(study: Study, read: SignedRead) -> str:
@@ -276,9 +272,10 @@ STAYS_HERE = ("results.html", "eligibility.*")
 
 
 def export(study: Study, output: Path) -> int:
-    """Copy reports, SEG, SR, tables, transforms and the masks that readers accepted, with checksums.
+    """Copy reports, SEG, SR, key images, tables, transforms and the masks that readers accepted, with checksums.
 
-    Never pixels, never the vault; of the masks only those that a read rests on (on PET: the same lesions' proposals).
+    Never a series, never the vault: of the pixels only what reports and key images show, of the masks only those that a
+    read rests on (on PET: the same lesions' proposals).
     The results page and the eligibility table stay: they hold true dates.
 
     Raises:

@@ -12,6 +12,7 @@ import pandas as pd
 
 import npcpit_imaging
 from npcpit_imaging.app.delivery import NO_MOMENT, checksums
+from npcpit_imaging.app.delivery_key_images import ENDING
 from npcpit_imaging.app.features import (
     CONFIRMED,
     NOT_CONFIRMED,
@@ -64,7 +65,7 @@ def export_research(study: Study, output: Path, *, images: bool = True) -> int:
     _transforms(study, output)
     described = _tables(study, output)
     pd.DataFrame(described).to_csv(output / "tables" / "dictionary.csv", index=False, lineterminator="\n")
-    _delivered(study, output)
+    _delivered(study, output, images=images)
     _readme(study, output, codes, images=images)
     checksums(output)
     for path in output.rglob("*"):
@@ -252,9 +253,11 @@ def _words(study: Study) -> dict[str, str]:
     return dict(zip(screening["predictor"].astype(str), screening["words"].astype(str), strict=True))
 
 
-def _delivered(study: Study, output: Path) -> None:
-    """Copy DICOM SEG and SR, and SDTM."""
+def _delivered(study: Study, output: Path, *, images: bool) -> None:
+    """Copy DICOM SEG, SR and, where pixels leave, key images, and SDTM."""
     for source in sorted(study.deliver.glob("*/*.dcm")):
+        if not images and source.stem.endswith(ENDING):
+            continue
         target = output / "dicom" / source.relative_to(study.deliver)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)

@@ -164,7 +164,7 @@ def export(
     ] = False,
     without_images: Annotated[bool, typer.Option("--without-images", help="With --research: no pixels.")] = False,
 ) -> None:
-    """Copy what may leave the site, with checksums: reports, SEG, SR, masks, tables; pixels only with --research."""
+    """Copy what may leave, with checksums: reports, SEG, SR, key images, masks, tables; series only with --research."""
     with study.open_study(folder) as opened:
         if research:
             count = research_export.export_research(opened, output, images=not without_images)

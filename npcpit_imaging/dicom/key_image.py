@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.sr.coding import Code
+from pydicom.uid import RLELossless
 
 import npcpit_imaging
 from npcpit_imaging.dicom.derived import derived_uid, stamp
@@ -55,17 +56,19 @@ def write_key_image(
     *,
     sources: Sequence[Path],
     timepoint: str,
+    number: int = 1,
     created: datetime | None = None,
     confirmed: bool = True,
     label: str = "",
 ) -> None:
-    """Write a Secondary Capture image of one lesion; the same inputs and moment give the same bytes.
+    """Write a Secondary Capture image of one lesion, RLE lossless; the same inputs and moment give the same bytes.
 
     Args:
         path: Where to.
         picture: The picture.
         sources: Files of the series it shows.
         timepoint: The visit's name.
+        number: Its number among the key images of this series and read.
         created: When the read was signed; now where not given.
         confirmed: False where no reader saw the numbers.
         label: What must be said wherever the read is shown, e.g. that it was scripted.
@@ -82,9 +85,13 @@ def write_key_image(
     try:
         with quiet():
             key = key_slice(picture.caliper, source_slices(images))
-            identity = [repr(picture.lesion), repr(picture.caliper), picture.text, timepoint, str(confirmed), label]
-            identity += [str(key.image.SOPInstanceUID), moment.isoformat(), npcpit_imaging.__version__]
-            capture = _capture(picture, key, [*identity, str(images[0].SeriesInstanceUID)])
+            # One series holds the pictures of one read on one series: what is said of a series is true of all of them.
+            series = [str(images[0].SeriesInstanceUID), moment.isoformat(), timepoint, str(confirmed), label]
+            series.append(npcpit_imaging.__version__)
+            identity = [repr(picture.lesion), repr(picture.caliper), picture.text, str(key.image.SOPInstanceUID)]
+            identity += series
+            capture = _capture(picture, key, series=series, identity=identity)
+            capture.InstanceNumber = number
             description = f"{timepoint} key images (caliper burnt in)"
             capture.SeriesDescription = labelled(description, label=label, confirmed=confirmed)
             stamp(capture, moment, identity)
@@ -97,8 +104,9 @@ def write_key_image(
         raise DicomError(f"key image: cannot be built ({type(error).__name__}: {error})") from error
 
 
-def _capture(picture: BurntInKeyImage, key: SourceSlice, identity: Sequence[str]) -> hd.sc.SCImage:
-    series = [str(key.image.SeriesInstanceUID), *identity[-2:-1]]
+def _capture(
+    picture: BurntInKeyImage, key: SourceSlice, *, series: Sequence[str], identity: Sequence[str]
+) -> hd.sc.SCImage:
     capture = hd.sc.SCImage.from_ref_dataset(
         ref_dataset=key.image,
         pixel_array=picture.pixels,
@@ -111,7 +119,7 @@ def _capture(picture: BurntInKeyImage, key: SourceSlice, identity: Sequence[str]
         sop_instance_uid=derived_uid("key image instance", *identity),
         instance_number=1,
         manufacturer=MANUFACTURER,
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        transfer_syntax_uid=RLELossless,
     )
     capture.ConversionType = "WSD"
     capture.BurnedInAnnotation = "YES"

@@ -1,5 +1,6 @@
 """A key image: one slice with the lesion's contour and calipers, ready to be drawn or burnt in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,7 @@ def key_image(
     field_mm: float | None = FIELD_MM,
     reversed_grey: bool = False,
 ) -> KeyImage:
-    """Cut the slice of the longest diameter around the lesion.
+    """Cut the slice of the longest diameter around the lesion; where the mask has no voxel in it, around the calipers.
 
     Args:
         volume: The image that was measured.
@@ -73,26 +74,29 @@ def key_image(
     """
     assert measurement.slice_index_k is not None, "an empty measurement has no key image"
     k = measurement.slice_index_k
-    rows, columns = _cut(mask, k, volume.geometry, field_mm)
+    lines = [line for line in (measurement.longest_diameter, measurement.short_axis) if line is not None]
+    rows, columns = _cut(mask, k, lines, field_mm)
     pixels = (volume.voxels[k, rows, columns].astype(float) - window.low) / (window.high - window.low)
-    lines = (measurement.longest_diameter, measurement.short_axis)
     spacing_i, spacing_j, _ = volume.geometry.spacing_mm
     return KeyImage(
         title=title,
         caption=caption,
         pixels=np.clip(pixels, 0.0, 1.0),
         mask=mask.voxels[k, rows, columns],
-        calipers=tuple(_in_picture(line, volume.geometry, rows, columns) for line in lines if line is not None),
+        calipers=tuple(_in_picture(line, volume.geometry, rows, columns) for line in lines),
         pixel_aspect=spacing_j / spacing_i,
         reversed_grey=reversed_grey,
     )
 
 
-def _cut(mask: Mask, k: int, geometry: Geometry, field_mm: float | None) -> tuple[slice, slice]:
+def _cut(mask: Mask, k: int, lines: Sequence[Caliper], field_mm: float | None) -> tuple[slice, slice]:
+    geometry = mask.geometry
     _, height, width = geometry.shape_kji
     if field_mm is None:
         return slice(0, height), slice(0, width)
-    found = np.argwhere(mask.voxels[k])
+    found = np.argwhere(mask.voxels[k]).astype(float)
+    if not len(found):
+        found = geometry.to_index([end for line in lines for end in (line.start_mm, line.end_mm)])[:, 1:]
     centre_j, centre_i = (found.min(axis=0) + found.max(axis=0)) / 2
     spacing_i, spacing_j, _ = geometry.spacing_mm
     return _span(centre_j, field_mm / spacing_j, height), _span(centre_i, field_mm / spacing_i, width)

@@ -283,7 +283,12 @@ def test_checksums_hold(exported):
 
 def test_without_images_there_are_none_and_masks_stay(filled, tmp_path):
     deliver_results(filled, figures=False)
+    folder = filled.deliver / "NPC-0001"
+    folder.mkdir()
+    for name in ("NPC-0001_FU1_CT_T01_KEY.dcm", "NPC-0001_FU1_CT_SEG.dcm"):
+        (folder / name).write_bytes(b"an object")
     export_research(filled, tmp_path / "out", images=False)
+    assert [path.name for path in (tmp_path / "out" / "dicom").rglob("*.dcm")] == ["NPC-0001_FU1_CT_SEG.dcm"]
     assert not list((tmp_path / "out").glob("sub-*/**/*.nii.gz"))
     assert len(list((tmp_path / "out" / "derivatives" / "masks").rglob("*.nii.gz"))) == 18
 

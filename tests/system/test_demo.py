@@ -54,7 +54,7 @@ def measured(study: Path) -> pd.DataFrame:
 
 def test_every_seg_and_sr_is_conformant(study: Path, dciodvfy: str):
     objects = sorted((study / "deliver").rglob("*.dcm"))
-    assert len(objects) == 20
+    assert len(objects) == 29
     registrations = [path.name for path in objects if path.name.endswith("_REG.dcm")]
     assert registrations == [f"{SUBJECT}_FU1_CT_REG.dcm", f"{SUBJECT}_FU2_CT_REG.dcm"]
     for path in objects:
@@ -72,6 +72,24 @@ def test_the_reports_numbers_are_the_tables_numbers(study: Path, measured: pd.Da
             assert value.value == pytest.approx(float(row[AXES[value.name]].iloc[0]), abs=1e-3)
             compared += 1
     assert compared == 9 * 3
+
+
+def test_every_accepted_lesion_has_a_key_image_of_the_slice_its_report_measures(study: Path, measured: pd.DataFrame):
+    """The slice a picture names is the one the SR's calipers lie in; the JPEG beside it shows the same pixels."""
+    seen = measured[measured.state == "measured"]
+    pictures = sorted((study / "deliver").rglob("*_KEY.dcm"))
+    assert len(pictures) == len(seen) == 9
+    for path in pictures:
+        picture = pydicom.dcmread(path)
+        (row,) = seen[(seen.timepoint == path.name.split("_")[1]) & (seen.lesion == picture.TrackingID)].itertuples()
+        assert picture.TrackingUID == row.tracking_uid
+        assert f"LD {row.longest_diameter_mm:.1f} mm" in picture.ImageComments
+        report = str(pydicom.dcmread(path.with_name(path.name.replace(f"{row.lesion}_KEY", "SR"))))
+        assert picture.SourceImageSequence[0].ReferencedSOPInstanceUID in report
+        shown = np.asarray(Image.open(path.with_suffix(".jpg"))).astype(int)
+        assert np.abs(shown - picture.pixel_array).mean() < 3
+    series = {(each.SeriesInstanceUID, each.InstanceNumber) for each in map(pydicom.dcmread, pictures)}
+    assert (len(series), len({uid for uid, _ in series})) == (9, 3), "a series a visit, numbered"
 
 
 def test_segments_carry_the_lesions_tracking_uids_and_volumes(study: Path, measured: pd.DataFrame):
@@ -128,7 +146,7 @@ def test_pet_values_are_marked_as_proposals_in_table_seg_and_sr(study: Path, mea
 
 def test_every_dicom_object_of_a_labelled_read_shows_the_label(study: Path):
     of_a_read = [path for path in (study / "deliver").rglob("*.dcm") if not path.name.endswith("_REG.dcm")]
-    assert len(of_a_read) == 18
+    assert len(of_a_read) == 27
     for path in of_a_read:
         assert "SCRIPTED READ" in pydicom.dcmread(path).SeriesDescription, path.name
 
