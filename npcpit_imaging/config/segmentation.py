@@ -36,7 +36,9 @@ class SegmentationSettings(Config):
             and the folder of a MONAI bundle.
         bundles: Folders of more MONAI bundles that a reader may choose. A bundle's config is run as code: name only
             what you trust.
-        bundle_margin_mm: How much of the image around the prompt a bundle sees.
+        bundle_margin_mm: How much of the image around the prompt a bundle or an nnInteractive server sees.
+        nninteractive: Address of the site's nnInteractive server, for the method ``nninteractive``; the voxels around
+            the prompt are sent there, nothing else of the image.
         voxel_budget: About how many voxels a segmenter may look at; 150,000 answer in less than a second on two cores.
         point_radius_mm: Half-width of the box that a click alone stands for.
         line_slack_mm: How far the proposal's diameter may exceed the line's length, beside a pixel's rounding.
@@ -49,6 +51,7 @@ class SegmentationSettings(Config):
     method: str = "auto"
     bundles: tuple[str, ...] = ()
     bundle_margin_mm: float = Field(default=30.0, ge=0, le=500)
+    nninteractive: str = Field(default="", pattern=r"^(https?://\S+)?$")
     voxel_budget: int = Field(default=150_000, ge=1_000, le=5_000_000)
     point_radius_mm: float = Field(default=15.0, gt=0, le=100)
     line_slack_mm: float = Field(default=0.0, ge=0, le=10)

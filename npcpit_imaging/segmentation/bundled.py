@@ -146,7 +146,7 @@ def segment_by_bundle(
     """
     require_positive(prompts, refining=previous is not None)
     frame = frame_of(volume, prompts, previous, settings)
-    region = _around(volume, frame, settings)
+    region = around(volume, frame, settings)
     guides = {
         "positive": partial(points_channel, prompts=prompts, positive=True),
         "negative": partial(points_channel, prompts=prompts, positive=False),
@@ -160,17 +160,40 @@ def segment_by_bundle(
         write_volume(Volume(voxels=volume.voxels[region.window], geometry=block), path)
         prediction = _network().predict(bundle, path, guides)
     inside = _on_block(prediction.labels, prediction.affine, region) > 0
+    by = _provenance(bundle, settings)
+    return proposal_at_the_prompt(inside, prompts, region=region, frame=frame, settings=settings, by=by)
+
+
+def proposal_at_the_prompt(
+    inside: NDArray[np.bool_],
+    prompts: tuple[Prompt, ...],
+    *,
+    region: Region,
+    frame: Frame,
+    settings: SegmentationSettings,
+    by: Provenance,
+) -> Proposal:
+    """What a network that knows nothing of our rules answered on a block, bound to the prompt as every answer is.
+
+    Args:
+        inside: Its answer `(K, J, I)` on the region's voxels.
+        prompts: What the reader pointed at.
+        region: The block it saw.
+        frame: The prompt's frame.
+        settings: The modality's.
+        by: Who answered.
+    """
     inside = _at_the_prompt(inside, region, frame)
-    found = frame.findings + _empty(bundle, inside)
+    found = frame.findings + _empty(by.name, inside)
     chance = inside.astype(np.float32)
     inside = bind_to_line(chance, inside, region, frame, slack_mm=settings.line_slack_mm)
     inside = apply_corrections(connected_to_centre(inside, chance), region, prompts)
     mask = fill_mask(region, inside, label="proposal")
-    return Proposal(mask=mask, provenance=_provenance(bundle, settings), findings=found)
+    return Proposal(mask=mask, provenance=by, findings=found)
 
 
-def _around(volume: Volume, frame: Frame, settings: SegmentationSettings) -> Region:
-    """The block a bundle sees; its coarse grid is not used."""
+def around(volume: Volume, frame: Frame, settings: SegmentationSettings) -> Region:
+    """The block that a bundle or a server sees; its coarse grid is not used."""
     reach = frame.reach_mm + settings.bundle_margin_mm
     signs = np.array([(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
     corners = volume.geometry.to_index(frame.centre_mm + (signs * reach) @ frame.axes)
@@ -210,10 +233,10 @@ def _provenance(bundle: Bundle, settings: SegmentationSettings) -> Provenance:
     )
 
 
-def _empty(bundle: Bundle, inside: NDArray[np.bool_]) -> tuple[Finding, ...]:
+def _empty(name: str, inside: NDArray[np.bool_]) -> tuple[Finding, ...]:
     if inside.any():
         return ()
-    text = f"bundle {bundle.name}: it found nothing at the prompt; what is in the mask was drawn by the reader"
+    text = f"{name}: it found nothing at the prompt; what is in the mask was drawn by the reader"
     return (Finding(code="nothing-at-the-prompt", severity=Severity.WARNING, text=text),)
 
 

@@ -43,7 +43,7 @@ def apply_corrections(inside: NDArray[np.bool_], region: Region, prompts: tuple[
     changed = inside.copy()
     for prompt in prompts:
         if isinstance(prompt, LassoPrompt):
-            k, enclosed = _lasso_plane(region, prompt)
+            k, enclosed = lasso_plane(region, prompt)
             if 0 <= k < len(changed):
                 changed[k] &= enclosed if prompt.positive else ~enclosed
         for point in points_of(prompt):
@@ -53,7 +53,12 @@ def apply_corrections(inside: NDArray[np.bool_], region: Region, prompts: tuple[
     return changed
 
 
-def _lasso_plane(region: Region, lasso: LassoPrompt) -> tuple[int, NDArray[np.bool_]]:
+def lasso_plane(region: Region, lasso: LassoPrompt) -> tuple[int, NDArray[np.bool_]]:
+    """The slice of a lasso, counted from the region's first, and what it encloses there `(J, I)`.
+
+    Raises:
+        SegmentationError: It is not drawn in one slice, or leaves the image.
+    """
     for point in lasso.points_mm:
         require_inside("lasso", point, region.native)
     index = region.native.to_index(lasso.points_mm)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.errors import InputError
-from npcpit_imaging.segmentation import calibrated, ellipsoid, preferred
+from npcpit_imaging.segmentation import calibrated, ellipsoid, nninteractive, preferred
 from npcpit_imaging.segmentation.bundle import PREFIX
 from npcpit_imaging.segmentation.bundled import bundle_segmenter
 from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
@@ -17,6 +17,7 @@ SEGMENTERS: dict[str, Segmenter] = {
     preferred.NETWORK: preferred.segment_network,
     calibrated.NAME: calibrated.segment_calibrated,
     **PET_SEGMENTERS,
+    nninteractive.NAME: nninteractive.segment_by_server,
     ellipsoid.NAME: ellipsoid.segment_ellipsoid,
 }
 """Ordered: what a person is offered, the measured best first (decision records 0050, 0052)."""

@@ -133,10 +133,11 @@ def test_a_config_that_would_fetch_something_is_refused(name):
 
 
 def test_a_config_with_code_of_its_own_is_refused(balls, tmp_path):
-    config = inference({"_target_": "os.system", "command": "touch /tmp/never"})
+    config = inference({"_target_": "os.system", "command": f"touch {tmp_path / 'never'}"})
     folder = write_bundle(tmp_path / "b", threshold_network(4.0), script=False, config=config)
     with pytest.raises(InputError, match=r"expected components of monai or torch, found os\.system"):
         ask(folder, balls[0], LINE)
+    assert not (tmp_path / "never").exists()
 
 
 def test_weights_that_are_code_are_refused(balls, tmp_path):

@@ -294,6 +294,7 @@ def test_two_readers_have_files_of_their_own_and_no_mask_is_lost(study: Path, tm
     delivered = copy / "deliver" / SUBJECT
     names = {path.name for path in delivered.iterdir()}
     assert {f"{SUBJECT}_SCRIPTED_report.pdf", f"{SUBJECT}_R2_report.pdf"} <= names
+    assert {f"{SUBJECT}_FU1_CT_{reader}_T01_KEY.jpg" for reader in ("SCRIPTED", "R2")} <= names
     assert f"{SUBJECT}_report.pdf" not in names, "the report of one reader alone is over"
     masks = {}
     for reader in ("SCRIPTED", "R2"):
