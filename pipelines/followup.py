@@ -1,11 +1,13 @@
 """Follow-up: each visit is registered to the baseline, then every lesion is proposed and measured.
 
 A reader's prompt comes first; without one the baseline's mask is carried over by the registration. Registration only
-says where to look: what is measured is the follow-up's own pixels.
-Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY.
+says where to look: what is measured is the follow-up's own pixels. Where a reader pointed at lesions, it is proposed
+which is which (split, merged, another's name); a reader decides.
+Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY, then SUBJECT/VISIT/match.
 """
 
 from npcpit_imaging.app.lesions import LesionPrompt, read_prompts, store_lesions
+from npcpit_imaging.app.matching import match_words
 from npcpit_imaging.app.proposals import propose_from_prompt, propose_from_seed, propose_on_pet
 from npcpit_imaging.app.registrations import register_visit
 from npcpit_imaging.app.series import one_visit_at_a_time, visit_inputs
@@ -16,6 +18,8 @@ from npcpit_imaging.store.lesions import lesions_of
 from npcpit_imaging.study.lesion import LesionRole
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.volume import Modality
+
+MATCH = "match"
 
 
 def cases(study: Study) -> list[Case]:
@@ -55,7 +59,10 @@ def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...]
         if case.name.endswith(f"/{Modality.CT}")
     ]
     prompted = {case.name for case in measured}
-    return [*found, *measured, *one_visit_at_a_time(case for case in on_pet if case.name not in prompted)]
+    pointed_at = [each.text for key, each in prompts.items() if key[:2] == (subject, visit)]
+    after = tuple(case.name for case in (*found, *measured))
+    match = [Case(name=f"{subject}/{visit}/{MATCH}", inputs=(*inputs, *pointed_at), after=after)] if pointed_at else []
+    return [*found, *measured, *one_visit_at_a_time(case for case in on_pet if case.name not in prompted), *match]
 
 
 def run(study: Study, case: Case) -> str:
@@ -63,6 +70,8 @@ def run(study: Study, case: Case) -> str:
     subject, visit, lesion_id, *modality = case.name.split("/")
     if lesion_id == "registration":
         return register_visit(study, subject, visit)
+    if (lesion_id, modality) == (MATCH, []):
+        return match_words(study, subject, visit)
     prompt = {_key(each): each for each in read_prompts(study)}.get((subject, visit, lesion_id, *modality))
     if prompt is not None:
         return propose_from_prompt(study, prompt)

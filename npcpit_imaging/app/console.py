@@ -186,7 +186,7 @@ def status(found: StudyStatus) -> None:
             words = [" by ".join(word for word in (each.name, each.reader) if word) for each in of_kind]
             named = ", ".join(dict.fromkeys(words))
             warn(f"{subject.subject}: {kind} stale, made before its images or reads changed: {named}")
-    for pipeline, case, reason in found.failures:
+    for pipeline, case, reason in (*found.failures, *found.undecided):
         warn(f"{pipeline} {case}: {reason}")
     _spool(found.spool)
 

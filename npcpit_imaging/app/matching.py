@@ -7,12 +7,18 @@ from npcpit_imaging.app.registrations import visit_transform
 from npcpit_imaging.app.series import find_series, open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import NpcpitError
-from npcpit_imaging.measurement.matching import EarlierLesion, MatchProposal, match_lesions
+from npcpit_imaging.flow.run import SkipCaseError
+from npcpit_imaging.measurement.matching import EarlierLesion, MatchKind, MatchProposal, match_lesions
 from npcpit_imaging.store.images import subjects, timepoints
 from npcpit_imaging.store.lesions import StoredProposal, proposals_of
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.resample import resample_mask
 from npcpit_imaging.volume.volume import Modality
+
+LOOK = "; a reader decides: "
+"""Before the proposals that change which lesion is which."""
+
+UNDECIDED = (MatchKind.SPLIT, MatchKind.MERGED, MatchKind.UNCLEAR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,22 @@ def match_visit(study: Study, subject: str, timepoint: str) -> VisitMatches:
     drawn = {each.lesion.lesion_id: open_mask_of(study, each, target) for each in pointed_at}
     matches = match_lesions(carried, drawn, uncertainty_mm=uncertainty_mm)
     return VisitMatches(subject=subject, timepoint=timepoint, uncertainty_mm=uncertainty_mm, matches=matches)
+
+
+def match_words(study: Study, subject: str, timepoint: str) -> str:
+    """What a follow-up's lesions seem to be, as a pipeline's outcome; what a reader must decide comes after `LOOK`.
+
+    Raises:
+        SkipCaseError: Nothing can be compared; the reason is in the words.
+    """
+    try:
+        found = match_visit(study, subject, timepoint).matches
+    except NpcpitError as error:
+        raise SkipCaseError(f"lesions not matched: {error}") from error
+    kinds = [each.kind for each in found]
+    counts = ", ".join(f"{kinds.count(kind)} {kind.value}" for kind in dict.fromkeys(kinds))
+    doubtful = [each.text for each in found if each.renamed or each.kind in UNDECIDED]
+    return f"{counts or 'no lesion'}{LOOK if doubtful else ''}{'; '.join(doubtful)}"
 
 
 def _on_ct(study: Study, subject: str, timepoint: str) -> list[StoredProposal]:

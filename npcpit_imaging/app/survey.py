@@ -8,6 +8,7 @@ from datetime import date
 
 from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.importing import ProgressBar, Tick
+from npcpit_imaging.app.matching import LOOK
 from npcpit_imaging.app.measure import findings_json
 from npcpit_imaging.app.quality import compared, note_quality
 from npcpit_imaging.app.schedule import PlannedVisit, planned_visits
@@ -108,12 +109,17 @@ class SubjectStatus:
     awaited: tuple[PlannedVisit, ...] = ()
 
 
+CaseSaid = tuple[str, str, str]
+"""Pipeline, case and what its newest run said."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStatus:
-    """The whole study: subjects, failures that have not been repaired, and what the receiver could not hand over."""
+    """The whole study: subjects, failures not repaired, lesions to be told apart, and what waits in the spool."""
 
     subjects: tuple[SubjectStatus, ...]
-    failures: tuple[tuple[str, str, str], ...]
+    failures: tuple[CaseSaid, ...]
+    undecided: tuple[CaseSaid, ...]
     spool: SpoolCensus
     protocol_title: str = ""
     protocol_digest: str = ""
@@ -153,6 +159,7 @@ class StudyStatus:
                 for each in self.subjects
             ],
             "failures": [{"pipeline": p, "case": c, "reason": r} for p, c, r in self.failures],
+            "undecided": [{"pipeline": p, "case": c, "reason": r} for p, c, r in self.undecided],
             "waiting": self.spool.waiting,
             "quarantined": [{"code": each.code, "text": each.text} for each in self.spool.quarantined],
             "unreported_commitments": self.spool.unreported,
@@ -229,9 +236,11 @@ def survey_study(study: Study) -> StudyStatus:
     settle_when_alone(study)
     with study.database.session() as session:
         codes = subjects(session)
+    failures, undecided = _newest_runs(study)
     return StudyStatus(
         subjects=tuple(_subject(study, code) for code in codes),
-        failures=_failures(study),
+        failures=failures,
+        undecided=undecided,
         spool=spool_census(study.vault / "spool"),
         protocol_title=protocol.title,
         protocol_digest=protocol.digest,
@@ -296,7 +305,10 @@ def _noticed(series: list[SeriesSummary]) -> tuple[NoticedSeries, ...]:
     return tuple(each for each in found if each.findings)
 
 
-def _failures(study: Study) -> tuple[tuple[str, str, str], ...]:
+def _newest_runs(study: Study) -> tuple[tuple[CaseSaid, ...], tuple[CaseSaid, ...]]:
+    """Cases that failed, and those that leave a reader to decide which lesion is which."""
     with study.database.session() as session:
         newest = {(run.pipeline, run.case_name): run for run in runs(session)}
-    return tuple((run.pipeline, run.case_name, run.reason) for run in newest.values() if run.outcome == Status.FAILED)
+    said = [(run.outcome, (run.pipeline, run.case_name, run.reason)) for run in newest.values()]
+    failed = tuple(each for outcome, each in said if outcome == Status.FAILED)
+    return failed, tuple(each for outcome, each in said if outcome == Status.DONE and LOOK in each[2])

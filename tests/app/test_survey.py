@@ -7,11 +7,14 @@ import pydicom
 import pytest
 
 from npcpit_imaging.app import console
+from npcpit_imaging.app.matching import LOOK
 from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.survey import survey_series, survey_study
 from npcpit_imaging.errors import ConfigError
 from npcpit_imaging.store.lesions import put_lesion
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
+from npcpit_imaging.store.runs import put_run
+from npcpit_imaging.store.schema import RunRow
 from npcpit_imaging.study.lesion import Lesion, LesionRole, LesionState
 
 SUBJECT = "NPC-0001"
@@ -120,3 +123,15 @@ def test_two_series_of_one_visit_are_told_apart_by_uid_and_description(study, ar
         (line,) = [line for line in shown.get().splitlines() if f"…{each.summary.uid[-12:]}" in line]
         assert name in line.split()
         assert each.summary.uid not in line
+
+
+def test_status_tells_which_lesions_a_reader_must_tell_apart_until_that_is_over(study, arrive, write_series, capsys):
+    arrive(write_series("20240105", "1"))
+    for number, reason in enumerate((f"1 split{LOOK}T01 seems to be split into T01.1, T01.2", "2 same")):
+        row = {"pipeline": "followup", "case_name": f"{SUBJECT}/FU1/match", "key": str(number), "outcome": "done"}
+        with study.database.session() as session:
+            put_run(session, RunRow(**row, reason=reason, code_version="0", started=study.now(), ended=study.now()))
+        found = survey_study(study)
+        console.status(found)
+        told = "T01 seems to be split into" in " ".join("".join(capsys.readouterr()).split())
+        assert told == bool(found.undecided) == (number == 0)

@@ -18,7 +18,7 @@ from PIL import Image
 from npcpit_imaging import cli
 from npcpit_imaging.app.demo import SUBJECT, run_demo
 from npcpit_imaging.app.features import accepted_masks
-from npcpit_imaging.app.matching import match_study
+from npcpit_imaging.app.matching import LOOK, match_study
 from npcpit_imaging.app.pipelines import PIPELINES, run_pipeline
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.reading import record_reads
@@ -30,6 +30,7 @@ from npcpit_imaging.dicom.sr_read import read_sr
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.lesions import proposals_of, put_proposal
 from npcpit_imaging.store.results import features
+from npcpit_imaging.store.runs import runs
 from npcpit_imaging.volume.files import write_mask
 from npcpit_imaging.volume.volume import Mask
 
@@ -114,6 +115,12 @@ def test_every_follow_up_says_which_lesion_is_which(study: Path):
     """T03 is absent at FU2 and nothing was drawn there; N01 is new; the others are themselves."""
     with open_study(study) as opened:
         found = {each.timepoint: each for each in match_study(opened)}
+        with opened.database.session() as session:
+            matched = [row for row in runs(session) if row.case_name.endswith("/match")]
+        said = {row.case_name.split("/")[1]: row.reason for row in matched}
+    assert set(said) == {"FU1", "FU2"}
+    assert "1 new" in said["FU2"]
+    assert not any(LOOK in words for words in said.values()), "nothing split, merged or took another's name"
     assert {name: each.refusal for name, each in found.items()} == {"FU1": "", "FU2": ""}
     for visit in found.values():
         assert not any(each.renamed for each in visit.matches)
