@@ -15,4 +15,4 @@ def cases(study: Study) -> list[Case]:
 
 def run(study: Study, case: Case) -> str:
     """Compute and store one mask's features."""
-    return store_features(study, accepted_masks(study)[case.name])
+    return store_features(study, accepted_masks(study, subject=case.name.split("/")[0])[case.name])

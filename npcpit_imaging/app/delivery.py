@@ -15,21 +15,25 @@ from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.radiomics_report import reported_features
-from npcpit_imaging.app.responses import adjudication_input, shifted_moment, stored_case
+from npcpit_imaging.app.responses import shifted_moment, stored_cases
 from npcpit_imaging.app.sdtm import export_cases
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.study_tables import DateShift
+from npcpit_imaging.dicom.deidentify import shift_moment
 from npcpit_imaging.dicom.radiomics_sr import write_radiomics_sr
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
 from npcpit_imaging.dicom.sr import MeasuredLesion, write_sr
 from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.report.case_report import write_case_report
 from npcpit_imaging.report.feature_table import write_features
+from npcpit_imaging.response.checking import Case
 from npcpit_imaging.store.adjudications import Acceptance, acceptance_of, adjudicated, adjudications_on_record
+from npcpit_imaging.store.bulk import in_groups, newest_proposal_keys, newest_versions, response_keys
 from npcpit_imaging.store.images import paths_of, subjects, timepoints
-from npcpit_imaging.store.lesions import every_proposal_of, lesions_of, proposals_of
-from npcpit_imaging.store.reads import SignedRead, newest_reads
-from npcpit_imaging.store.results import deliveries, features, put_delivery, responses_of
+from npcpit_imaging.store.lesions import lesions_of_each
+from npcpit_imaging.store.reads import SignedRead
+from npcpit_imaging.store.results import any_delivery, deliveries, feature_digests, features, put_delivery
 
 TABLES = ("measurements.csv", *(f"responses_{level}.csv" for level in LEVELS), "features.csv", "features.parquet")
 """Tables that every delivery holds; the wide one and SDTM come and go with their rows."""
@@ -46,28 +50,41 @@ def results_inputs(study: Study, subject: str) -> tuple[str, ...]:
 
     A delivered file that is gone is an input too, with when it was delivered: it is then written again, every time.
     """
+    return results_inputs_of_each(study, (subject,))[subject]
+
+
+def results_inputs_of_each(study: Study, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`results_inputs` of every subject named, in order."""
+    return {code: own for group in in_groups(codes) for code, own in _inputs(study, group).items()}
+
+
+def _inputs(study: Study, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
     with study.database.session() as session:
-        answered = [row.key for row in responses_of(session, subject)]
-        masks = [each.key for each in proposals_of(session, subject)]
-        read = [f"{each.timepoint} {each.reader} {each.version}" for each in newest_reads(session, subject)]
-        of_subject = {each.id for each in every_proposal_of(session, subject)}
-        described = [
-            f"{row.proposal_id} {row.settings_sha256} {row.filter} {row.tag} {row.status} {row.value!r} {row.reason}"
-            for row in features(session)
-            if row.proposal_id in of_subject
-        ]
-        delivered = [row for row in deliveries(session) if row.subject == subject]
-        decided = adjudication_input(session, subject)
-    if not answered:
-        return ()
-    missing = [f"missing {row.path} of {row.created}" for row in delivered if not (study.folder / row.path).is_file()]
-    return tuple(sorted({*answered, *masks, *read, *decided, f"features {digest_of(*described)}", *missing}))
+        answered = response_keys(session, codes)
+        parts: dict[str, set[str]] = {code: set() for code in codes}
+        for code, key in answered:
+            parts[code].add(key)
+        for code, key in newest_proposal_keys(session, codes):
+            parts[code].add(key)
+        for each in newest_versions(session, codes):
+            parts[each.subject].add(f"{each.timepoint} {each.reader} {each.version}")
+        for code, decision in adjudications_on_record(session, subjects=codes).items():
+            parts[code].add(decision.words)
+        described = feature_digests(session, codes)
+        for row in deliveries(session, codes):
+            if not (study.folder / row.path).is_file():
+                parts[row.subject].add(f"missing {row.path} of {row.created}")
+    having = {code for code, _ in answered}
+    return {
+        code: tuple(sorted({*own, f"features {described.get(code, digest_of())}"})) if code in having else ()
+        for code, own in parts.items()
+    }
 
 
 def missing_tables(study: Study) -> tuple[str, ...]:
     """Tables that are gone although subjects were delivered, with the moment of asking: never done until written."""
     with study.database.session() as session:
-        delivered = bool(deliveries(session))
+        delivered = any_delivery(session)
     gone = [name for name in TABLES if delivered and not (study.deliver / name).is_file()]
     return tuple(f"missing {name} at {study.now().isoformat()}" for name in gone)
 
@@ -101,8 +118,8 @@ def _record(study: Study, subject: str, written: Sequence[tuple[Path, str]]) -> 
     """Record what was written; a file delivered before and not now would tell of a state that is over."""
     paths = {path.relative_to(study.folder).as_posix(): (path, kind) for path, kind in written}
     with study.database.session() as session:
-        for row in deliveries(session):
-            if row.subject == subject and row.path not in paths:
+        for row in deliveries(session, (subject,)):
+            if row.path not in paths:
                 (study.folder / row.path).unlink(missing_ok=True)
                 session.delete(row)
         for name, (path, kind) in paths.items():
@@ -202,7 +219,7 @@ def _write_radiomics(
     read, volume = first.read, open_series(study, first.proposal.series_uid)
     settings = study.imaging(volume.modality).radiomics
     with study.database.session() as session:
-        rows = features(session)
+        rows = features(session, {each.proposal.id for each in masks})
     lesions = reported_features([each.proposal for each in masks], rows, settings_sha256=settings.digest)
     lesions = [each for each in lesions if any(feature.value is not None for feature in each.features)]
     if not lesions:
@@ -226,12 +243,14 @@ def deliver_tables(study: Study) -> str:
     """Write the study's tables: measurements, responses, features (CSV; features also as Parquet, long and wide)."""
     study.deliver.mkdir(parents=True, exist_ok=True)
     with study.database.session() as session:
-        measured = [row for code in subjects(session) for row in measurement_rows(session, code)]
+        measured = [row for codes in in_groups(subjects(session)) for row in measurement_rows(session, codes)]
     write_table(study.deliver / "measurements.csv", measured)
+    count = len(measured)
+    del measured  # of a large study the largest thing in memory
     answered = write_responses(study)
     described = feature_rows(study)
     write_features(study.deliver, described)
-    said = f"{len(measured)} measurements, {answered} responses, {len(described)} feature values"
+    said = f"{count} measurements, {answered} responses, {len(described)} feature values"
     return f"{said}; {_write_sdtm(study)}"
 
 
@@ -242,18 +261,25 @@ def _write_sdtm(study: Study) -> str:
     shifted dates would give the shifts away, and the same reads give the same bytes.
     """
     with study.database.session() as session:
-        reads = {code: newest_reads(session, code) for code in subjects(session)}
-        read = [code for code in reads if reads[code]]
-        lesions = {code: {lesion.lesion_id: lesion for lesion in lesions_of(session, code)} for code in read}
+        codes = subjects(session)
+        versions = newest_versions(session)
+        named = {each.subject for each in versions}
+        read = [code for code in codes if code in named]
+        lesions = {
+            code: {lesion.lesion_id: lesion for lesion in own}
+            for group in in_groups(read)
+            for code, own in lesions_of_each(session, group).items()
+        }
         decided = adjudications_on_record(session)
     if not read:
         return "no SDTM: no signed read"
+    shift = DateShift(study)
     report = export_cases(
-        [stored_case(study, code) for code in read],
+        [case for group in in_groups(read) for case in _cases(study, group)],
         study.deliver / "sdtm",
         protocol=study.protocol,
         study_id=study.protocol.title,
-        now=max(shifted_moment(study, code, each.signed) for code in read for each in reads[code]),
+        now=max(shift_moment(each.signed, shift.days(each.subject)) for each in versions),
         lesions=lesions,
         accepted={subject: each.chosen for subject, each in decided.items() if not each.stale},
     )
@@ -261,6 +287,11 @@ def _write_sdtm(study: Study) -> str:
         raise ResponseError("SDTM: " + "; ".join(f"{fault.subject}: {fault.text}" for fault in report.faults))
     found = [check.id for check in report.checks if check.hits]
     return f"SDTM {report.records['TR']} TR rows" + (f", checks to look at: {', '.join(found)}" if found else "")
+
+
+def _cases(study: Study, codes: Sequence[str]) -> Iterator[Case]:
+    case_of = stored_cases(study, codes)
+    return (case_of(code).case for code in codes)
 
 
 def _sha256(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The rows of a study's tables: what each reader says of each lesion, the responses, the features of masks in use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +11,9 @@ from npcpit_imaging.app.features import (
     NOT_CONFIRMED,
     MaskInUse,
     acceptance_of_mask,
-    distinct_masks,
     first_made,
+    masks_in_use_of_each,
+    named_masks,
     readers_of,
 )
 from npcpit_imaging.app.respond import to_csv
@@ -23,14 +24,15 @@ from npcpit_imaging.store.adjudications import (
     Adjudicated,
     Adjudications,
     acceptance_of,
-    adjudicated,
     adjudications_on_record,
 )
+from npcpit_imaging.store.bulk import in_groups, read_labels
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, lesions_of
-from npcpit_imaging.store.reads import newest_reads
-from npcpit_imaging.store.results import features, responses_of
+from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of_each, lesions_of_each
+from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
+from npcpit_imaging.store.results import features, responses_of_each
 from npcpit_imaging.store.schema import FeatureRow
+from npcpit_imaging.study.lesion import Lesion
 
 LEVELS = {
     "timepoint": TIMEPOINT_COLUMNS,
@@ -41,28 +43,27 @@ LEVELS = {
 """Levels of responses, a file each, with their first columns."""
 
 
-def response_rows(session: Session, subject: str, level: str) -> list[Answer]:
-    """A subject's responses of one level, lesions a row per visit, each with the label of its reader's reads.
+def response_rows(session: Session, subjects: Collection[str], level: str) -> Iterator[Answer]:
+    """The responses of some subjects of one level, lesions a row per visit, each with its reader's reads' label.
 
     Where an adjudicator decided, every row says what became of its reader's reads: one reader's are accepted.
     """
-    decision = adjudicated(session, subject)
-    labels: dict[str, set[str]] = {}
-    for read in newest_reads(session, subject):
-        labels.setdefault(read.reader, set()).update({read.label} - {""})
-    rows: list[Answer] = [
-        {
-            "subject": subject,
-            "reader": row.reader,
-            **cast("Answer", row.values),  # written from answers, so JSON
-            **_for_analysis(decision, row.reader, level),
-            "read_label": "; ".join(sorted(labels.get(row.reader, ()))),
-            "adjudication": acceptance_of(decision, row.reader).value,
-        }
-        for row in responses_of(session, subject)
-        if row.level == level
-    ]
-    return flat_lesions(rows) if level == "lesion" else rows
+    labels = read_labels(session, subjects)
+    decided = adjudications_on_record(session, subjects=subjects)
+    for subject, answered in responses_of_each(session, subjects, level=level).items():
+        decision = decided.get(subject)
+        rows: list[Answer] = [
+            {
+                "subject": subject,
+                "reader": row.reader,
+                **cast("Answer", row.values),  # written from answers, so JSON
+                **_for_analysis(decision, row.reader, level),
+                "read_label": "; ".join(sorted(labels.get((subject, row.reader), ()))),
+                "adjudication": acceptance_of(decision, row.reader).value,
+            }
+            for row in answered
+        ]
+        yield from flat_lesions(rows) if level == "lesion" else rows
 
 
 def _for_analysis(decision: Adjudicated | None, reader: str, level: str) -> Answer:
@@ -77,7 +78,7 @@ def write_responses(study: Study) -> int:
     count = 0
     for level, columns in LEVELS.items():
         with study.database.session() as session:
-            rows = [row for code in subjects(session) for row in response_rows(session, code, level)]
+            rows = [row for codes in in_groups(subjects(session)) for row in response_rows(session, codes, level)]
         write_table(study.deliver / f"responses_{level}.csv", rows, columns)
         count += len(rows)
     return count
@@ -88,15 +89,28 @@ def write_table(path: Path, rows: Sequence[Answer], columns: Sequence[str] = ())
     path.write_text(to_csv(rows, columns), encoding="utf-8", newline="")
 
 
-def measurement_rows(session: Session, subject: str) -> list[Answer]:
-    """What each reader says of each lesion, with the mask's own numbers beside the confirmed ones."""
-    lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
-    proposals = {each.id: each for each in every_proposal_of(session, subject)}
-    decision = adjudicated(session, subject)
+def measurement_rows(session: Session, subjects: Collection[str]) -> Iterator[Answer]:
+    """What each reader says of each lesion of some subjects, the mask's own numbers beside the confirmed ones."""
+    lesions = lesions_of_each(session, subjects)
+    proposals = every_proposal_of_each(session, subjects)
+    decided = adjudications_on_record(session, subjects=subjects)
+    for subject, reads in newest_reads_of_each(session, subjects).items():
+        yield from _measurements(subject, reads, lesions[subject], proposals[subject], decided.get(subject))
+
+
+def _measurements(
+    subject: str,
+    reads: Iterable[SignedRead],
+    lesions: Iterable[Lesion],
+    every: Iterable[StoredProposal],
+    decision: Adjudicated | None,
+) -> list[Answer]:
+    by_uid = {lesion.tracking_uid: lesion for lesion in lesions}
+    proposals = {each.id: each for each in every}
     rows: list[Answer] = []
-    for read in newest_reads(session, subject):
+    for read in reads:
         for row in read.lesions:
-            lesion = lesions[row.tracking_uid]
+            lesion = by_uid[row.tracking_uid]
             proposal = proposals.get(row.proposal_id) if row.proposal_id else None
             pet = None if proposal is None else _on_pet(proposals.values(), read.timepoint, lesion.lesion_id)
             on_pet = None if pet is None else pet.uptake
@@ -156,7 +170,14 @@ def feature_rows(study: Study) -> list[dict[str, object]]:
     with study.database.session() as session:
         codes, stored = subjects(session), features(session)
         decided = adjudications_on_record(session)
-    used = {first_made(users).id: users for code in codes for users in distinct_masks(study, code).values()}
+    if not stored:
+        return []
+    used = {
+        first_made(users).id: users
+        for group in in_groups(codes)
+        for code, own in masks_in_use_of_each(study, group).items()
+        for users in named_masks(code, own).values()
+    }
     return [_feature(row, used[row.proposal_id], decided) for row in stored if row.proposal_id in used]
 
 

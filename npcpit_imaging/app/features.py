@@ -1,7 +1,7 @@
 """Masks that signed reads rest on, and their radiomic features: one row a value, with where it came from."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from npcpit_imaging.app.proposals import open_mask_of
@@ -11,9 +11,10 @@ from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.radiomics.feature import Feature, Status
 from npcpit_imaging.store.adjudications import Acceptance, Adjudicated, acceptance_of
+from npcpit_imaging.store.bulk import in_groups
 from npcpit_imaging.store.images import series_of, subjects
-from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, proposals_of, stored_caliper
-from npcpit_imaging.store.reads import SignedRead, newest_reads
+from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of_each, newest_proposals, stored_caliper
+from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
 from npcpit_imaging.store.results import put_features
 from npcpit_imaging.store.schema import AssessmentRow, FeatureRow, JsonObject
 from npcpit_imaging.study.measurement import Measurement
@@ -65,11 +66,23 @@ class MaskInUse:
 
 def masks_in_use(study: Study, subject: str) -> list[MaskInUse]:
     """A subject's masks, each reader's own, by read and lesion, PET after the mask that was read."""
+    return masks_in_use_of_each(study, (subject,))[subject]
+
+
+def masks_in_use_of_each(study: Study, subjects: Collection[str]) -> dict[str, list[MaskInUse]]:
+    """The masks of every subject named, as `masks_in_use` gives them."""
     with study.database.session() as session:
-        every = {each.id: each for each in every_proposal_of(session, subject)}
-        on_pet = [each for each in proposals_of(session, subject) if each.uptake is not None]
-        modalities = {each.uid: each.modality for each in series_of(session, subject=subject)}
-        reads = newest_reads(session, subject)
+        every = every_proposal_of_each(session, subjects)
+        modalities = {each.uid: each.modality for each in series_of(session, subjects=subjects)}
+        reads = newest_reads_of_each(session, subjects)
+    return {code: _in_use(every[code], modalities, reads[code]) for code in subjects}
+
+
+def _in_use(
+    proposals: Sequence[StoredProposal], modalities: Mapping[str, str], reads: Sequence[SignedRead]
+) -> list[MaskInUse]:
+    every = {each.id: each for each in proposals}
+    on_pet = [each for each in newest_proposals(proposals) if each.uptake is not None]
     found = []
     for read in reads:
         for row in read.lesions:
@@ -97,8 +110,13 @@ def distinct_masks(study: Study, subject: str) -> dict[str, list[MaskInUse]]:
     Readers who accepted the same mask share it; where they did not, their codes (and for several series of one modality
     the series) follow in the name, so that no mask takes another's place.
     """
+    return named_masks(subject, masks_in_use(study, subject))
+
+
+def named_masks(subject: str, used: Iterable[MaskInUse]) -> dict[str, list[MaskInUse]]:
+    """`distinct_masks` of a subject's masks in use."""
     places: dict[str, dict[tuple[str, str], list[MaskInUse]]] = {}
-    for each in masks_in_use(study, subject):
+    for each in used:
         proposal = each.proposal
         place = f"{subject}/{proposal.timepoint}/{proposal.lesion.lesion_id}/{each.modality}"
         places.setdefault(place, {}).setdefault((proposal.series_uid, proposal.mask_sha256), []).append(each)
@@ -121,11 +139,21 @@ def acceptance_of_mask(users: Sequence[MaskInUse], decision: Adjudicated | None)
     return Acceptance.ACCEPTED if Acceptance.ACCEPTED in found else min(found)
 
 
-def accepted_masks(study: Study) -> dict[str, StoredProposal]:
-    """One proposal per different mask of the newest signed reads, and of the same lesions on PET, by their names."""
+def accepted_masks(study: Study, *, subject: str = "") -> dict[str, StoredProposal]:
+    """One proposal per different mask of the newest signed reads, and of the same lesions on PET, by their names.
+
+    Args:
+        study: The study.
+        subject: Whose; empty: everybody's.
+    """
     with study.database.session() as session:
-        codes = subjects(session)
-    return {name: first_made(users) for code in codes for name, users in distinct_masks(study, code).items()}
+        codes = [subject] if subject else subjects(session)
+    return {
+        name: first_made(users)
+        for group in in_groups(codes)
+        for code, used in masks_in_use_of_each(study, group).items()
+        for name, users in named_masks(code, used).items()
+    }
 
 
 def first_made(users: Sequence[MaskInUse]) -> StoredProposal:

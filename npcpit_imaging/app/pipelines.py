@@ -5,22 +5,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-import npcpit_imaging
-from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.ledger import Ledger
 from npcpit_imaging.app.lesions import store_lesions
 from npcpit_imaging.app.pipeline_step import StudyStep, attempt_case, load_pipeline, pipeline_digest, subject_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import FlowError, InputError, NpcpitError
+from npcpit_imaging.flow.groups import in_groups
 from npcpit_imaging.flow.processes import in_processes
-from npcpit_imaging.flow.run import ALREADY_DONE, Case, Crew, Outcome, Status, run_cases
+from npcpit_imaging.flow.run import Case, Crew, Outcome, Status, run_cases
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.runs import is_done, put_run
-from npcpit_imaging.store.schema import RunRow
 
 PIPELINES = ("receive", "baseline", "followup", "respond", "radiomics", "deliver")
 """The imaging charter's steps, in the order in which they make sense."""
@@ -125,30 +122,27 @@ def _run(
     cases = _of_subject(study, _cases(study, module, path), subject)
     faults = {code: why for code, why in _lesion_faults(study, name).items() if subject in ("", code)}
     on_start(len(cases))
-    started = {"at": study.now()}
-
-    def record(outcome: Outcome) -> None:
-        _record(study, name, _key(digest, outcome.case), outcome, started["at"])
-        started["at"] = study.now()
-        on_outcome(outcome)
-
-    def done(case: Case) -> bool:
-        with study.database.session() as session:
-            redo = again or subject_of(case) in faults
-            return not redo and is_done(session, name, case.name, _key(digest, case))
+    alone = crew.is_this_process or getattr(module, "ONE_PROCESS", False)
 
     def here(case: Case) -> str:
         return attempt_case(study, module, path, case, faults)
 
-    elsewhere = StudyStep(folder=study.folder.resolve(), pipeline=path.name, digest=digest, faults=faults)
-    alone = crew.is_this_process or getattr(module, "ONE_PROCESS", False)
-    outcomes = run_cases(
-        cases,
-        here if alone else elsewhere,
-        is_done=done,
-        on_outcome=record,
-        crew=None if alone else crew.crew(sqlite=study.database.is_sqlite),
-    )
+    with Ledger(study, name, digest, together=alone) as ledger:
+
+        def record(outcome: Outcome) -> None:
+            ledger.record(outcome)
+            on_outcome(outcome)
+
+        def done(case: Case) -> bool:
+            return not again and subject_of(case) not in faults and ledger.is_done(case)
+
+        by: Crew | None = None
+        if not alone:
+            by = crew.crew(sqlite=study.database.is_sqlite)
+        elif hasattr(module, "run_many") and not faults:
+            by = partial(in_groups, many=partial(module.run_many, study), after_group=ledger.write)
+        elsewhere = StudyStep(folder=study.folder.resolve(), pipeline=path.name, digest=digest, faults=faults)
+        outcomes = run_cases(cases, here if alone else elsewhere, is_done=done, on_outcome=record, crew=by)
     return [*outcomes, *_without_case(faults, cases)]
 
 
@@ -195,29 +189,6 @@ def _cases(study: Study, module: ModuleType, path: Path) -> list[Case]:
     if not all(isinstance(case, Case) for case in found):
         raise FlowError(f"{path.name}: expected cases to return values of Case, found something else")
     return found
-
-
-def _key(digest: str, case: Case) -> str:
-    return digest_of(digest, case.name, *case.inputs)
-
-
-def _record(study: Study, name: str, key: str, outcome: Outcome, started: datetime) -> None:
-    if outcome.reason == ALREADY_DONE:
-        return
-    with study.database.session() as session:
-        put_run(
-            session,
-            RunRow(
-                pipeline=name,
-                case_name=outcome.case.name,
-                key=key,
-                outcome=outcome.status.value,
-                reason=outcome.reason,
-                code_version=npcpit_imaging.__version__,
-                started=started,
-                ended=study.now(),
-            ),
-        )
 
 
 def outcomes_json(outcomes: Sequence[Outcome]) -> list[dict[str, str]]:

@@ -28,7 +28,8 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.research_dictionary import dictionary_rows
 from npcpit_imaging.store.adjudications import adjudicated
-from npcpit_imaging.store.images import deidentified_subjects, subjects
+from npcpit_imaging.store.bulk import deidentified_subjects
+from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.lesions import StoredProposal
 from npcpit_imaging.volume.files import write_mask, write_volume
 from npcpit_imaging.volume.volume import Volume

@@ -1,35 +1,38 @@
 """From signed reads to RECIST responses in the store, with tables/treatments.csv and tables/subjects.csv."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from sqlalchemy.orm import Session
-
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.app.study_tables import cut_course, parsed_table
-from npcpit_imaging.app.vault import study_key
-from npcpit_imaging.dicom.deidentify import shift_day, shift_moment, subject_shift_days
+from npcpit_imaging.app.study_tables import DateShift, cut_course, moved_course, parsed_table
+from npcpit_imaging.config.protocol import Protocol
+from npcpit_imaging.dicom.deidentify import shift_day, shift_moment
 from npcpit_imaging.errors import TableError
+from npcpit_imaging.flow.outcome import Case as FlowCase
+from npcpit_imaging.flow.outcome import Outcome, SkipCaseError, attempt
 from npcpit_imaging.response.answers import finding_answers, lesion_answers, subject_answer, timepoint_answers
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
 from npcpit_imaging.response.rows import Table
 from npcpit_imaging.response.table import read_subjects, read_treatments
-from npcpit_imaging.store.adjudications import Adjudicated, acceptance_of, adjudicated
-from npcpit_imaging.store.images import is_deidentified
-from npcpit_imaging.store.lesions import lesions_of
-from npcpit_imaging.store.reads import SignedRead, newest_reads
-from npcpit_imaging.store.results import replace_responses
+from npcpit_imaging.store.adjudications import Adjudicated, acceptance_of, adjudications_on_record
+from npcpit_imaging.store.lesions import lesions_of_each
+from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
+from npcpit_imaging.store.results import put_responses, replace_responses
 from npcpit_imaging.store.schema import AssessmentRow, JsonObject
 from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, Lesion, LesionState
 
 T = TypeVar("T")
+
+StoredRow: TypeAlias = tuple[str, str, str | None, str | None, JsonObject]
+"""Reader, level, time point, lesion and values of one response."""
 
 
 def respond_to_reads(study: Study, subject: str) -> str:
@@ -39,18 +42,10 @@ def respond_to_reads(study: Study, subject: str) -> str:
         TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
         ResponseError: The records contradict each other.
     """
-    case = stored_case(study, subject)
-    if not case.records:
-        with study.database.session() as session:
-            replace_responses(session, subject, key="", rows=(), now=study.now())
-        return "no read on or before the data cut"
-    answers = respond_case(case, protocol=study.protocol)
-    key = digest_of(study.protocol.digest, repr(case))
+    computed = _respond(stored_case(study, subject), study.protocol)
     with study.database.session() as session:
-        decision = adjudicated(session, subject)
-        rows = [row for answer in answers for row in _rows(answer)]
-        replace_responses(session, subject, key=key, rows=rows, now=study.now())
-    return "; ".join(f"{_said(answer)}{_marked(decision, answer.reader)}" for answer in answers)
+        replace_responses(session, subject, key=computed.key, rows=computed.rows, now=study.now())
+    return computed.said
 
 
 def _marked(decision: Adjudicated | None, reader: str) -> str:
@@ -59,31 +54,98 @@ def _marked(decision: Adjudicated | None, reader: str) -> str:
     return f" ({acceptance})" if acceptance else ""
 
 
-def adjudication_input(session: Session, subject: str) -> tuple[str, ...]:
-    """The adjudicator's newest decision as an input of what is computed from a subject's reads."""
-    decision = adjudicated(session, subject)
-    return () if decision is None else (decision.words,)
+def respond_to_each(study: Study, cases: Sequence[FlowCase]) -> list[Outcome]:
+    """`respond_to_reads` of the subjects that cases are named by, stored in one transaction.
+
+    Returns:
+        One outcome per case, in order; a subject that cannot be answered hides no other.
+
+    Raises:
+        StoreError: The database refused; nothing of these subjects was stored.
+    """
+    case_of = stored_cases(study, [case.name for case in cases])
+    computed: dict[str, _Computed] = {}
+
+    def respond(case: FlowCase) -> str:
+        stored = case_of(case.name)
+        if not stored.was_read:
+            raise SkipCaseError("no signed read")
+        computed[case.name] = _respond(stored, study.protocol)
+        return computed[case.name].said
+
+    outcomes = [attempt(case, respond) for case in cases]
+    now = study.now()
+    with study.database.session() as session:
+        put_responses(session, {name: (each.key, each.rows) for name, each in computed.items()}, now=now)
+    return outcomes
 
 
-def stored_case(study: Study, subject: str) -> Case:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Computed:
+    """A subject's responses, before they are stored."""
+
+    key: str
+    rows: Sequence[StoredRow]
+    said: str
+
+
+def _respond(stored: "StoredCase", protocol: Protocol) -> _Computed:
+    if not stored.case.records:
+        return _Computed(key="", rows=(), said="no read on or before the data cut")
+    answers = respond_case(stored.case, protocol=protocol)
+    return _Computed(
+        key=digest_of(protocol.digest, repr(stored.case)),
+        rows=[row for answer in answers for row in _rows(answer)],
+        said="; ".join(f"{_said(answer)}{_marked(stored.decision, answer.reader)}" for answer in answers),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCase:
     """What the newest signed reads and the study's tables say of a subject, up to the data cut.
+
+    Args:
+        case: As the response engine takes it.
+        was_read: Whether there is any signed read, also after the data cut.
+        decision: Of an adjudicator; None where nobody adjudicated.
+    """
+
+    case: Case
+    was_read: bool
+    decision: Adjudicated | None
+
+
+def stored_case(study: Study, subject: str) -> StoredCase:
+    """What is stored of one subject.
 
     Raises:
         TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
-        ResponseError: The subject has no signed read.
     """
+    return stored_cases(study, (subject,))(subject)
+
+
+def stored_cases(study: Study, subjects: Collection[str]) -> Callable[[str], StoredCase]:
+    """`stored_case` of any of the subjects named, after one look into the store."""
     with study.database.session() as session:
-        lesions = {lesion.tracking_uid: lesion for lesion in lesions_of(session, subject)}
-        reads = newest_reads(session, subject)
-    cut = study.protocol.results.data_cut
-    last = None if cut is None else shifted(study, subject, cut)
-    records = tuple(
-        assessment_of(read, row, lesions[row.tracking_uid])
-        for read in reads
-        if last is None or read.date <= last
-        for row in read.lesions
-    )
-    return Case(records=records, course=course_of(study, subject), irradiations=irradiations_of(study, subject))
+        lesions = lesions_of_each(session, subjects)
+        reads = newest_reads_of_each(session, subjects)
+        decided = adjudications_on_record(session, subjects=subjects)
+    shift, cut = DateShift(study, subjects), study.protocol.results.data_cut
+
+    def case_of(subject: str) -> StoredCase:
+        last = shift(subject, cut)
+        by_uid = {lesion.tracking_uid: lesion for lesion in lesions[subject]}
+        records = tuple(
+            assessment_of(read, row, by_uid[row.tracking_uid])
+            for read in reads[subject]
+            if last is None or read.date <= last
+            for row in read.lesions
+        )
+        course, light = course_of(study, subject, shift=shift), irradiations_of(study, subject, shift=shift)
+        case = Case(records=records, course=course, irradiations=light)
+        return StoredCase(case=case, was_read=bool(reads[subject]), decision=decided.get(subject))
+
+    return case_of
 
 
 def assessment_of(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessment:
@@ -116,8 +178,13 @@ def tenths_of(length_mm: float | None) -> Tenths | None:
     return None if length_mm is None else tenths_from_mm(f"{length_mm:.6f}")
 
 
-def irradiations_of(study: Study, subject: str) -> tuple[Irradiation, ...]:
+def irradiations_of(study: Study, subject: str, *, shift: DateShift | None = None) -> tuple[Irradiation, ...]:
     """A subject's light treatments up to the data cut, in the study's own (shifted) dates.
+
+    Args:
+        study: The study.
+        subject: Its code.
+        shift: How dates move, where it is known already.
 
     Raises:
         TableError: A line of this subject cannot be used.
@@ -126,13 +193,19 @@ def irradiations_of(study: Study, subject: str) -> tuple[Irradiation, ...]:
     found = _own(study.tables / "treatments.csv", table, subject)
     cut = study.protocol.results.data_cut
     kept = [each for each in found if cut is None or each.date <= cut]
-    return tuple(replace(each, date=shifted(study, subject, each.date)) for each in kept)
+    days = (shift or DateShift(study, (subject,))).days(subject)
+    return tuple(replace(each, date=shift_day(each.date, days)) for each in kept)
 
 
-def course_of(study: Study, subject: str) -> Course | None:
+def course_of(study: Study, subject: str, *, shift: DateShift | None = None) -> Course | None:
     """A subject's other dates, in the study's own (shifted) dates; None when the table does not name the subject.
 
     Its cut-off is the protocol's data cut, or its own where that is earlier.
+
+    Args:
+        study: The study.
+        subject: Its code.
+        shift: How dates move, where it is known already.
 
     Raises:
         TableError: A line of this subject cannot be used.
@@ -142,19 +215,7 @@ def course_of(study: Study, subject: str) -> Course | None:
     if not found:
         return None
     course = cut_course(found[0], study.protocol.results.data_cut)
-
-    def moved(day: date | None) -> date | None:
-        return None if day is None else shifted(study, subject, day)
-
-    return Course(
-        subject=subject,
-        treatment_start=moved(course.treatment_start),
-        randomisation=moved(course.randomisation),
-        death_date=moved(course.death_date),
-        last_contact=moved(course.last_contact),
-        new_therapy_date=moved(course.new_therapy_date),
-        cutoff=moved(course.cutoff),
-    )
+    return moved_course(course, shift or DateShift(study, (subject,)))
 
 
 def _own(path: Path, table: Table[T], subject: str) -> tuple[T, ...]:
@@ -171,28 +232,14 @@ def table_inputs(study: Study) -> tuple[str, ...]:
     return tuple(hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in tables)
 
 
-def has_shifted_dates(study: Study, subject: str) -> bool:
-    """Whether a subject's images are in shifted dates: as they arrived, whatever site.toml says by now."""
-    with study.database.session() as session:
-        known = is_deidentified(session, subject)
-    return study.site.deidentification.enabled if known is None else known
-
-
 def shifted(study: Study, subject: str, day: date) -> date:
     """A hospital date in the study's own dates: moved by the subject's one constant, as its images' dates are."""
-    if not has_shifted_dates(study, subject):
-        return day
-    return shift_day(day, subject_shift_days(study_key(study), subject))
+    return shift_day(day, DateShift(study, (subject,)).days(subject))
 
 
 def shifted_moment(study: Study, subject: str, moment: datetime) -> datetime:
     """A moment of today in the study's own dates: beside shifted image dates a true one would give the shift away."""
-    if not has_shifted_dates(study, subject):
-        return moment
-    return shift_moment(moment, subject_shift_days(study_key(study), subject))
-
-
-StoredRow: TypeAlias = tuple[str, str, str | None, str | None, JsonObject]
+    return shift_moment(moment, DateShift(study, (subject,)).days(subject))
 
 
 def _rows(answer: SubjectResponse) -> list[StoredRow]:

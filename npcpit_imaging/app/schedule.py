@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from npcpit_imaging.app.responses import course_of, irradiations_of, shifted
+from npcpit_imaging.app.responses import course_of, irradiations_of
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.study_tables import DateShift
 from npcpit_imaging.config.protocol import VisitWindow
+from npcpit_imaging.dicom.deidentify import shift_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,28 +30,32 @@ class PlannedVisit:
     is_overdue: bool
 
 
-def treatment_start(study: Study, subject: str) -> date | None:
+def treatment_start(study: Study, subject: str, *, shift: DateShift | None = None) -> date | None:
     """The day from which visits are planned: the course's own, else the first irradiation's."""
-    course = course_of(study, subject)
+    course = course_of(study, subject, shift=shift)
     if course is not None and course.treatment_start is not None:
         return course.treatment_start
-    return min((each.date for each in irradiations_of(study, subject)), default=None)
+    return min((each.date for each in irradiations_of(study, subject, shift=shift)), default=None)
 
 
-def planned_visits(study: Study, subject: str, received: Mapping[str, date]) -> tuple[PlannedVisit, ...]:
+def planned_visits(
+    study: Study, subject: str, received: Mapping[str, date], *, shift: DateShift | None = None
+) -> tuple[PlannedVisit, ...]:
     """The visits of the protocol for one subject, in its order; none where care is routine and none are planned.
 
     Args:
         study: The study.
         subject: Its code.
         received: Day of each visit of which images have come, by name.
+        shift: How dates move, where it is known already.
     """
     if not study.protocol.visits:
         return ()
-    start = treatment_start(study, subject)
-    course = course_of(study, subject)
+    moves = shift or DateShift(study, (subject,))
+    start = treatment_start(study, subject, shift=moves)
+    course = course_of(study, subject, shift=moves)
     ends = [] if course is None else [day for day in (course.death_date, course.cutoff) if day is not None]
-    last = min([shifted(study, subject, study.now().date()), *ends])
+    last = min([shift_day(study.now().date(), moves.days(subject)), *ends])
     return tuple(_planned(window, start, last, has_come=window.name in received) for window in study.protocol.visits)
 
 

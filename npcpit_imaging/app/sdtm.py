@@ -10,7 +10,7 @@ from npcpit_imaging.app.sdtm_readers import evaluators_of, read_readers
 from npcpit_imaging.app.sdtm_reads import subject_reads
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, NpcpitError
-from npcpit_imaging.report.sdtm import tabulate
+from npcpit_imaging.report.sdtm import Tabulation, tabulate
 from npcpit_imaging.report.sdtm_adam import analysis_tables, write_tables
 from npcpit_imaging.report.sdtm_checking import CheckResult
 from npcpit_imaging.report.sdtm_checks import run_checks
@@ -143,40 +143,64 @@ def export_cases(
     if not study_id.strip():
         raise InputError("study_id: expected a STUDYID, found none")
     evaluators, unnamed = evaluators_of({r.reader for case in cases for r in case.records}, readers)
-    reads: list[SubjectRead] = []
-    found = list(faults)
+    reads: dict[str, list[SubjectRead]] = {}
+    refused: dict[str, str] = {}
     for case in cases:
         subject = case.records[0].subject
         try:
-            own = subject_reads(
+            reads[subject] = subject_reads(
                 case,
                 protocol=protocol,
                 evaluators=evaluators,
                 lesions=(lesions or {}).get(subject),
                 accepted=(accepted or {}).get(subject),
             )
-            _refuse_what_does_not_fit(own, protocol, study_id)
         except NpcpitError as error:
-            found.append(Fault(subject=subject, line=None, text=str(error)))
-            continue
-        reads += own
+            refused[subject] = str(error)
+    tabulation = _tabulate_what_fits(reads, refused, protocol, study_id)
     return _write(
-        reads,
+        [read for own in reads.values() for read in own],
+        tabulation,
         out,
         protocol=protocol,
         study_id=study_id,
         now=now,
         evaluators=evaluators,
-        notes=[*notes, *unnamed, *_never_read(reads)],
-        faults=found,
+        notes=[*notes, *unnamed, *_never_read(read for own in reads.values() for read in own)],
+        faults=[*faults, *_in_order(refused, cases)],
     )
 
 
-def _refuse_what_does_not_fit(reads: Sequence[SubjectRead], protocol: Protocol, study_id: str) -> None:
-    """Refuse a subject whose text a transport file cannot hold, so that it does not stop the others."""
-    hit = next(text_length(tabulate(reads, study_id=study_id, protocol=protocol)), None)
+def _in_order(refused: Mapping[str, str], cases: Iterable[Case]) -> list[Fault]:
+    subjects = (case.records[0].subject for case in cases)
+    return [Fault(subject=name, line=None, text=refused[name]) for name in subjects if name in refused]
+
+
+def _tabulate_what_fits(
+    reads: dict[str, list[SubjectRead]], refused: dict[str, str], protocol: Protocol, study_id: str
+) -> Tabulation:
+    """Tabulate everybody; subjects whose text a transport file cannot hold move to `refused` and stop no other.
+
+    Each is looked at alone only where the whole does not fit: for all of a large study that would be everything twice.
+    """
+    try:
+        return _fitting([read for own in reads.values() for read in own], protocol, study_id)
+    except NpcpitError:
+        for subject, own in list(reads.items()):
+            try:
+                _fitting(own, protocol, study_id)
+            except NpcpitError as error:
+                refused[subject] = str(error)
+                del reads[subject]
+    return tabulate([read for own in reads.values() for read in own], study_id=study_id, protocol=protocol)
+
+
+def _fitting(reads: Sequence[SubjectRead], protocol: Protocol, study_id: str) -> Tabulation:
+    tabulation = tabulate(reads, study_id=study_id, protocol=protocol)
+    hit = next(text_length(tabulation), None)
     if hit is not None:
         raise InputError(f"{hit.dataset}.{hit.text}, expected at most {LONGEST_TEXT}")
+    return tabulation
 
 
 def _never_read(reads: Iterable[SubjectRead]) -> list[str]:
@@ -190,6 +214,7 @@ def _never_read(reads: Iterable[SubjectRead]) -> list[str]:
 
 def _write(
     reads: Sequence[SubjectRead],
+    tabulation: Tabulation,
     out: Path,
     *,
     protocol: Protocol,
@@ -204,7 +229,6 @@ def _write(
     Raises:
         InputError: A file cannot be written, or holds what its form cannot.
     """
-    tabulation = tabulate(reads, study_id=study_id, protocol=protocol)
     checks = run_checks(tabulation)
     tables = analysis_tables(reads, tabulation, study_id=study_id, protocol=protocol)
     _make(out)

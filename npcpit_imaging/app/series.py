@@ -11,7 +11,8 @@ from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.flow.run import Case
-from npcpit_imaging.store.images import SeriesSummary, inputs_digest, paths_of, series_digest, series_of
+from npcpit_imaging.store.digests import inputs_digest, series_digest
+from npcpit_imaging.store.images import SeriesSummary, paths_of, series_of
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 VOLUMES_IN_MEMORY = 4

@@ -13,7 +13,8 @@ from npcpit_imaging.app.series import read_volume_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.errors import QuantityError
-from npcpit_imaging.store.images import paths_of, series_digest
+from npcpit_imaging.store.digests import series_digest
+from npcpit_imaging.store.images import paths_of
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.volume import Modality, Volume
 

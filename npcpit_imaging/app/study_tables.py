@@ -1,6 +1,6 @@
 """A study's tables of dates, read whole: each file once, every subject's dates moved by its own constant."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -13,7 +13,7 @@ from npcpit_imaging.dicom.deidentify import shift_day, subject_shift_days
 from npcpit_imaging.errors import InputError, NpcpitError, TableError
 from npcpit_imaging.response.rows import Row, Table, read_table
 from npcpit_imaging.response.table import read_date, read_flag, read_subjects, read_treatments
-from npcpit_imaging.store.images import deidentified_subjects
+from npcpit_imaging.store.bulk import deidentified_subjects
 from npcpit_imaging.study.adverse_event import AdverseEvent
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.treatment import TreatmentCycle
@@ -137,11 +137,18 @@ READERS: dict[str, Callable[[Iterable[str]], Table[object]]] = {
 
 
 class DateShift:
-    """Moves the hospital's dates to the study's own, subject by subject, as its images' dates were moved."""
+    """Moves the hospital's dates to the study's own, subject by subject, as its images' dates were moved.
 
-    def __init__(self, study: Study) -> None:
+    Whether a subject's dates are moved is as its images arrived, whatever site.toml says by now.
+
+    Args:
+        study: The study.
+        subjects: Whose dates will be asked for; None: anybody's.
+    """
+
+    def __init__(self, study: Study, subjects: Collection[str] | None = None) -> None:
         with study.database.session() as session:
-            self._known = deidentified_subjects(session)
+            self._known = deidentified_subjects(session, subjects)
         self._otherwise = study.site.deidentification.enabled
         self._study = study
         self._key: bytes | None = None

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,12 +13,14 @@ from npcpit_imaging.app.measure import findings_json
 from npcpit_imaging.app.quality import compared, note_quality
 from npcpit_imaging.app.schedule import PlannedVisit, planned_visits
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.study_tables import DateShift
 from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.scan import ScanResult, group
 from npcpit_imaging.dicom.spool_census import SpoolCensus, spool_census
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.flow.run import Status
-from npcpit_imaging.store.adjudications import Adjudicated, adjudicated
+from npcpit_imaging.store.adjudications import Adjudicated, adjudications_on_record
+from npcpit_imaging.store.bulk import OverallResponse, in_groups, overall_responses
 from npcpit_imaging.store.images import (
     IMAGE_MODALITIES,
     SETTLED_STATES,
@@ -27,15 +29,15 @@ from npcpit_imaging.store.images import (
     paths_of,
     series_of,
     subjects,
-    timepoints,
+    timepoints_of_each,
 )
-from npcpit_imaging.store.reads import newest_reads
-from npcpit_imaging.store.results import responses_of
-from npcpit_imaging.store.runs import runs
-from npcpit_imaging.store.schema import JsonObject, ResponseRow
-from npcpit_imaging.store.staleness import StaleResult, stale_results
+from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
+from npcpit_imaging.store.runs import newest_runs
+from npcpit_imaging.store.schema import JsonObject
+from npcpit_imaging.store.staleness import StaleResult, stale_results_of_each
 from npcpit_imaging.store.vault_map import VaultMap
 from npcpit_imaging.study.finding import Finding, Severity
+from npcpit_imaging.study.timepoint import TimePoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,12 @@ def survey_series(study: Study, *, progress: ProgressBar) -> list[SurveyedSeries
     settle_when_alone(study)
     with study.database.session() as session:
         found = series_of(session)
-        stale = [each for code in subjects(session) for each in stale_results(session, code)]
+        stale = [
+            each
+            for codes in in_groups(subjects(session))
+            for own in stale_results_of_each(session, codes).values()
+            for each in own
+        ]
     with progress("reading series", len(found)) as tick:
         volumes = [_read(study, summary, tick) for summary in found]
     with study.database.session() as session:
@@ -238,7 +245,7 @@ def survey_study(study: Study) -> StudyStatus:
         codes = subjects(session)
     failures, undecided = _newest_runs(study)
     return StudyStatus(
-        subjects=tuple(_subject(study, code) for code in codes),
+        subjects=tuple(each for group in in_groups(codes) for each in _subjects(study, group)),
         failures=failures,
         undecided=undecided,
         spool=spool_census(study.vault / "spool"),
@@ -247,44 +254,53 @@ def survey_study(study: Study) -> StudyStatus:
     )
 
 
-def _subject(study: Study, code: str) -> SubjectStatus:
+def _subjects(study: Study, codes: Sequence[str]) -> Iterator[SubjectStatus]:
+    """Some subjects, with one look into each table."""
+    series: dict[str, list[SeriesSummary]] = {code: [] for code in codes}
     with study.database.session() as session:
-        points = timepoints(session, code)
-        series = series_of(session, subject=code)
-        reads = newest_reads(session, code)
-        stale = tuple(stale_results(session, code))
-        decision = adjudicated(session, code)
-        answers = _overall([row for row in responses_of(session, code) if row.level == "timepoint"], decision)
-    received = {point.name: point.date for point in points}
-    planned = planned_visits(study, code, received)
-    return SubjectStatus(
-        subject=code,
-        noticed=_noticed(series),
-        open_series=tuple(each for each in series if each.state not in SETTLED_STATES),
-        stale=stale,
-        awaited=tuple(each for each in planned if each.name not in received),
-        visits=tuple(
-            Visit(
-                name=point.name,
-                date=point.date,
-                series=dict(sorted(Counter(each.modality for each in series if each.timepoint == point.name).items())),
-                readers=tuple(read.reader for read in reads if read.timepoint == point.name),
-                response=answers.get(point.name, ""),
-            )
-            for point in points
-        ),
+        points = timepoints_of_each(session, codes)
+        for each in series_of(session, subjects=codes):
+            series[each.subject].append(each)
+        reads = newest_reads_of_each(session, codes)
+        stale = stale_results_of_each(session, codes, reads=reads)
+        answers = overall_responses(session, codes)
+        decided = adjudications_on_record(session, subjects=codes)
+    shift = DateShift(study, codes)
+    for code in codes:
+        received = {point.name: point.date for point in points[code]}
+        planned = planned_visits(study, code, received, shift=shift)
+        overall = _overall(answers.get(code, ()), decided.get(code))
+        yield SubjectStatus(
+            subject=code,
+            noticed=_noticed(series[code]),
+            open_series=tuple(each for each in series[code] if each.state not in SETTLED_STATES),
+            stale=tuple(stale[code]),
+            awaited=tuple(each for each in planned if each.name not in received),
+            visits=tuple(_visit(point, series[code], reads[code], overall) for point in points[code]),
+        )
+
+
+def _visit(
+    point: TimePoint, series: Sequence[SeriesSummary], reads: Sequence[SignedRead], answers: Mapping[str, str]
+) -> Visit:
+    return Visit(
+        name=point.name,
+        date=point.date,
+        series=dict(sorted(Counter(each.modality for each in series if each.timepoint == point.name).items())),
+        readers=tuple(read.reader for read in reads if read.timepoint == point.name),
+        response=answers.get(point.name, ""),
     )
 
 
-def _overall(rows: Sequence[ResponseRow], decision: Adjudicated | None) -> dict[str | None, str]:
+def _overall(rows: Sequence[OverallResponse], decision: Adjudicated | None) -> dict[str, str]:
     """Overall response by visit: the adjudicator's choice; else every different answer of the readers."""
     chosen = {row.reader for row in rows}
     if decision is not None and not decision.stale:
         chosen = {decision.chosen}
-    found: dict[str | None, dict[str, None]] = {}
+    found: dict[str, dict[str, None]] = {}
     for row in rows:
         if row.reader in chosen:
-            found.setdefault(row.timepoint, {})[str(row.values.get("overall", ""))] = None
+            found.setdefault(row.timepoint, {})[row.overall] = None
     return {visit: " / ".join(words) for visit, words in found.items()}
 
 
@@ -308,7 +324,6 @@ def _noticed(series: list[SeriesSummary]) -> tuple[NoticedSeries, ...]:
 def _newest_runs(study: Study) -> tuple[tuple[CaseSaid, ...], tuple[CaseSaid, ...]]:
     """Cases that failed, and those that leave a reader to decide which lesion is which."""
     with study.database.session() as session:
-        newest = {(run.pipeline, run.case_name): run for run in runs(session)}
-    said = [(run.outcome, (run.pipeline, run.case_name, run.reason)) for run in newest.values()]
+        said = [(run.outcome, (run.pipeline, run.case_name, run.reason)) for run in newest_runs(session)]
     failed = tuple(each for outcome, each in said if outcome == Status.FAILED)
     return failed, tuple(each for outcome, each in said if outcome == Status.DONE and LOOK in each[2])

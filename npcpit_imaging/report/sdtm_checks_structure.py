@@ -81,7 +81,7 @@ def text_length(tabulation: Tabulation) -> Iterator[Hit]:
     for dataset in tabulation.datasets.values():
         for number, row in numbered(dataset):
             for name, value in row.items():
-                if isinstance(value, str) and len(value.encode()) > LONGEST_TEXT:
+                if isinstance(value, str) and 4 * len(value) > LONGEST_TEXT and len(value.encode()) > LONGEST_TEXT:
                     yield Hit(dataset=dataset.spec.name, row=number, text=f"{name}: {len(value.encode())} bytes")
 
 

@@ -102,7 +102,7 @@ def dataset_json(dataset: Dataset, *, study_id: str, created: datetime) -> dict[
         "name": name,
         "label": dataset.spec.label,
         "columns": [_column(dataset, variable) for variable in columns],
-        "rows": [[_value(row.get(variable.name), variable) for variable in columns] for row in dataset.rows],
+        "rows": _rows(dataset),
     }
 
 
@@ -121,9 +121,13 @@ def _column(dataset: Dataset, variable: Variable) -> Json:
     return column
 
 
-def _value(cell: Cell, variable: Variable) -> Json:
-    if variable.kind.numeric:
-        return cell
+def _rows(dataset: Dataset) -> list[Json]:
+    """Rows of cells, numbers as they are, everything else as text."""
+    numeric = [(variable.name, variable.kind.numeric) for variable in dataset.columns]
+    return [[row.get(name) if number else _text(row.get(name)) for name, number in numeric] for row in dataset.rows]
+
+
+def _text(cell: Cell) -> str:
     return "" if cell is None else str(cell)
 
 

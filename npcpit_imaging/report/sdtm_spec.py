@@ -1,8 +1,10 @@
 """The datasets: variables in the order, and with the labels and cores, of SDTMIG 3.4 (TU, TR, RS, 8.3, 8.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from itertools import chain
 from typing import TypeAlias
 
 from npcpit_imaging.report.sdtm_terms import Codelist
@@ -72,7 +74,7 @@ class DatasetSpec:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Rows of one dataset.
 
@@ -84,18 +86,25 @@ class Dataset:
     spec: DatasetSpec
     rows: tuple[Row, ...]
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Variable, ...]:
         """The variables to write: permissible ones only where a row has a value; what the spec does not know, last."""
-        filled = {name for row in self.rows for name, value in row.items() if value not in (None, "")}
         known = {variable.name for variable in self.spec.variables}
-        unknown = tuple(
+        planned = tuple(
+            v
+            for v in self.spec.variables
+            if v.core is not Core.PERMISSIBLE or any(map(_is_filled, self._cells(v.name)))
+        )
+        every = dict.fromkeys(chain.from_iterable(self.rows))
+        unknown = (
             Variable(name=name, label=name, core=Core.PERMISSIBLE, kind=self._kind(name))
-            for name in dict.fromkeys(name for row in self.rows for name in row)
+            for name in every
             if name not in known
         )
-        planned = tuple(v for v in self.spec.variables if v.core is not Core.PERMISSIBLE or v.name in filled)
-        return planned + unknown
+        return (*planned, *unknown)
+
+    def _cells(self, name: str) -> Iterator[Cell]:
+        return (row.get(name) for row in self.rows)
 
     def _kind(self, name: str) -> Kind:
         values = [row[name] for row in self.rows if row.get(name) is not None]
@@ -105,7 +114,20 @@ class Dataset:
         """The longest value in bytes, 8 for a number; at least 1."""
         if variable.kind.numeric:
             return 8
-        return max((len(str(row.get(variable.name) or "").encode()) for row in self.rows), default=1) or 1
+        return self._lengths[variable.name]
+
+    @cached_property
+    def _lengths(self) -> dict[str, int]:
+        """Of each text; the same few words stand in most rows, so each is measured once."""
+        different = {v.name: set(self._cells(v.name)) for v in self.columns if not v.kind.numeric}
+        return {
+            name: max((len(str(value or "").encode()) for value in values), default=1) or 1
+            for name, values in different.items()
+        }
+
+
+def _is_filled(cell: Cell) -> bool:
+    return cell not in (None, "")
 
 
 def _req(name: str, label: str, codelist: Codelist | None = None, kind: Kind = Kind.TEXT) -> Variable:

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 from npcpit_imaging.store.reading_schema import AdjudicationRow
 from npcpit_imaging.store.schema import ReadRow, TimePointRow
 
+ASKED_BY_NAME = 500
+"""Up to so many subjects a statement names each; of more, everybody is asked for."""
+
 
 class Acceptance(StrEnum):
     """What an adjudicator made of one reader's reads of a subject."""
@@ -61,11 +64,15 @@ Adjudications = Mapping[str, Adjudicated]
 """By subject; a subject that nobody adjudicated is not in it."""
 
 
-def adjudications_on_record(session: Session, *, subject: str = "") -> dict[str, Adjudicated]:
-    """The newest decision on every subject that was adjudicated, or on one."""
+def adjudications_on_record(
+    session: Session, *, subject: str = "", subjects: Collection[str] | None = None
+) -> dict[str, Adjudicated]:
+    """The newest decision on every subject that was adjudicated, or on one or some."""
     rows = select(AdjudicationRow).order_by(AdjudicationRow.version)
     if subject:
         rows = rows.where(AdjudicationRow.subject == subject)
+    if subjects is not None:
+        rows = rows.where(AdjudicationRow.subject.in_(subjects))
     newest = {row.subject: row for row in session.scalars(rows)}
     versions = _signed_versions(session, newest) if newest else {}
     return {
@@ -88,7 +95,7 @@ def _signed_versions(session: Session, subjects: Collection[str]) -> dict[tuple[
         .join(TimePointRow, ReadRow.timepoint_id == TimePointRow.id)
         .group_by(TimePointRow.subject, ReadRow.reader, TimePointRow.name)
     )
-    if len(subjects) == 1:
+    if len(subjects) <= ASKED_BY_NAME:
         newest = newest.where(TimePointRow.subject.in_(subjects))
     found: dict[tuple[str, str], dict[str, int]] = {}
     for subject, reader, visit, version in session.execute(newest):

@@ -1,12 +1,13 @@
 """What an analysis reads of all subjects at once: plain rows of few columns, a query each, never an object a row."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
+from npcpit_imaging.store.images import IMAGE_MODALITIES
 from npcpit_imaging.store.schema import (
     AssessmentRow,
     FeatureRow,
@@ -15,9 +16,25 @@ from npcpit_imaging.store.schema import (
     ProposalRow,
     ReadRow,
     ResponseRow,
+    SeriesRow,
+    SubjectRow,
     TimePointRow,
 )
 from npcpit_imaging.study.timepoint import BASELINE
+
+SUBJECTS_AT_ONCE = 500
+"""Subjects whose records are in memory together; a statement a table is asked for so many."""
+
+
+def in_groups(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Subjects, some at a time.
+
+    Example:
+        >>> [len(group) for group in in_groups(["S"] * 1100)]
+        [500, 500, 100]
+    """
+    for first in range(0, len(subjects), SUBJECTS_AT_ONCE):
+        yield subjects[first : first + SUBJECTS_AT_ONCE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +81,52 @@ def every_answer(session: Session, *, levels: tuple[str, ...]) -> Iterator[Store
         yield StoredAnswer(subject=subject, reader=reader, level=level, values=values)
 
 
-def response_keys(session: Session) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverallResponse:
+    """What a reader's reads of one visit come to."""
+
+    reader: str
+    timepoint: str
+    overall: str
+
+
+def overall_responses(session: Session, subjects: Collection[str]) -> dict[str, list[OverallResponse]]:
+    """The overall responses of some subjects' visits, in the order they were computed."""
+    rows = session.execute(
+        select(ResponseRow.subject, ResponseRow.reader, ResponseRow.timepoint, ResponseRow.values)
+        .where(ResponseRow.subject.in_(subjects), ResponseRow.level == "timepoint")
+        .order_by(ResponseRow.id)
+    )
+    found: dict[str, list[OverallResponse]] = {}
+    for subject, reader, timepoint, values in rows:
+        word = str(values.get("overall", ""))
+        found.setdefault(subject, []).append(OverallResponse(reader=reader, timepoint=timepoint or "", overall=word))
+    return found
+
+
+def response_keys(session: Session, subjects: Collection[str] | None = None) -> list[tuple[str, str]]:
     """Subject and key of every computed response's inputs, sorted: they change when any response does."""
-    rows = session.execute(select(ResponseRow.subject, ResponseRow.key).distinct().order_by(ResponseRow.subject))
+    query = select(ResponseRow.subject, ResponseRow.key).distinct().order_by(ResponseRow.subject)
+    rows = session.execute(query if subjects is None else query.where(ResponseRow.subject.in_(subjects)))
     return [(subject, key) for subject, key in rows]
+
+
+def newest_proposal_keys(session: Session, subjects: Collection[str]) -> list[tuple[str, str]]:
+    """Subject and key of the proposals that `proposals_of` gives, of some subjects."""
+    rows = session.execute(
+        select(
+            LesionRow.subject,
+            ProposalRow.key,
+            ProposalRow.tracking_uid,
+            ProposalRow.timepoint_id,
+            ProposalRow.series_uid,
+        )
+        .join(LesionRow, ProposalRow.tracking_uid == LesionRow.tracking_uid)
+        .where(LesionRow.subject.in_(subjects), ProposalRow.reader == "")
+        .order_by(ProposalRow.id)
+    )
+    newest = {(lesion, visit, series): (subject, key) for subject, key, lesion, visit, series in rows}
+    return list(newest.values())
 
 
 def baselines(session: Session) -> dict[str, date]:
@@ -154,3 +213,64 @@ def feature_values(session: Session, proposal_ids: set[int]) -> Iterator[tuple[i
     for proposal, settings, filtered, tag, value in rows:
         if proposal in proposal_ids:
             yield proposal, settings, filtered, tag, value
+
+
+def deidentified_subjects(session: Session, subjects: Collection[str] | None = None) -> dict[str, bool]:
+    """Every subject, or those named, and whether its objects are in shifted dates."""
+    query = select(SubjectRow.code, SubjectRow.deidentified)
+    rows = session.execute(query if subjects is None else query.where(SubjectRow.code.in_(subjects)))
+    return {row.code: row.deidentified for row in rows}
+
+
+def visits_with_images(session: Session) -> dict[str, dict[str, tuple[date, tuple[str, ...]]]]:
+    """Date and modalities of every visit that has image series: subject, then visit."""
+    rows = session.execute(
+        select(TimePointRow.subject, TimePointRow.name, TimePointRow.date, SeriesRow.modality)
+        .join(SeriesRow, SeriesRow.timepoint_id == TimePointRow.id)
+        .where(SeriesRow.modality.in_(IMAGE_MODALITIES))
+        .distinct()
+        .order_by(TimePointRow.subject, TimePointRow.date, TimePointRow.name, SeriesRow.modality)
+    )
+    found: dict[str, dict[str, tuple[date, tuple[str, ...]]]] = {}
+    for subject, name, day, modality in rows:
+        own = found.setdefault(subject, {})
+        own[name] = (day, (*own.get(name, (day, ()))[1], modality))
+    return found
+
+
+def read_labels(session: Session, subjects: Collection[str]) -> dict[tuple[str, str], set[str]]:
+    """What the newest reads are labelled, by subject and reader; unlabelled ones are left out."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in newest_versions(session, subjects):
+        if each.label:
+            found.setdefault((each.subject, each.reader), set()).add(each.label)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadVersion:
+    """Which version of a read is the newest."""
+
+    subject: str
+    timepoint: str
+    reader: str
+    version: int
+    signed: datetime
+    label: str
+
+
+def newest_versions(session: Session, subjects: Collection[str] | None = None) -> list[ReadVersion]:
+    """The newest version of every read, of all subjects or some, by subject, date, time point and reader."""
+    query = (
+        select(TimePointRow.subject, TimePointRow.name, ReadRow.reader, ReadRow.version, ReadRow.signed, ReadRow.label)
+        .join(ReadRow, ReadRow.timepoint_id == TimePointRow.id)
+        .order_by(TimePointRow.subject, TimePointRow.date, TimePointRow.name, ReadRow.reader, ReadRow.version)
+    )
+    rows = session.execute(query if subjects is None else query.where(TimePointRow.subject.in_(subjects)))
+    newest = {
+        (subject, timepoint, reader): ReadVersion(
+            subject=subject, timepoint=timepoint, reader=reader, version=version, signed=signed, label=label
+        )
+        for subject, timepoint, reader, version, signed, label in rows
+    }
+    return list(newest.values())

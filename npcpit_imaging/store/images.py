@@ -1,7 +1,6 @@
 """Series and instances: what arrived, where it lies, which time point it belongs to."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -142,12 +141,6 @@ def is_deidentified(session: Session, subject: str) -> bool | None:
     return None if row is None else row.deidentified
 
 
-def deidentified_subjects(session: Session) -> dict[str, bool]:
-    """Every subject, and whether its objects are in shifted dates."""
-    rows = session.execute(select(SubjectRow.code, SubjectRow.deidentified))
-    return {row.code: row.deidentified for row in rows}
-
-
 def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> None:
     series = session.get(SeriesRow, offered.series_uid)
     if series is None:
@@ -181,8 +174,14 @@ def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> N
     series.arrival_findings = [*known, *(each for each in _findings_json(offered.findings) if each not in known)]
 
 
-def series_of(session: Session, *, subject: str | None = None, modality: str | None = None) -> list[SeriesSummary]:
-    """List series, ordered by subject, date, modality and UID."""
+def series_of(
+    session: Session,
+    *,
+    subject: str | None = None,
+    modality: str | None = None,
+    subjects: Collection[str] | None = None,
+) -> list[SeriesSummary]:
+    """List series, all or of one or several subjects, ordered by subject, date, modality and UID."""
     query = (
         select(SeriesRow, TimePointRow.name, func.count(InstanceRow.sop_instance_uid))
         .outerjoin(TimePointRow, SeriesRow.timepoint_id == TimePointRow.id)
@@ -192,6 +191,8 @@ def series_of(session: Session, *, subject: str | None = None, modality: str | N
     )
     if subject is not None:
         query = query.where(SeriesRow.subject == subject)
+    if subjects is not None:
+        query = query.where(SeriesRow.subject.in_(subjects))
     if modality is not None:
         query = query.where(SeriesRow.modality == modality)
     return [_summary(row, name, count) for row, name, count in session.execute(query)]
@@ -264,16 +265,6 @@ def study_uid_of(session: Session, series_uid: str) -> str:
     return row.study_uid
 
 
-def inputs_digest(session: Session, series_uid: str) -> tuple[str, ...]:
-    """Digests of a series' objects, sorted: what a result computed from it depends on."""
-    return tuple(sorted(session.scalars(select(InstanceRow.sha256).where(InstanceRow.series_uid == series_uid))))
-
-
-def series_digest(session: Session, series_uid: str) -> str:
-    """One digest of all objects of a series: it changes when an object is added."""
-    return hashlib.sha256("\n".join(inputs_digest(session, series_uid)).encode()).hexdigest()
-
-
 def set_quality(
     session: Session, series_uid: str, findings: Sequence[Finding], circumstances: Circumstances | None
 ) -> None:
@@ -290,25 +281,17 @@ def subjects(session: Session) -> list[str]:
 
 def timepoints(session: Session, subject: str) -> list[TimePoint]:
     """A subject's time points by date."""
+    return timepoints_of_each(session, (subject,))[subject]
+
+
+def timepoints_of_each(session: Session, subjects: Collection[str]) -> dict[str, list[TimePoint]]:
+    """The time points of every subject named, each by date."""
     rows = session.scalars(
-        select(TimePointRow).where(TimePointRow.subject == subject).order_by(TimePointRow.date, TimePointRow.name)
+        select(TimePointRow).where(TimePointRow.subject.in_(subjects)).order_by(TimePointRow.date, TimePointRow.name)
     )
-    return [TimePoint(subject=row.subject, name=row.name, date=row.date) for row in rows]
-
-
-def visits_with_images(session: Session) -> dict[str, dict[str, tuple[date, tuple[str, ...]]]]:
-    """Date and modalities of every visit that has image series: subject, then visit."""
-    rows = session.execute(
-        select(TimePointRow.subject, TimePointRow.name, TimePointRow.date, SeriesRow.modality)
-        .join(SeriesRow, SeriesRow.timepoint_id == TimePointRow.id)
-        .where(SeriesRow.modality.in_(IMAGE_MODALITIES))
-        .distinct()
-        .order_by(TimePointRow.subject, TimePointRow.date, TimePointRow.name, SeriesRow.modality)
-    )
-    found: dict[str, dict[str, tuple[date, tuple[str, ...]]]] = {}
-    for subject, name, day, modality in rows:
-        own = found.setdefault(subject, {})
-        own[name] = (day, (*own.get(name, (day, ()))[1], modality))
+    found: dict[str, list[TimePoint]] = {code: [] for code in subjects}
+    for row in rows:
+        found[row.subject].append(TimePoint(subject=row.subject, name=row.name, date=row.date))
     return found
 
 

@@ -1,6 +1,6 @@
 """Lesions and the proposals made for them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -71,8 +71,16 @@ def put_lesion(session: Session, subject: str, lesion: Lesion, *, owner: str = "
 
 def lesions_of(session: Session, subject: str) -> list[Lesion]:
     """A subject's lesions by lesion ID."""
-    rows = session.scalars(select(LesionRow).where(LesionRow.subject == subject).order_by(LesionRow.lesion_id))
-    return [_lesion(row) for row in rows]
+    return lesions_of_each(session, (subject,))[subject]
+
+
+def lesions_of_each(session: Session, subjects: Collection[str]) -> dict[str, list[Lesion]]:
+    """The lesions of every subject named, each by lesion ID."""
+    rows = session.scalars(select(LesionRow).where(LesionRow.subject.in_(subjects)).order_by(LesionRow.lesion_id))
+    found: dict[str, list[Lesion]] = {code: [] for code in subjects}
+    for row in rows:
+        found[row.subject].append(_lesion(row))
+    return found
 
 
 def lesions_given_to(session: Session, subject: str, reader: str) -> list[Lesion]:
@@ -151,21 +159,33 @@ def proposals_of(session: Session, subject: str) -> list[StoredProposal]:
 
     Masks by a reader's own hand are none: another reader would be shown them. A signed read names those it accepted.
     """
-    every = [each for each in every_proposal_of(session, subject) if not each.reader]
-    newest = {(each.timepoint, each.lesion.lesion_id, each.series_uid): each for each in every}
+    return newest_proposals(every_proposal_of(session, subject))
+
+
+def newest_proposals(every: Iterable[StoredProposal]) -> list[StoredProposal]:
+    """Of every proposal of one subject those that `proposals_of` gives."""
+    newest = {(each.timepoint, each.lesion.lesion_id, each.series_uid): each for each in every if not each.reader}
     return list(newest.values())
 
 
 def every_proposal_of(session: Session, subject: str) -> list[StoredProposal]:
     """Every proposal ever made for a subject: a read may have accepted one that is not the newest any more."""
+    return every_proposal_of_each(session, (subject,))[subject]
+
+
+def every_proposal_of_each(session: Session, subjects: Collection[str]) -> dict[str, list[StoredProposal]]:
+    """Every proposal ever made for every subject named, as `every_proposal_of` gives them."""
     rows = session.execute(
         select(ProposalRow, TimePointRow.name, LesionRow)
         .join(TimePointRow, ProposalRow.timepoint_id == TimePointRow.id)
         .join(LesionRow, ProposalRow.tracking_uid == LesionRow.tracking_uid)
-        .where(LesionRow.subject == subject)
+        .where(LesionRow.subject.in_(subjects))
         .order_by(TimePointRow.date, LesionRow.lesion_id, ProposalRow.series_uid, ProposalRow.id)
     )
-    return [_proposal(row, name, lesion) for row, name, lesion in rows]
+    found: dict[str, list[StoredProposal]] = {code: [] for code in subjects}
+    for row, name, lesion in rows:
+        found[lesion.subject].append(_proposal(row, name, lesion))
+    return found
 
 
 def accepted_proposal(session: Session, reader: str, mask_sha256: str) -> StoredProposal | None:

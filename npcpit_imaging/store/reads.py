@@ -1,6 +1,6 @@
 """Reads: signed when written, superseded with a reason, never edited (the database refuses)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -168,23 +168,40 @@ def _caliper(caliper: Caliper | None) -> JsonObject | None:
 
 def newest_reads(session: Session, subject: str) -> list[SignedRead]:
     """Each reader's newest read of each time point, by date and reader."""
+    return newest_reads_of_each(session, (subject,))[subject]
+
+
+def newest_reads_of_each(session: Session, subjects: Collection[str]) -> dict[str, list[SignedRead]]:
+    """The newest reads of every subject named, as `newest_reads` gives them."""
     rows = session.execute(
         select(ReadRow, TimePointRow)
         .join(TimePointRow, ReadRow.timepoint_id == TimePointRow.id)
-        .where(TimePointRow.subject == subject)
+        .where(TimePointRow.subject.in_(subjects))
         .order_by(TimePointRow.date, TimePointRow.name, ReadRow.reader, ReadRow.version)
     )
-    newest = {(point.name, read.reader): (read, point) for read, point in rows}
-    return [_signed(session, read, point) for read, point in newest.values()]
+    newest = {(point.id, read.reader): (read, point) for read, point in rows}
+    said = _assessments(session, subjects)
+    found: dict[str, list[SignedRead]] = {code: [] for code in subjects}
+    for read, point in newest.values():
+        found[point.subject].append(_signed(read, point, said.get(read.id, ())))
+    return found
 
 
-def _signed(session: Session, read: ReadRow, point: TimePointRow) -> SignedRead:
-    lesions = session.scalars(
+def _assessments(session: Session, subjects: Collection[str]) -> dict[int, list[AssessmentRow]]:
+    """What every read of some subjects says, by the read's key, in the order of the lesions' names."""
+    rows = session.scalars(
         select(AssessmentRow)
         .join(LesionRow, AssessmentRow.tracking_uid == LesionRow.tracking_uid)
-        .where(AssessmentRow.read_id == read.id)
+        .where(LesionRow.subject.in_(subjects))
         .order_by(LesionRow.lesion_id)
     )
+    found: dict[int, list[AssessmentRow]] = {}
+    for row in rows:
+        found.setdefault(row.read_id, []).append(row)
+    return found
+
+
+def _signed(read: ReadRow, point: TimePointRow, lesions: Iterable[AssessmentRow]) -> SignedRead:
     return SignedRead(
         subject=point.subject,
         timepoint=point.name,

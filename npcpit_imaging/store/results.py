@@ -1,12 +1,21 @@
 """What was computed: registrations, responses, features, deliveries."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from npcpit_imaging.store.schema import DeliveryRow, FeatureRow, JsonObject, RegistrationRow, ResponseRow
+from npcpit_imaging.store.schema import (
+    DeliveryRow,
+    FeatureRow,
+    JsonObject,
+    LesionRow,
+    ProposalRow,
+    RegistrationRow,
+    ResponseRow,
+)
 
 
 def put_registration(session: Session, row: RegistrationRow) -> None:
@@ -46,25 +55,48 @@ def replace_responses(
         rows: (reader, level, time point, lesion ID, values), level being timepoint, lesion or subject.
         now: When (UTC).
     """
-    session.execute(delete(ResponseRow).where(ResponseRow.subject == subject))
-    session.add_all(
-        ResponseRow(
-            subject=subject,
-            reader=reader,
-            level=level,
-            timepoint=timepoint,
-            lesion_id=lesion_id,
-            values=values,
-            key=key,
-            created=now,
-        )
-        for reader, level, timepoint, lesion_id, values in rows
-    )
+    put_responses(session, {subject: (key, list(rows))}, now=now)
+
+
+def put_responses(
+    session: Session,
+    found: Mapping[str, tuple[str, Sequence[tuple[str, str, str | None, str | None, JsonObject]]]],
+    *,
+    now: datetime,
+) -> None:
+    """`replace_responses` of several subjects: key and rows by subject."""
+    session.execute(delete(ResponseRow).where(ResponseRow.subject.in_(list(found))))
+    rows = [
+        {
+            "subject": subject,
+            "reader": reader,
+            "level": level,
+            "timepoint": timepoint,
+            "lesion_id": lesion_id,
+            "values": values,
+            "key": key,
+            "created": now,
+        }
+        for subject, (key, own) in found.items()
+        for reader, level, timepoint, lesion_id, values in own
+    ]
+    if rows:
+        # with nulls as values every row has the same columns: one statement for all, not one a level and subject
+        session.execute(insert(ResponseRow).execution_options(render_nulls=True), rows)
 
 
 def responses_of(session: Session, subject: str) -> list[ResponseRow]:
     """A subject's computed responses in the order they were computed."""
-    return list(session.scalars(select(ResponseRow).where(ResponseRow.subject == subject).order_by(ResponseRow.id)))
+    return responses_of_each(session, (subject,))[subject]
+
+
+def responses_of_each(session: Session, subjects: Collection[str], *, level: str = "") -> dict[str, list[ResponseRow]]:
+    """The computed responses of every subject named, of one level or all, as `responses_of` gives them."""
+    query = select(ResponseRow).where(ResponseRow.subject.in_(subjects)).order_by(ResponseRow.id)
+    found: dict[str, list[ResponseRow]] = {code: [] for code in subjects}
+    for row in session.scalars(query if not level else query.where(ResponseRow.level == level)):
+        found[row.subject].append(row)
+    return found
 
 
 def put_features(session: Session, proposal_id: int, settings_sha256: str, rows: Sequence[FeatureRow]) -> None:
@@ -75,9 +107,41 @@ def put_features(session: Session, proposal_id: int, settings_sha256: str, rows:
     session.add_all(rows)
 
 
-def features(session: Session) -> list[FeatureRow]:
-    """Every feature row, by proposal and tag."""
-    return list(session.scalars(select(FeatureRow).order_by(FeatureRow.proposal_id, FeatureRow.id)))
+def features(session: Session, proposal_ids: Collection[int] | None = None) -> list[FeatureRow]:
+    """Every feature row, or those of some proposals, by proposal and tag."""
+    query = select(FeatureRow).order_by(FeatureRow.proposal_id, FeatureRow.id)
+    return list(
+        session.scalars(query if proposal_ids is None else query.where(FeatureRow.proposal_id.in_(proposal_ids)))
+    )
+
+
+def feature_digests(session: Session, subjects: Collection[str]) -> dict[str, str]:
+    """One digest over all features of each of some subjects; a subject without any is left out."""
+    rows = session.execute(
+        select(
+            LesionRow.subject,
+            FeatureRow.proposal_id,
+            FeatureRow.settings_sha256,
+            FeatureRow.filter,
+            FeatureRow.tag,
+            FeatureRow.status,
+            FeatureRow.value,
+            FeatureRow.reason,
+        )
+        .join(ProposalRow, FeatureRow.proposal_id == ProposalRow.id)
+        .join(LesionRow, ProposalRow.tracking_uid == LesionRow.tracking_uid)
+        .where(LesionRow.subject.in_(subjects))
+        .order_by(FeatureRow.proposal_id, FeatureRow.id)
+        .execution_options(yield_per=20_000)
+    )
+    states: dict[str, hashlib._Hash] = {}
+    for subject, proposal, settings, filtered, tag, status, value, reason in rows:
+        text = f"{proposal} {settings} {filtered} {tag} {status} {value!r} {reason}".encode()
+        if subject in states:
+            states[subject].update(b"\n" + text)
+        else:
+            states[subject] = hashlib.sha256(text)
+    return {subject: state.hexdigest() for subject, state in states.items()}
 
 
 def put_delivery(session: Session, *, path: str, subject: str, kind: str, sha256: str, now: datetime) -> None:
@@ -85,6 +149,13 @@ def put_delivery(session: Session, *, path: str, subject: str, kind: str, sha256
     session.merge(DeliveryRow(path=path, subject=subject, kind=kind, sha256=sha256, created=now))
 
 
-def deliveries(session: Session) -> list[DeliveryRow]:
-    """Every delivered file by path."""
-    return list(session.scalars(select(DeliveryRow).order_by(DeliveryRow.path)))
+def deliveries(session: Session, subjects: Collection[str]) -> list[DeliveryRow]:
+    """Every delivered file of some subjects by path."""
+    return list(
+        session.scalars(select(DeliveryRow).where(DeliveryRow.subject.in_(subjects)).order_by(DeliveryRow.path))
+    )
+
+
+def any_delivery(session: Session) -> bool:
+    """Whether a file was ever delivered."""
+    return session.scalar(select(DeliveryRow.path).limit(1)) is not None

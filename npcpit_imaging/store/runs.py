@@ -1,6 +1,9 @@
 """What was run: one row per case and attempt; a done step with the same key is skipped."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from npcpit_imaging.store.schema import RunRow
@@ -9,17 +12,47 @@ DONE = "done"
 """The outcome after which a step with the same key need not run again."""
 
 
-def is_done(session: Session, pipeline: str, case_name: str, key: str) -> bool:
-    """Tell whether the newest run of this case with exactly this key is done."""
-    newest = session.scalars(
-        select(RunRow).where(RunRow.pipeline == pipeline, RunRow.case_name == case_name).order_by(RunRow.id.desc())
-    ).first()
-    return newest is not None and newest.key == key and newest.outcome == DONE
+def done_keys(session: Session, pipeline: str) -> dict[str, str]:
+    """Keys of the cases of a pipeline whose newest run is done, by case."""
+    rows = session.execute(
+        select(RunRow.case_name, RunRow.key, RunRow.outcome).where(RunRow.pipeline == pipeline).order_by(RunRow.id)
+    )
+    newest = {case: (key, outcome) for case, key, outcome in rows}
+    return {case: key for case, (key, outcome) in newest.items() if outcome == DONE}
 
 
-def put_run(session: Session, row: RunRow) -> None:
-    """Record one run of one case."""
-    session.add(row)
+def put_runs(session: Session, rows: Sequence[RunRow]) -> None:
+    """Record runs of cases, in one statement: as objects they would be one each on SQLite, to learn their keys."""
+    names = [column.key for column in RunRow.__table__.columns if column.key != "id"]
+    session.execute(insert(RunRow), [{name: getattr(row, name) for name in names} for row in rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestRun:
+    """What became of a case when it was last run."""
+
+    pipeline: str
+    case_name: str
+    outcome: str
+    reason: str
+
+
+def newest_runs(session: Session) -> list[NewestRun]:
+    """The newest run of every case, in the order of the cases' first runs."""
+    newest = (
+        select(func.min(RunRow.id).label("first"), func.max(RunRow.id).label("last"))
+        .group_by(RunRow.pipeline, RunRow.case_name)
+        .subquery()
+    )
+    rows = session.execute(
+        select(RunRow.pipeline, RunRow.case_name, RunRow.outcome, RunRow.reason)
+        .join(newest, RunRow.id == newest.c.last)
+        .order_by(newest.c.first)
+    )
+    return [
+        NewestRun(pipeline=pipeline, case_name=case, outcome=outcome, reason=reason)
+        for pipeline, case, outcome, reason in rows
+    ]
 
 
 def runs(session: Session) -> list[RunRow]:

@@ -10,7 +10,8 @@ from npcpit_imaging.app.importing import import_folder
 from npcpit_imaging.app.responses import respond_to_reads
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.store.images import assemble_timepoints, series_digest, series_of
+from npcpit_imaging.store.digests import series_digest
+from npcpit_imaging.store.images import assemble_timepoints, series_of
 from npcpit_imaging.store.lesions import StoredProposal, put_lesion, put_proposal
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
 from npcpit_imaging.study.caliper import Caliper

@@ -13,7 +13,7 @@ from npcpit_imaging.app.survey import survey_series, survey_study
 from npcpit_imaging.errors import ConfigError
 from npcpit_imaging.store.lesions import put_lesion
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
-from npcpit_imaging.store.runs import put_run
+from npcpit_imaging.store.runs import put_runs
 from npcpit_imaging.store.schema import RunRow
 from npcpit_imaging.study.lesion import Lesion, LesionRole, LesionState
 
@@ -130,7 +130,7 @@ def test_status_tells_which_lesions_a_reader_must_tell_apart_until_that_is_over(
     for number, reason in enumerate((f"1 split{LOOK}T01 seems to be split into T01.1, T01.2", "2 same")):
         row = {"pipeline": "followup", "case_name": f"{SUBJECT}/FU1/match", "key": str(number), "outcome": "done"}
         with study.database.session() as session:
-            put_run(session, RunRow(**row, reason=reason, code_version="0", started=study.now(), ended=study.now()))
+            put_runs(session, [RunRow(**row, reason=reason, code_version="0", started=study.now(), ended=study.now())])
         found = survey_study(study)
         console.status(found)
         told = "T01 seems to be split into" in " ".join("".join(capsys.readouterr()).split())

@@ -10,7 +10,7 @@ import pytest
 from npcpit_imaging.app.registrations import _sha256
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.registration.files import write_transform
-from npcpit_imaging.store.images import series_digest
+from npcpit_imaging.store.digests import series_digest
 from npcpit_imaging.store.results import put_registration
 from npcpit_imaging.store.schema import RegistrationRow
 from npcpit_imaging.volume.deformable import DeformableTransform

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from npcpit_imaging.store.database import Database
-from npcpit_imaging.store.images import IndexedObject, assemble_timepoints, index_object, series_digest
+from npcpit_imaging.store.digests import series_digest
+from npcpit_imaging.store.images import IndexedObject, assemble_timepoints, index_object
 from npcpit_imaging.store.lesions import StoredProposal, put_lesion, put_proposal
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
 from npcpit_imaging.store.results import put_delivery, put_features, put_registration, replace_responses

@@ -29,7 +29,7 @@ from npcpit_imaging.store.lesions import (
     put_proposal,
 )
 from npcpit_imaging.store.reads import ConfirmedLesion, newest_reads, sign_read
-from npcpit_imaging.store.runs import is_done, put_run
+from npcpit_imaging.store.runs import done_keys, put_runs
 from npcpit_imaging.store.schema import RunRow
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.finding import Finding, Severity
@@ -200,13 +200,13 @@ def test_a_step_is_done_only_with_the_same_key_and_only_when_its_last_run_was_do
         )
 
     with database.session() as session:
-        put_run(session, run("k1", "done"))
+        put_runs(session, [run("k1", "done")])
         session.flush()
-        assert is_done(session, "p", "c", "k1")
-        assert not is_done(session, "p", "c", "k2")
-        put_run(session, run("k1", "failed"))
+        assert done_keys(session, "p") == {"c": "k1"}
+        assert done_keys(session, "another") == {}
+        put_runs(session, [run("k1", "failed")])
         session.flush()
-        assert not is_done(session, "p", "c", "k1")
+        assert done_keys(session, "p") == {}
 
 
 def test_the_migrations_make_the_tables_that_the_models_describe(database: Database):

@@ -1,0 +1,82 @@
+"""Ten thousand subjects: a table is asked once for many of them, so statements do not grow with their number."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from npcpit_imaging.app.delivery import deliver_tables, results_inputs_of_each
+from npcpit_imaging.app.pipelines import all_well, run_pipeline
+from npcpit_imaging.app.results import deliver_results
+from npcpit_imaging.app.study import Study, open_study
+from npcpit_imaging.app.survey import survey_study
+from npcpit_imaging.store.images import subjects
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+records = importlib.import_module("records")
+
+FEW, MORE = 3, 9
+"""Subjects; of nine some have every number of lesions and every course that the benchmark knows."""
+
+
+@pytest.fixture(scope="module")
+def few_and_more(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folders = [tmp_path_factory.mktemp("records") / "study" for _ in range(2)]
+    for folder, count in zip(folders, (FEW, MORE), strict=True):
+        records.make_store(folder, count, "")
+    return folders[0], folders[1]
+
+
+@contextmanager
+def counted(study: Study) -> Iterator[list[str]]:
+    """Every statement that reaches the database."""
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(study.database.engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(study.database.engine, "before_cursor_execute", note)
+
+
+def _respond(study: Study) -> None:
+    assert all_well(run_pipeline(study, "respond", again=True))
+
+
+def _inputs(study: Study) -> None:
+    with study.database.session() as session:
+        codes = subjects(session)
+    assert all(results_inputs_of_each(study, codes).values())
+
+
+VERBS: dict[str, Callable[[Study], object]] = {
+    "status": survey_study,
+    "respond": _respond,
+    "inputs of deliver": _inputs,
+    "tables of deliver": deliver_tables,
+    "results of deliver": lambda study: deliver_results(study, figures=False),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_three_times_the_subjects_are_no_more_statements(
+    few_and_more: tuple[Path, Path], verb: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A statement a subject is what made 500 of them take minutes."""
+    monkeypatch.setattr("npcpit_imaging.app.ledger.HELD_S", 3600.0)  # on a slow machine rows are written more often
+    monkeypatch.setattr("npcpit_imaging.app.ledger.QUICK_S", 3600.0)
+    counts = []
+    for folder in few_and_more:
+        with open_study(folder) as study:
+            _respond(study)
+            with counted(study) as said:
+                VERBS[verb](study)
+        counts.append(len(said))
+    assert counts[0] == counts[1] > 0, counts
