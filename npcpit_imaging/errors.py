@@ -140,6 +140,10 @@ class StorageFullError(StoreError):
     """There is no room left; nothing of the change was kept."""
 
 
+class ProviderError(NpcpitError):
+    """The provider that people sign in with does not answer, or not as it should."""
+
+
 class AccessError(NpcpitError):
     """Somebody who may not, or not yet, or not like this."""
 

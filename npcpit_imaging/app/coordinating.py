@@ -19,11 +19,18 @@ SETTLED = (SeriesState.COMPLETE, SeriesState.QUIET)
 """States of a series that is whole as far as anybody knows."""
 
 
-def progress(study: Study) -> list[JsonObject]:
-    """Every subject's visits."""
+def progress(study: Study, *, offset: int = 0, limit: int | None = None) -> tuple[list[JsonObject], int]:
+    """Subjects' visits in order of their codes, and how many subjects there are.
+
+    Args:
+        study: The study.
+        offset: How many subjects are left out first.
+        limit: How many are answered; None for all.
+    """
     with study.database.session() as session:
         codes = subjects(session)
-    return [_subject(study, code) for code in codes]
+    asked = codes[offset:] if limit is None else codes[offset : offset + limit]
+    return [_subject(study, code) for code in asked], len(codes)
 
 
 def _subject(study: Study, subject: str) -> JsonObject:

@@ -72,6 +72,17 @@ def series_path(
     """
     visits = list(dict.fromkeys(each.timepoint for each in series if each.timepoint))
     links = links_of(study, subject, visits)
+    found = shortest(series, links, from_series_uid=from_series_uid, to_series_uid=to_series_uid)
+    if found is not None:
+        return found
+    problems = sorted({each.problem for each in links if each.problem}) or ["not registered"]
+    raise ReadingError(f"{subject}: no points can be carried from one series to the other ({'; '.join(problems)})")
+
+
+def shortest(
+    series: Sequence[SeriesSummary], links: Sequence[Link], *, from_series_uid: str, to_series_uid: str
+) -> SeriesPath | None:
+    """The way of fewest registrations, of several the one of least doubt; None when there is none."""
     steps = _steps(series, links)
     order = count()  # between equal ways the first found
     ways: list[tuple[int, float, int, str, tuple[Step, ...]]] = [(0, 0.0, next(order), from_series_uid, ())]
@@ -86,8 +97,7 @@ def series_path(
         for step in steps.get(here, ()):
             more = registrations + (step.transform is not None)
             heappush(ways, (more, doubt_mm + step.uncertainty_mm, next(order), step.to_series_uid, (*gone, step)))
-    problems = sorted({each.problem for each in links if each.problem}) or ["not registered"]
-    raise ReadingError(f"{subject}: no points can be carried from one series to the other ({'; '.join(problems)})")
+    return None
 
 
 def _steps(series: Sequence[SeriesSummary], links: Sequence[Link]) -> Mapping[str, list[Step]]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from npcpit_imaging.app.access.roles import Permission, Principal
 from npcpit_imaging.app.access.sequence import seen_visits, series_seen
+from npcpit_imaging.store.assignments import assignments
 from npcpit_imaging.store.images import IMAGE_MODALITIES, subjects
 from npcpit_imaging.store.reading_schema import SubmissionRow
 from npcpit_imaging.store.schema import InstanceRow, SeriesRow, TimePointRow
@@ -51,11 +52,20 @@ def visible_series(session: Session, principal: Principal, *, study_uid: str = "
         study_uid: Only this study's.
     """
     found = []
-    for subject in subjects(session):
+    for subject in _asked_for(session, principal, study_uid):
         names = seen_visits(session, principal, subject)
         if names:
             found += list(_of_subject(session, principal, subject, names, study_uid))
     return found
+
+
+def _asked_for(session: Session, principal: Principal, study_uid: str) -> list[str]:
+    """Subjects of whom something might be answered: no other is looked at."""
+    if study_uid:
+        return sorted(session.scalars(select(SeriesRow.subject).where(SeriesRow.study_uid == study_uid).distinct()))
+    if principal.blinded:
+        return sorted({each.subject for each in assignments(session, username=principal.name)})
+    return subjects(session)
 
 
 def _of_subject(

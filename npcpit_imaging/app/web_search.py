@@ -3,12 +3,16 @@
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.web_objects import WebSeries
 from npcpit_imaging.dicom.web_answers import JsonHeader, header_json
 from npcpit_imaging.errors import InputError
+
+T = TypeVar("T")
 
 TAGS = {
     "StudyDate": "00080020", "StudyTime": "00080030", "AccessionNumber": "00080050", "Modality": "00080060",
@@ -48,7 +52,7 @@ def study_answers(study: Study, series: Sequence[WebSeries], keys: Mapping[str, 
     by_study: dict[str, list[WebSeries]] = {}
     for each in series:
         by_study.setdefault(each.study_uid, []).append(each)
-    return _page([_study(study, group) for group in by_study.values()], keys)
+    return _page(list(by_study.values()), keys, lambda group: _study(study, group))
 
 
 def _study(study: Study, group: Sequence[WebSeries]) -> JsonHeader:
@@ -63,7 +67,7 @@ def _study(study: Study, group: Sequence[WebSeries]) -> JsonHeader:
 
 def series_answers(study: Study, series: Sequence[WebSeries], keys: Mapping[str, str]) -> list[JsonHeader]:
     """One answer per series."""
-    return _page([_one_series(study, each) for each in series], keys)
+    return _page(series, keys, lambda each: _one_series(study, each))
 
 
 def _one_series(study: Study, each: WebSeries) -> JsonHeader:
@@ -73,12 +77,11 @@ def _one_series(study: Study, each: WebSeries) -> JsonHeader:
 
 def instance_answers(study: Study, series: Sequence[WebSeries], keys: Mapping[str, str]) -> list[JsonHeader]:
     """One answer per object."""
-    answers = [
-        _chosen(cached_header(study.objects / one.path), (*INSTANCE_TAGS, *STUDY_TAGS))
-        for each in series
-        for one in each.instances
-    ]
-    return _page(answers, keys)
+    return _page(
+        [one for each in series for one in each.instances],
+        keys,
+        lambda one: _chosen(cached_header(study.objects / one.path), (*INSTANCE_TAGS, *STUDY_TAGS)),
+    )
 
 
 def _first(study: Study, series: WebSeries) -> JsonHeader:
@@ -93,10 +96,14 @@ def _value(vr: str, *values: object) -> dict[str, object]:
     return {"vr": vr, "Value": list(values)}
 
 
-def _page(answers: list[JsonHeader], keys: Mapping[str, str]) -> list[JsonHeader]:
-    found = [each for each in answers if all(test(each) for test in _tests(keys))]
-    offset, limit = _whole(keys, "offset", 0), _whole(keys, "limit", MOST)
-    return found[offset : offset + min(limit, MOST)]
+def _page(items: Sequence[T], keys: Mapping[str, str], answer: Callable[[T], JsonHeader]) -> list[JsonHeader]:
+    """Answers from `offset`, at most `limit`; no header is read that is neither looked for in nor answered."""
+    offset, limit = _whole(keys, "offset", 0), min(_whole(keys, "limit", MOST), MOST)
+    tests = _tests(keys)
+    if not tests:
+        return [answer(each) for each in items[offset : offset + limit]]
+    found = (each for each in map(answer, items) if all(test(each) for test in tests))
+    return list(islice(found, offset, offset + limit))
 
 
 def _whole(keys: Mapping[str, str], name: str, default: int) -> int:

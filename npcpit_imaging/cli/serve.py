@@ -50,7 +50,9 @@ def add(
         list[str], typer.Option(help="reader, adjudicator, coordinator, researcher, administrator, auditor.")
     ],
     full_name: Annotated[str, typer.Option(help="As it stands beside a signature.")] = "",
-    oidc_subject: Annotated[str | None, typer.Option(help="For OpenID Connect (not built yet).")] = None,
+    oidc_subject: Annotated[
+        str | None, typer.Option(help="Signs in with OpenID Connect alone: the provider's `sub` of this person.")
+    ] = None,
     password_stdin: FromStdin = False,
 ) -> None:
     """Make an account; asks for its password, there is no default."""

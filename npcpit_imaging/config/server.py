@@ -26,7 +26,8 @@ class OidcSite(Config):
         name: What the sign-in page calls it.
         issuer: Its issuer URL; the rest is discovered from there.
         client_id: What it knows us as.
-        client_secret_file: File with the client's secret, relative to the study folder, in vault/.
+        client_secret_file: File with the client's secret, relative to the study folder, in vault/, readable by its
+            owner alone; empty for a public client, which has none.
         public_url: Where browsers reach this server, e.g. ``https://reading.hospital.example``.
     """
 

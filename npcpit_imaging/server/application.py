@@ -5,6 +5,8 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI
 
 from npcpit_imaging import __version__
+from npcpit_imaging.app.access.oidc import Oidc
+from npcpit_imaging.app.access.oidc_provider import Provider, read_secret
 from npcpit_imaging.app.draft.place import Desk
 from npcpit_imaging.app.shelf import Shelf
 from npcpit_imaging.app.study import Study
@@ -20,6 +22,7 @@ from npcpit_imaging.server.routes import (
     dicomweb_store,
     field,
     images,
+    oidc,
     oversight,
     reads,
     session,
@@ -28,6 +31,7 @@ from npcpit_imaging.store.schema import JsonObject
 
 ROUTERS: tuple[APIRouter, ...] = (
     session.router,
+    oidc.router,
     reads.router,
     images.router,
     field.router,
@@ -51,6 +55,16 @@ def create_app(study: Study, *, secure: bool = False) -> Callable[..., object]:
     return Guard(make_app(study, secure=secure), max_upload_bytes=study.site.server.max_upload_bytes, secure=secure)
 
 
+def oidc_of(study: Study) -> Oidc | None:
+    """Sign-in with the provider that site.toml names; None where it names none.
+
+    Raises:
+        ConfigError: It cannot be used as site.toml says.
+    """
+    site = study.site.server.oidc
+    return None if site is None else Oidc(Provider(site, read_secret(site, study.folder)))
+
+
 def make_app(study: Study, *, secure: bool = False) -> FastAPI:
     """The application without its outermost layer."""
     app = FastAPI(
@@ -63,6 +77,7 @@ def make_app(study: Study, *, secure: bool = False) -> FastAPI:
     )
     app.state.desk = Desk(study=study, shelf=Shelf(study, size=study.site.server.volumes_in_memory))
     app.state.secure = secure
+    app.state.oidc = oidc_of(study)
     add_problems(app)
     for router in ROUTERS:
         app.include_router(router)

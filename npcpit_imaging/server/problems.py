@@ -14,6 +14,7 @@ from npcpit_imaging.errors import (
     LockedTimepointError,
     NotSignableError,
     NpcpitError,
+    ProviderError,
     ReadingError,
     SegmentationError,
     SignedOutError,
@@ -34,6 +35,7 @@ PROBLEMS: tuple[tuple[type[NpcpitError], int, str], ...] = (
     (ReadingError, 422, "refused"),
     (SegmentationError, 422, "refused"),
     (StorageFullError, 507, "storage"),
+    (ProviderError, 502, "provider"),
     (ConfigError, 500, "configuration"),
     (NpcpitError, 422, "refused"),
 )

@@ -13,10 +13,12 @@ import numpy as np
 import pydicom
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from scipy import ndimage
 
+from npcpit_imaging.app.access import accounts
 from npcpit_imaging.app.access.accounts import add_account
 from npcpit_imaging.app.access.roles import Role
 from npcpit_imaging.app.access.tokens import add_token
@@ -137,8 +139,19 @@ def prepare(folder: Path, source: Path) -> None:
             )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[PasswordHasher]:
+    """Argon2id as ever, at its lowest cost: what a password costs to check is of no matter to these tests but one."""
+    dear = accounts.HASHER
+    accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    accounts._nobody_s_hash.cache_clear()
+    yield dear
+    accounts.HASHER = dear
+    accounts._nobody_s_hash.cache_clear()
+
+
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(cheap_hashes: PasswordHasher, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study as it is before anybody reads; copy it."""
     root = tmp_path_factory.mktemp("served")
     prepare(root / "study", root / "dicom")

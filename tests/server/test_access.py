@@ -19,6 +19,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /api/health": {*EVERYBODY, "nobody"},
     "GET /api/sign-in": {*EVERYBODY, "nobody"},
     "POST /api/session": {*EVERYBODY, "nobody"},
+    "GET /api/oidc/start": {*EVERYBODY, "nobody"},
+    "GET /api/oidc/callback": {*EVERYBODY, "nobody"},
     "GET /api/session": EVERYBODY,
     "DELETE /api/session": EVERYBODY,
     "GET /api/openapi.json": EVERYBODY,

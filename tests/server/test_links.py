@@ -186,7 +186,7 @@ def test_the_field_is_carried_to_a_follow_up_with_the_margin_of_the_plan(served:
     assert (earlier["timepoint"], earlier["margin"]) == ("BASELINE", None)
 
 
-def test_what_keeps_the_field_from_being_shown_is_said(served: Served, reader: Person):
+def test_what_keeps_the_field_from_being_shown_is_said(served: Served, reader: Person, enter: Enter):
     url = f"/api/reads/{SUBJECT}/FU1/field"
     assert reader.get(url, params={"series_uid": served.series["FU1"]}).status_code == 404, "none on record"
     plan_a_fibre(served.study)
@@ -195,5 +195,7 @@ def test_what_keeps_the_field_from_being_shown_is_said(served: Served, reader: P
     assert "not registered" in answer.json()["error"]["message"]
     later = reader.get(url, params={"series_uid": served.series["FU2"]})
     assert (later.status_code, later.json()["error"]["code"]) == (403, "locked-timepoint")
+    stranger = enter("stranger").get(url, params={"series_uid": served.series["FU1"]})
+    assert (stranger.status_code, stranger.json()["error"]["code"]) == (403, "forbidden")
     (served.study.tables / "fields.csv").write_text("subject,cycle\n")
     assert reader.get(url, params={"series_uid": served.series["FU1"]}).status_code == 422

@@ -19,7 +19,7 @@ def test_no_described_request_makes_the_server_fail(served: Served, name: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["reader1", "coordinator", "administrator"])
+@pytest.mark.parametrize("name", ["reader1", "adjudicator", "coordinator", "researcher", "administrator", "auditor"])
 def test_no_described_request_makes_the_server_fail_at_length(served: Served, name: str):
     judge(try_everything(served, name, examples=40))
 

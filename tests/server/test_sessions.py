@@ -6,16 +6,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher, Type
 from sqlalchemy import select, update
 
 from npcpit_imaging.app.access.accounts import add_account, check_password, roles_from, set_disabled
 from npcpit_imaging.app.access.tokens import add_token, find_token, revoke_token
-from npcpit_imaging.app.study import open_study
 from npcpit_imaging.config.server import ServerSite, ServerTls
 from npcpit_imaging.errors import ConfigError, InputError, SignedOutError
 from npcpit_imaging.server.callers import COOKIE
 from npcpit_imaging.server.headers import SMALL_BODY
-from npcpit_imaging.server.run import require_guarded, serve
+from npcpit_imaging.server.run import require_guarded
 from npcpit_imaging.store.reading_schema import AccountRow, LoginSessionRow, MachineTokenRow
 from tests.server.conftest import PASSWORD, SUBJECT, Person, Served
 
@@ -227,13 +227,7 @@ def test_without_a_built_page_the_server_says_how_to_build_it(served: Served, tm
     assert "npm ci" in NOT_BUILT
 
 
-def test_openid_connect_is_refused_at_start_and_never_offered(folder: Path, served: Served):
-    """Nobody could sign in with it: the server does not start as if it were there."""
-    assert httpx.get(f"{served.url}/api/sign-in").json() == {"password": True, "oidc": None}
-    site = folder / "configs" / "site.toml"
-    table = '[server.oidc]\nissuer = "https://id.example"\nclient_id = "npcpit"\npublic_url = "https://read.example"\n'
-    site.write_text((site.read_text() if site.is_file() else "") + "\n" + table)
-    said: list[str] = []
-    with open_study(folder) as study, pytest.raises(ConfigError, match="OpenID Connect sign-in is not built yet"):
-        serve(study, host=None, port=0, say=said.append, ready=lambda url: pytest.fail(f"it serves at {url}"))
-    assert said == []
+def test_what_is_shipped_hashes_passwords_at_full_cost(cheap_hashes: PasswordHasher):
+    """Argon2id at no less than RFC 9106's second recommended option (64 MiB, 3 passes); these tests' own are cheap."""
+    assert cheap_hashes.type is Type.ID
+    assert (cheap_hashes.memory_cost, cheap_hashes.time_cost) >= (64 * 1024, 3)

@@ -24,7 +24,7 @@ SEEN_EVERY = timedelta(seconds=30)
 """How stale the note of the last request may become, so that not every frame is a write."""
 
 REAUTHENTICATED_FOR = timedelta(minutes=5)
-"""How long after signing in with OIDC a signature is accepted."""
+"""How long after proving at the provider, for a signature, who one is, signatures are accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class LoginSession:
         principal: Who.
         csrf: What unsafe requests must show.
         method: ``password`` or ``oidc``.
-        authenticated: When the person last proved who they are.
+        authenticated: When the person last proved who they are; with OIDC: for a signature.
         id_sha256: Digest of the identifier.
     """
 
@@ -60,28 +60,46 @@ def sign_in(study: Study, username: str, password: str, *, replacing: str = "") 
         LockedOutError: Too many wrong passwords came before.
     """
     principal = check_credentials(study, username, password)
-    return begin(study, principal, method="password", replacing=replacing)
+    return begin(study, principal, method="password", replacing_sha256=digest(replacing))
 
 
-def begin(study: Study, principal: Principal, *, method: str, replacing: str = "") -> tuple[str, LoginSession]:
-    """Begin a session for somebody who proved who they are; always a new identifier (no fixation)."""
+def begin(
+    study: Study,
+    principal: Principal,
+    *,
+    method: str,
+    replacing_sha256: str = "",
+    authenticated: datetime | None = None,
+) -> tuple[str, LoginSession]:
+    """Begin a session for somebody who proved who they are; always a new identifier (no fixation).
+
+    Args:
+        study: The study.
+        principal: Who.
+        method: ``password`` or ``oidc``.
+        replacing_sha256: Digest of the identifier of the browser's earlier session, which ends.
+        authenticated: When the person last proved for a signature who they are; now when not given.
+    """
     identifier, csrf, now = secrets.token_urlsafe(ID_BYTES), secrets.token_urlsafe(ID_BYTES), study.now()
+    authenticated = authenticated or now
     row = LoginSessionRow(
         id_sha256=digest(identifier),
         username=principal.name,
         csrf=csrf,
         method=method,
         created=now,
-        authenticated=now,
+        authenticated=authenticated,
         seen=now,
     )
     with study.database.session() as session:
-        session.execute(delete(LoginSessionRow).where(LoginSessionRow.id_sha256 == digest(replacing)))
+        session.execute(delete(LoginSessionRow).where(LoginSessionRow.id_sha256 == replacing_sha256))
         _drop_old(session, study, now)
         session.add(row)
         session.flush()
         append_audit(session, actor=principal.name, action="session.begin", now=now, detail={"method": method})
-    found = LoginSession(principal=principal, csrf=csrf, method=method, authenticated=now, id_sha256=row.id_sha256)
+    found = LoginSession(
+        principal=principal, csrf=csrf, method=method, authenticated=authenticated, id_sha256=row.id_sha256
+    )
     return identifier, found
 
 
@@ -140,7 +158,7 @@ def reauthenticate(study: Study, found: LoginSession, password: str) -> str:
     """
     if found.method == "oidc":
         if study.now() - found.authenticated > REAUTHENTICATED_FOR:
-            raise AccessError("signing: expected a sign-in of the last 5 minutes, found an older one; sign in again")
+            raise AccessError("signing: expected you to have proved in the last 5 minutes who you are; do so again")
         return "oidc"
     check_credentials(study, found.principal.name, password)
     return "password"

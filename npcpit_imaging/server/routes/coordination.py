@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from npcpit_imaging.app.coordinating import progress
@@ -33,9 +33,15 @@ class AssignmentRequest(Request):
 
 
 @router.get("/coordinator/subjects")
-def subjects(caller: Following, desk: TheDesk) -> JsonObject:  # asked for its check
-    """Every subject's visits."""
-    return {"subjects": progress(desk.study)}
+def subjects(
+    caller: Following,  # asked for its check
+    desk: TheDesk,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+) -> JsonObject:
+    """Subjects' visits, all of them or a page, and how many subjects there are."""
+    found, total = progress(desk.study, offset=offset, limit=limit)
+    return {"subjects": found, "total": total}
 
 
 @router.get("/assignments")

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from npcpit_imaging.app.draft.place import Desk
 from npcpit_imaging.app.web_objects import WebSeries, one_series, visible_series
-from npcpit_imaging.app.web_search import instance_answers, series_answers, study_answers
+from npcpit_imaging.app.web_search import TAGS, instance_answers, series_answers, study_answers
 from npcpit_imaging.server.callers import Caller, Looking, TheDesk
 from npcpit_imaging.server.problems import Problem
 
@@ -25,13 +25,15 @@ class DicomJson(JSONResponse):
 @router.get("/studies", response_class=DicomJson)
 def studies(request: Request, caller: Looking, desk: TheDesk) -> DicomJson:
     """Search for studies."""
-    return DicomJson(study_answers(desk.study, series_seen_by(desk, caller), keys_of(request)))
+    keys = keys_of(request)
+    return DicomJson(study_answers(desk.study, _searched(desk, caller, keys), keys))
 
 
 @router.get("/series", response_class=DicomJson)
 def every_series(request: Request, caller: Looking, desk: TheDesk) -> DicomJson:
     """Search for series of all studies."""
-    return DicomJson(series_answers(desk.study, series_seen_by(desk, caller), keys_of(request)))
+    keys = keys_of(request)
+    return DicomJson(series_answers(desk.study, _searched(desk, caller, keys), keys))
 
 
 @router.get("/studies/{study}/series", response_class=DicomJson)
@@ -61,6 +63,13 @@ def series_seen_by(desk: Desk, caller: Caller, study: str = "") -> list[WebSerie
     """Every series that somebody may see."""
     with desk.study.database.session() as session:
         return visible_series(session, caller.principal, study_uid=study)
+
+
+def _searched(desk: Desk, caller: Caller, keys: dict[str, str]) -> list[WebSeries]:
+    """Series that a search can find: of one study, where it names one."""
+    study = keys.get("StudyInstanceUID", keys.get(TAGS["StudyInstanceUID"], ""))
+    one_study = study if study.replace(".", "").isdigit() else ""  # a list of UIDs is searched for in all
+    return series_seen_by(desk, caller, one_study)
 
 
 def the_series(desk: Desk, caller: Caller, study: str, series: str) -> WebSeries:

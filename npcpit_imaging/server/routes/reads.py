@@ -134,7 +134,7 @@ def signing_method(desk: Desk, caller: Caller, password: str) -> str:
         raise
     except AccessError as error:
         if caller.session.method == "oidc":
-            raise Problem(401, "reauthenticate", str(error), {"url": "/api/oidc/start"}) from error
+            raise Problem(401, "reauthenticate", str(error), {"url": "/api/oidc/start?purpose=sign"}) from error
         raise Problem(401, "bad-password", str(error)) from error
 
 

@@ -32,9 +32,11 @@ def health() -> JsonObject:
 
 
 @router.get("/sign-in")
-def ways() -> JsonObject:
-    """How one may sign in; needs no sign-in. OpenID Connect is not built yet."""
-    return {"password": True, "oidc": None}
+def ways(request: Request) -> JsonObject:
+    """How one may sign in; needs no sign-in."""
+    oidc = request.app.state.oidc
+    offered = None if oidc is None else {"name": oidc.provider.site.name, "url": "/api/oidc/start"}
+    return {"password": True, "oidc": offered}
 
 
 @router.post("/session")
