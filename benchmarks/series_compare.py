@@ -16,9 +16,9 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from numpy.typing import NDArray
 
+from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.load import load_series
-from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import Series, scan
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.volume.files import RAS_TO_LPS

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from npcpit_imaging.config.series import DEFAULT_POLICY, SeriesPolicy
 from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.load import choose_series, load_folder, series_geometry
-from npcpit_imaging.dicom.policy import DEFAULT_POLICY, SeriesPolicy
 from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.seg_read import read_segment

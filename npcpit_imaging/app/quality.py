@@ -1,5 +1,6 @@
 """What is known of a series' quality: noticed once when it has settled, and compared between visits when asked."""
 
+from npcpit_imaging.app.series_policy import policy_for
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.circumstances import circumstances_of
 from npcpit_imaging.dicom.quality import series_findings
@@ -26,7 +27,11 @@ def note_quality(study: Study, series_uid: str, found: ScanResult | None = None)
         with study.database.session() as session:
             paths = [study.objects / path for path in paths_of(session, series_uid)]
         found = group(paths)
-    noticed = tuple(finding for series in found.series for finding in series_findings(series))
+    noticed = tuple(
+        finding
+        for series in found.series
+        for finding in series_findings(series, policy=policy_for(study, [series.first.path]))
+    )
     noticed += tuple(_unreadable(each.reason) for each in found.rejected)
     circumstances = _circumstances(found.series[0]) if found.series else None
     with study.database.session() as session:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from npcpit_imaging.app.series_policy import load_by, policy_for
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.wholeness import require_whole
-from npcpit_imaging.dicom.load import load_series
+from npcpit_imaging.config.series import SeriesPolicy
 from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.flow.run import Case
@@ -81,17 +82,17 @@ def open_series(study: Study, series_uid: str) -> Volume:
     with study.database.session() as session:
         paths = tuple(study.objects / path for path in paths_of(session, series_uid))
         digests = inputs_digest(session, series_uid)
-    return _read(paths, digests)
+    return _read(paths, digests, policy_for(study, paths))
 
 
 @lru_cache(maxsize=VOLUMES_IN_MEMORY)
-def _read(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Volume:  # a late slice is another key
-    return read_volume_of(paths)
+def _read(paths: tuple[Path, ...], digests: tuple[str, ...], policy: SeriesPolicy) -> Volume:
+    return read_volume_of(paths, policy)  # a late slice is another key, and so is a changed policy
 
 
-def read_volume_of(paths: tuple[Path, ...]) -> Volume:
+def read_volume_of(paths: tuple[Path, ...], policy: SeriesPolicy) -> Volume:
     """Read the objects of one series as a volume, a PET in SUVbw; see `open_series` for what is raised."""
-    volume = load_series(paths)
+    volume = load_by(policy, paths)
     if volume.modality is Modality.PT and volume.unit is not Unit.SUVBW:
         return to_suv(volume, paths)
     return volume

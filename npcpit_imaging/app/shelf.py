@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npcpit_imaging.app.series import read_volume_of
+from npcpit_imaging.app.series_policy import load_by, policy_for
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.dicom.load import load_series
+from npcpit_imaging.config.series import SeriesPolicy
 from npcpit_imaging.errors import QuantityError
 from npcpit_imaging.store.digests import series_digest
 from npcpit_imaging.store.images import paths_of
@@ -70,7 +71,7 @@ class Shelf:
                 self._held.popitem(last=False)
         if mine:
             try:
-                volume = _readable(paths)
+                volume = _readable(paths, policy_for(self._study, paths))
                 future.set_result(Shelved(volume=volume, digest=key[1], stored=_stored(volume)))
             except BaseException as error:
                 with self._lock:
@@ -92,12 +93,12 @@ class Shelf:
         threading.Thread(target=read, name="warm", daemon=True).start()
 
 
-def _readable(paths: tuple[Path, ...]) -> Volume:
+def _readable(paths: tuple[Path, ...], policy: SeriesPolicy) -> Volume:
     """A PET whose SUV cannot be trusted is shown in its own unit, with the reason; nothing is measured in it."""
     try:
-        return read_volume_of(paths)
+        return read_volume_of(paths, policy)
     except QuantityError as error:
-        volume = load_series(paths)
+        volume = load_by(policy, paths)
         finding = Finding(code="no-suv", severity=Severity.WARNING, text=str(error))
         return replace(volume, findings=(*volume.findings, finding))
 

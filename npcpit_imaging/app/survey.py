@@ -12,9 +12,9 @@ from npcpit_imaging.app.matching import LOOK
 from npcpit_imaging.app.measure import findings_json
 from npcpit_imaging.app.quality import compared, note_quality
 from npcpit_imaging.app.schedule import PlannedVisit, planned_visits
+from npcpit_imaging.app.series_policy import load_by, policy_for
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import DateShift
-from npcpit_imaging.dicom.load import load_series
 from npcpit_imaging.dicom.scan import ScanResult, group
 from npcpit_imaging.dicom.spool_census import SpoolCensus, spool_census
 from npcpit_imaging.errors import NpcpitError
@@ -206,7 +206,7 @@ def _read(study: Study, summary: SeriesSummary, tick: Tick) -> tuple[str, str, t
         paths = [study.objects / path for path in paths_of(session, summary.uid)]
     found = group(paths)
     noticed = note_quality(study, summary.uid, found)
-    geometry, refusal, of_volume = _volume(summary, found)
+    geometry, refusal, of_volume = _volume(study, summary, found)
     tick()
     return geometry, refusal, (*noticed, *of_volume)
 
@@ -219,7 +219,7 @@ def _reports(study: Study, summary: SeriesSummary, vault: VaultMap) -> tuple[Jso
     return tuple(found.values())
 
 
-def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[Finding, ...]]:
+def _volume(study: Study, summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[Finding, ...]]:
     """Size and spacing or the reason why there is no volume, and what was noticed when its voxels were read."""
     if found.rejected or len(found.series) != 1:
         reasons = [each.reason for each in found.rejected] or [f"of {len(found.series)} studies"]
@@ -227,7 +227,8 @@ def _volume(summary: SeriesSummary, found: ScanResult) -> tuple[str, str, tuple[
     if summary.modality not in IMAGE_MODALITIES:
         return "", f"{summary.modality} is no image", ()
     try:
-        volume = load_series(found.series[0])
+        policy = policy_for(study, [found.series[0].first.path])
+        volume = load_by(policy, found.series[0])
     except NpcpitError as error:
         return "", str(error), ()
     return volume.geometry.describe(), "", volume.findings

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from npcpit_imaging.app.images import open_image, open_mask
 from npcpit_imaging.app.measure import JsonObject, MaskChoice, describe_volume, findings_json
+from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.load import choose_series, load_series
 from npcpit_imaging.dicom.pet import SuvScaling, suv_scaling, to_suv
-from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.measurement.uptake import uptake

@@ -1,8 +1,9 @@
-"""How images of one modality are shown, segmented and described: `configs/imaging/{ct,mr,pet}.toml`."""
+"""How images of one modality are read, shown, segmented and described: `configs/imaging/{ct,mr,pet}.toml`."""
 
 from npcpit_imaging.config.base import Config
 from npcpit_imaging.config.radiomics import RadiomicsSettings
 from npcpit_imaging.config.segmentation import SegmentationSettings
+from npcpit_imaging.config.series import StudySeriesPolicy
 
 
 class DisplaySettings(Config):
@@ -15,6 +16,7 @@ class DisplaySettings(Config):
 class ImagingSettings(Config):
     """Everything a study decided about one modality."""
 
+    series: StudySeriesPolicy = StudySeriesPolicy()
     display: DisplaySettings = DisplaySettings()
     segmentation: SegmentationSettings = SegmentationSettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()

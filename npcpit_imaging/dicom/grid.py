@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.instance import series_name
-from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.split import SAME_POSITION_MM, Slice, SubSeries, offset_mm
 from npcpit_imaging.dicom.values import tag_name
 from npcpit_imaging.errors import GeometryError, SeriesError

@@ -20,6 +20,12 @@ from npcpit_imaging.errors import DicomError, SeriesError
 PREAMBLE_BYTES = 132
 """Length of the preamble and its DICM prefix (DICOM PS3.10 7.1)."""
 
+NOT_DICOM = "not a DICOM file"
+"""Why a file of another kind is in no series."""
+
+A_DICOMDIR = "a DICOMDIR: a list of other files"
+"""Why a directory of a medium is in no series."""
+
 FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """A file without preamble starts with group 0002 or 0008, little or big endian."""
 
@@ -97,7 +103,7 @@ def read_instance_thoroughly(path: Path) -> Instance:
 def _read(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
     try:
         if not looks_like_dicom(path):
-            raise DicomError("not a DICOM file")
+            raise DicomError(NOT_DICOM if path.stat().st_size else "an empty file")
         with path.open("rb") as file:
             dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, force=True)
             return dataset, file.tell()
@@ -111,7 +117,7 @@ def _read(path: Path, *, pixels: bool) -> tuple[Dataset, int]:
 
 def _instance(path: Path, dataset: Dataset, offset: int) -> Instance:
     if "DirectoryRecordSequence" in dataset:
-        raise DicomError("a DICOMDIR: a list of other files")
+        raise DicomError(A_DICOMDIR)
     sop_instance_uid = _own_uid(dataset, "SOPInstanceUID")
     if not sop_instance_uid:
         raise DicomError(f"{tag_name('SOPInstanceUID')} is missing")
@@ -190,11 +196,12 @@ def _pixel_format(dataset: Dataset, offset: int) -> PixelFormat:
     padding = number(dataset, "PixelPaddingValue")
     limit = number(dataset, "PixelPaddingRangeLimit")
     ends = None if padding is None else sorted((int(padding), int(padding if limit is None else limit)))
+    allocated, stored = _bits(dataset)
     return PixelFormat(
         rows=_whole(dataset, "Rows"),
         columns=_whole(dataset, "Columns"),
-        bits_allocated=_whole(dataset, "BitsAllocated"),
-        bits_stored=_whole(dataset, "BitsStored"),
+        bits_allocated=allocated,
+        bits_stored=stored,
         signed=_whole(dataset, "PixelRepresentation") == 1,
         transfer_syntax_uid=str(syntax),
         offset=-1 if syntax == pydicom.uid.DeflatedExplicitVRLittleEndian else offset,
@@ -205,6 +212,17 @@ def _pixel_format(dataset: Dataset, offset: int) -> PixelFormat:
 def _explicit(dataset: Dataset) -> UID:
     little = dataset.original_encoding[1]
     return pydicom.uid.ExplicitVRLittleEndian if little else pydicom.uid.ExplicitVRBigEndian
+
+
+def _bits(dataset: Dataset) -> tuple[int, int]:
+    """Return BitsAllocated and BitsStored; a value lies in the lowest bits, or is refused (PS3.5 8.1.1)."""
+    allocated, stored = _whole(dataset, "BitsAllocated"), _whole(dataset, "BitsStored")
+    if not 1 <= stored <= allocated:
+        raise SeriesError(f"{tag_name('BitsStored')}: expected 1 to {allocated} (BitsAllocated), found {stored}")
+    high = number(dataset, "HighBit")
+    if high is not None and high != stored - 1:
+        raise SeriesError(f"{tag_name('HighBit')}: expected {stored - 1} (one less than BitsStored), found {high:g}")
+    return allocated, stored
 
 
 def _whole(dataset: Dataset, keyword: str) -> int:
@@ -235,7 +253,7 @@ def _rescale(dataset: Dataset, modality: str) -> tuple[float, float]:
     """Return slope and intercept; CT and PET must have both (PS3.3 C.8.2.1, C.8.9.4), MR need not (C.8.3)."""
     if "ModalityLUTSequence" in dataset:
         raise SeriesError(f"{tag_name('ModalityLUTSequence')}: expected a slope and an intercept, found a table")
-    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    slope, intercept = (_only_number(dataset, keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
     if slope is None and intercept is None and modality == "MR":
         return 1.0, 0.0
     for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
@@ -244,6 +262,14 @@ def _rescale(dataset: Dataset, modality: str) -> tuple[float, float]:
         if not math.isfinite(value) or (keyword == "RescaleSlope" and value == 0):
             raise SeriesError(f"{tag_name(keyword)}: expected a finite number other than 0 for a slope, found {value}")
     return float(slope or 0.0), float(intercept or 0.0)
+
+
+def _only_number(dataset: Dataset, keyword: str) -> float | None:
+    """Return one number; of several nobody can tell which counts."""
+    found = text(dataset, keyword).count("\\") + 1
+    if found > 1:
+        raise SeriesError(f"{tag_name(keyword)}: expected one number, found {found}")
+    return number(dataset, keyword)
 
 
 def _criteria(dataset: Dataset) -> dict[str, str]:

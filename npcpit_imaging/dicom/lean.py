@@ -6,15 +6,17 @@ letters, a broken structure) it declines, and pydicom reads the file. Where it d
 
 import re
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from npcpit_imaging.dicom.layout import AT_ONCE, Layout, Span
 from npcpit_imaging.dicom.uids import DEFLATED, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT, IMPLICIT_VR_LITTLE_ENDIAN, is_uid
 
-Value = str | int | float | list[str] | list[int] | list[float] | None
-"""What an element holds, as pydicom would give it; numbers written as text stay text."""
+Value = str | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...] | None
+"""What an element holds, as pydicom would give it; numbers written as text stay text, several values are a tuple."""
 
 CHUNK_BYTES = 1 << 15
 """Read at once; most headers are shorter."""
@@ -51,8 +53,16 @@ _EXPLICIT = struct.Struct("<HH2sH")
 _LENGTH = struct.Struct("<L")
 
 
+Element = tuple[bytes, int, int]
+"""VR (empty where implicit), first byte of the value and the byte after it."""
+
+
 class NotPlainError(Exception):
     """This header is for pydicom."""
+
+
+_LAYOUTS: dict[bool, tuple[Layout, ...]] = {False: (), True: ()}
+"""Layouts seen last, of explicit and of implicit headers; replaced whole, so that threads see one or another."""
 
 
 @lru_cache(maxsize=512)
@@ -93,12 +103,13 @@ class PlainHeader:
     """
 
     def __init__(self, path: Path) -> None:
+        self._spans: list[Span] = []
         with path.open("rb", buffering=0) as self._file:
             self._bytes = self._file.read(CHUNK_BYTES)
             start, self.transfer_syntax_uid = self._meta()
-            self._elements: dict[int, tuple[bytes, int, int]] = {}
             self._is_implicit = self.transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
-            self.offset = self._walk(start)
+            self._spans.clear()  # of the file meta
+            self._elements, self.offset = self._known_layout(start) or self._walk(start)
         if any(tag in self._elements for tag in NOT_PLAIN):
             raise NotPlainError
 
@@ -151,9 +162,15 @@ class PlainHeader:
             raise NotPlainError
         return end, syntax
 
-    def _walk(self, place: int) -> int:
-        """Note where every element of the top level lies; return where the pixels begin."""
-        elements, read, first = self._elements, self._implicit if self._is_implicit else self._explicit, True
+    def _known_layout(self, start: int) -> tuple[Mapping[int, Element], int] | None:
+        """Return the elements and the pixels' place of a layout that was walked before, where this header has it."""
+        known = _LAYOUTS[self._is_implicit]
+        return next(((each.elements, each.offset) for each in known if each.fits(start, self._bytes)), None)
+
+    def _walk(self, place: int) -> tuple[Mapping[int, Element], int]:
+        """Return where every element of the top level lies, and where the pixels begin."""
+        begin, elements = place, dict[int, Element]()
+        read, first = self._implicit if self._is_implicit else self._explicit, True
         while True:
             if place + 12 > len(self._bytes):
                 self._more(place + 12)
@@ -162,7 +179,8 @@ class PlainHeader:
             first = False
             tag, vr, start, length = read(place)
             if tag in PIXEL_TAGS:
-                return place
+                self._remember(begin, elements)
+                return elements, place
             if tag >> 16 in (0, 2, 0xFFFE):
                 raise NotPlainError
             end = self._sequence_end(start, vr) if length == UNDEFINED else start + length
@@ -171,15 +189,22 @@ class PlainHeader:
             elements[tag] = (vr, start, end)
             place = end
 
+    def _remember(self, start: int, elements: Mapping[int, Element]) -> None:
+        layout = Layout(start=start, spans=self._spans, elements=elements, content=self._bytes)
+        _LAYOUTS[self._is_implicit] = (layout, *_LAYOUTS[self._is_implicit][: AT_ONCE - 1])
+
     def _explicit(self, place: int) -> tuple[int, bytes, int, int]:
         group, element, vr, length = _EXPLICIT.unpack_from(self._bytes, place)
         if vr in SHORT_VRS:
+            self._spans.append((place, place + 8))
             return group << 16 | element, vr, place + 8, length
         if vr not in LONG_VRS:
             raise NotPlainError
+        self._spans.append((place, place + 12))
         return group << 16 | element, vr, place + 12, _LENGTH.unpack_from(self._bytes, place + 8)[0]
 
     def _implicit(self, place: int) -> tuple[int, bytes, int, int]:
+        self._spans.append((place, place + 8))
         group, element = _TAG.unpack_from(self._bytes, place)
         return group << 16 | element, b"", place + 8, _LENGTH.unpack_from(self._bytes, place + 4)[0]
 
@@ -208,6 +233,7 @@ class PlainHeader:
     def _item(self, place: int) -> tuple[int, int]:
         if place + 12 > len(self._bytes):
             self._more(place + 12)
+        self._spans.append((place, place + 8))
         group, element = _TAG.unpack_from(self._bytes, place)
         return group << 16 | element, _LENGTH.unpack_from(self._bytes, place + 4)[0]
 
@@ -222,8 +248,11 @@ class PlainHeader:
             self._bytes += found
 
 
+@lru_cache(maxsize=4096)
 def _value(stored: bytes, vr: str) -> Value:
     """Return a value as pydicom gives it, numbers written as text left as text.
+
+    Remembered, as the slices of a series say most things alike.
 
     Raises:
         NotPlainError: The bytes are not what the VR promises, or need a character set.
@@ -232,7 +261,7 @@ def _value(stored: bytes, vr: str) -> Value:
         size = struct.calcsize("<" + BINARY[vr])
         if len(stored) % size:
             raise NotPlainError
-        found = list(struct.unpack(f"<{len(stored) // size}{BINARY[vr]}", stored))
+        found = struct.unpack(f"<{len(stored) // size}{BINARY[vr]}", stored)
         return None if not found else found[0] if len(found) == 1 else found
     if vr not in PLAIN_TEXT and vr not in ("DS", "IS"):
         raise NotPlainError
@@ -247,4 +276,4 @@ def _value(stored: bytes, vr: str) -> Value:
     bare_texts = [text.strip() for text in texts]
     if clean is None and len(texts) > 1 and bare_texts != texts:
         raise NotPlainError
-    return bare_texts[0] if len(texts) == 1 else bare_texts
+    return bare_texts[0] if len(texts) == 1 else tuple(bare_texts)

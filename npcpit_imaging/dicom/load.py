@@ -2,21 +2,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from npcpit_imaging.config.series import DEFAULT_POLICY, Choice, SeriesPolicy
 from npcpit_imaging.dicom.grid import Stack, regular_grid, stack
-from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.header import A_DICOMDIR, NOT_DICOM, quiet
 from npcpit_imaging.dicom.instance import Instance, Kind, series_name
 from npcpit_imaging.dicom.pixels import stored_values
-from npcpit_imaging.dicom.policy import DEFAULT_POLICY, Choice, SeriesPolicy
 from npcpit_imaging.dicom.regular import onto_grid
 from npcpit_imaging.dicom.scan import ScanResult, Series, group, scan
 from npcpit_imaging.dicom.split import Slice, SubSeries, split_series
 from npcpit_imaging.dicom.values import tag_name
+from npcpit_imaging.dicom.voxels import read_voxels
 from npcpit_imaging.errors import InputError, SeriesError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.geometry import Geometry
@@ -24,9 +24,6 @@ from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 UNITS = {"HU": Unit.HU, "BQML": Unit.BQML, "GML-BW": Unit.SUVBW}
 """What the header calls a value (RescaleType, Units and SUVType) and our unit for it; all others are arbitrary."""
-
-READERS = 4
-"""Threads that read slices: native ones wait for the disk; pylibjpeg's codecs hold the interpreter and gain little."""
 
 
 def load_folder(
@@ -45,8 +42,20 @@ def load_folder(
             the choices.
         SeriesError: The series is not one volume.
     """
-    series = choose_series(scan(folder), series_uid=series_uid, where=folder.name)
-    return load_series(series if part is None else choose_part(series, part), policy=policy)
+    found = scan(folder)
+    series = choose_series(found, series_uid=series_uid, where=folder.name)
+    volume = load_series(series if part is None else choose_part(series, part), policy=policy)
+    return replace(volume, findings=(*volume.findings, *_left_out(found)))
+
+
+def _left_out(found: ScanResult) -> list[Finding]:
+    """Say which files were no readable objects: a volume without its last slice looks whole."""
+    doubtful = Counter(each.reason for each in found.rejected if each.reason not in (NOT_DICOM, A_DICOMDIR))
+    if not doubtful:
+        return []
+    words = "; ".join(f"{count} x {reason}" for reason, count in doubtful.most_common(5))
+    text = f"{doubtful.total()} files of the folder were left out, and may have been slices: {words}"
+    return [Finding(code="unreadable-object", severity=Severity.WARNING, text=text)]
 
 
 def choose_part(series: Series, number: int) -> SubSeries:
@@ -109,13 +118,25 @@ def load_series(source: Series | SubSeries | Sequence[Path], *, policy: SeriesPo
 
     Raises:
         InputError: The files are of several series, or of none.
-        SeriesError: The series is not one volume; the message says what was expected, found and where.
+        SeriesError: A file cannot be read, or the series is not one volume; the message says what was expected,
+            found and where.
     """
     if not isinstance(source, (Series, SubSeries)):
-        source = choose_series(group(source), where="files")
+        source = _series_of_files(group(source))
     part = source if isinstance(source, SubSeries) else _only_part(source)
     with quiet():
         return _load(part, policy)
+
+
+def _series_of_files(found: ScanResult) -> Series:
+    """Return the one series of files that were named: without one of them the volume would be another."""
+    series = choose_series(found, where="files")
+    if found.rejected:
+        raise SeriesError(
+            f"{series_name(series.series_uid)}: expected {len(series.instances) + len(found.rejected)} readable objects"
+            f"{_rejections(found, ())}"
+        )
+    return series
 
 
 def series_geometry(series: Series | SubSeries, *, policy: SeriesPolicy = DEFAULT_POLICY) -> Geometry:
@@ -146,7 +167,7 @@ def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
     stacked = stack(part)
     lossy = _lossy(stacked, policy)
     placed = regular_grid(stacked, policy)
-    voxels, padded = _voxels(stacked)
+    voxels, padded = read_voxels(stacked)
     if not placed.is_exact:
         voxels = onto_grid(voxels, stacked, placed.geometry)
     first = stacked.slices[0].instance
@@ -166,40 +187,6 @@ def _load(part: SubSeries, policy: SeriesPolicy) -> Volume:
             *_nameless(part),
         ),
     )
-
-
-def _voxels(stacked: Stack) -> tuple[NDArray[np.float32], int]:
-    """Decode and rescale every slice into one float32 array `(K, J, I)`; count the padded voxels."""
-    grid = stacked.slices[0].instance.pixels
-    rows, columns = (0, 0) if grid is None else (grid.rows, grid.columns)
-    try:
-        voxels = np.empty((len(stacked.slices), rows, columns), np.float32)
-    except (MemoryError, ValueError) as error:
-        size = f"{rows} x {columns} x {len(stacked.slices)}"
-        raise SeriesError(f"{series_name(stacked.series_uid)}: {size} voxels do not fit into memory") from error
-    files: dict[Path, list[int]] = {}
-    for k, each in enumerate(stacked.slices):
-        files.setdefault(each.instance.path, []).append(k)
-    with ThreadPoolExecutor(READERS) as pool:
-        padded = pool.map(lambda places: _fill(voxels, stacked.slices, places), files.values())
-        return voxels, sum(padded)
-
-
-def _fill(voxels: NDArray[np.float32], slices: Sequence[Slice], places: Sequence[int]) -> int:
-    """Write the slices of one file to their places and return how many of their voxels are padding."""
-    instance = slices[places[0]].instance
-    padding = None if instance.pixels is None else instance.pixels.padding
-    padded = 0
-    stored = stored_values(instance, [slices[k].frame.index for k in places])
-    for values, k in zip(stored, places, strict=True):
-        frame = slices[k].frame
-        if frame.slope == 1.0:
-            np.add(values, np.float32(frame.intercept), out=voxels[k], casting="unsafe")
-        else:
-            voxels[k] = values * np.float64(frame.slope) + frame.intercept
-        if padding is not None:
-            padded += int(np.count_nonzero((values >= padding[0]) & (values <= padding[1])))
-    return padded
 
 
 def _padding(padded: int) -> list[Finding]:

@@ -42,6 +42,9 @@ READ_TAGS = (
 ONE_VALUE = ("Units", "SUVType", "DecayCorrection", "PatientWeight", "PatientSize", "PatientSex", "CorrectedImage")
 """What must be the same in every image of the series."""
 
+INJECTION_TIMES = ("RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime")
+"""When it was injected: the same in every image too."""
+
 PRIVATE_TAGS = (0x00090010, 0x0009100D, 0x70530010, 0x70531000, 0x70531009)
 """GE's and Philips's blocks as they are written in practice."""
 
@@ -303,6 +306,10 @@ def _decay_correction(first: Dataset) -> DecayCorrection:
 def _one_injection(headers: Sequence[Dataset]) -> tuple[float, float]:
     """Return injected activity in Bq and half-life in s, the same in every image."""
     found = []
+    for keyword in INJECTION_TIMES:
+        told = {text(radiopharmaceutical(header), keyword) for header in headers}
+        if len(told) > 1:
+            raise QuantityError(f"{tag_name(keyword)}: expected one value in the series, found {len(told)}")
     for keyword in ("RadionuclideTotalDose", "RadionuclideHalfLife"):
         values = {number(radiopharmaceutical(header), keyword) for header in headers}
         if len(values) > 1:

@@ -88,7 +88,11 @@ def timing(datasets: Sequence[Dataset], decay: DecayCorrection, half_life_s: flo
 
 
 def _scan_start(datasets: Sequence[Dataset], half_life_s: float) -> _Start:
-    series = moment(datasets[0], "SeriesDate", "SeriesTime")
+    told = {moment(dataset, "SeriesDate", "SeriesTime") for dataset in datasets}
+    if len(told) > 1:
+        names = f"{tag_name('SeriesDate')} and {tag_name('SeriesTime')}"
+        raise QuantityError(f"{names}: expected one moment in the series, found {len(told)}")
+    series = told.pop()
     earliest = min(acquisition_start(dataset) for dataset in datasets)
     if series <= earliest + timedelta(seconds=CLOCK_GRAIN_S):
         return _Start(at=series, source=f"{tag_name('SeriesDate')} and {tag_name('SeriesTime')}")
@@ -98,7 +102,10 @@ def _scan_start(datasets: Sequence[Dataset], half_life_s: float) -> _Start:
         text=f"{tag_name('SeriesTime')} is {(series - earliest).total_seconds():.0f} s after the first "
         f"{tag_name('AcquisitionTime')}: the series was made later, its time is not the scan's",
     )
-    start = _ge_scan_time(datasets[0]) or _computed_back(datasets, half_life_s, earliest)
+    scanned = {_ge_scan_time(dataset) for dataset in datasets}
+    if len(scanned) > 1:
+        raise QuantityError(f"GE scan time (0009,xx0D): expected one moment in the series, found {len(scanned)}")
+    start = scanned.pop() or _computed_back(datasets, half_life_s, earliest)
     return _Start(at=start.at, source=start.source, findings=(late, *start.findings))
 
 

@@ -53,11 +53,13 @@ def stored_values(instance: Instance, indices: Sequence[int]) -> NDArray[np.inte
     pixels = instance.pixels
     if pixels is None:
         raise SeriesError(f"instance {instance.sop_instance_uid}: {instance.fault}")
-    if pixels.transfer_syntax_uid in NATIVE and pixels.offset >= 0 and pixels.bits_allocated in (8, 16, 32):
-        values = _native(instance, pixels, indices)
-    else:
-        values = _decoded(instance, pixels, indices)
+    values = _native(instance, pixels, indices) if is_native(pixels) else _decoded(instance, pixels, indices)
     return _stored_bits(values, pixels)
+
+
+def is_native(pixels: PixelFormat) -> bool:
+    """Tell whether the values lie in the file as they are."""
+    return pixels.transfer_syntax_uid in NATIVE and pixels.offset >= 0 and pixels.bits_allocated in (8, 16, 32)
 
 
 def _native(instance: Instance, pixels: PixelFormat, indices: Sequence[int]) -> NDArray[np.integer]:
@@ -86,6 +88,11 @@ def _value_start(file: FileIO, instance: Instance, pixels: PixelFormat, needed: 
     length = int.from_bytes(element[-4:], order)
     if length < needed:
         raise _truncated(instance, 0, needed, length)
+    if length >= needed + needed // max(len(instance.frames), 1):
+        raise SeriesError(
+            f"instance {instance.sop_instance_uid}: {tag_name('PixelData')}: expected {needed} bytes by rows, columns, "
+            f"bits and frames, found {length}: one of them is wrong"
+        )
     return pixels.offset + header
 
 
@@ -158,6 +165,9 @@ def _stored_bits(values: NDArray[np.integer], pixels: PixelFormat) -> NDArray[np
     """
     spare = pixels.bits_allocated - pixels.bits_stored
     if spare > 0 and values.dtype.itemsize * 8 == pixels.bits_allocated:
+        if np.issubdtype(values.dtype, np.unsignedinteger):
+            values &= values.dtype.type((1 << pixels.bits_stored) - 1)
+            return values
         np.left_shift(values, spare, out=values)
         np.right_shift(values, spare, out=values)
     return values

@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 
+from npcpit_imaging.config.series import DEFAULT_POLICY, Choice, SeriesPolicy
 from npcpit_imaging.dicom.grid import Stack, regular_grid, stack
 from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.pet import suv_scaling
-from npcpit_imaging.dicom.policy import DEFAULT_POLICY, Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import Series
 from npcpit_imaging.dicom.split import SubSeries, split_series
 from npcpit_imaging.dicom.values import tag_name

@@ -1,5 +1,7 @@
 """Read one value of a DICOM header as text or numbers, and name a tag as people write it (DICOM PS3.5, PS3.6)."""
 
+from functools import lru_cache
+
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -8,7 +10,11 @@ from pydicom.tag import Tag
 from npcpit_imaging.dicom.lean import NotPlainError
 from npcpit_imaging.errors import DicomError
 
+SEVERAL = (tuple, list, MultiValue)
+"""What several values of an element come as: our own reader's, a plain list, pydicom's."""
 
+
+@lru_cache(maxsize=512)
 def tag_name(keyword: str) -> str:
     """Return a keyword with its tag.
 
@@ -30,7 +36,9 @@ def text(dataset: Dataset, keyword: str) -> str:
         return ""
     if value is None:
         return ""
-    return "\\".join(str(part) for part in value) if isinstance(value, (MultiValue, list)) else str(value).strip()
+    if isinstance(value, str):
+        return str(value).strip()
+    return "\\".join(str(part) for part in value) if isinstance(value, SEVERAL) else str(value).strip()
 
 
 def first_text(dataset: Dataset, keyword: str) -> str:
@@ -46,9 +54,9 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
     """
     try:
         value = dataset.get(keyword)
-        if value is None or value == "" or (isinstance(value, (MultiValue, list)) and len(value) == 0):
+        if value is None or value == "" or (isinstance(value, SEVERAL) and len(value) == 0):
             return None
-        parts = list(value) if isinstance(value, (MultiValue, list)) else [value]
+        parts = list(value) if isinstance(value, SEVERAL) else [value]
         found = tuple(float(part) for part in parts)
     except NotPlainError:
         raise
@@ -67,7 +75,7 @@ def number(dataset: Dataset, keyword: str) -> float | None:
     """
     try:
         value = dataset.get(keyword)
-        if isinstance(value, (MultiValue, list)):
+        if isinstance(value, SEVERAL):
             value = value[0] if len(value) else None
         return None if value is None or value == "" else float(value)
     except NotPlainError:

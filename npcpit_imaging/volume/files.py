@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from npcpit_imaging.errors import GeometryError, InputError
+from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.itk import geometry_of, set_geometry
 from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
@@ -36,7 +37,32 @@ def read_volume(path: Path, *, modality: Modality = Modality.OT, unit: Unit = Un
         GeometryError: Its grid is sheared or degenerate.
     """
     array, geometry = _read(path)
-    return Volume(voxels=array.astype(np.float32), geometry=geometry, modality=modality, unit=unit)
+    return Volume(
+        voxels=array.astype(np.float32),
+        geometry=geometry,
+        modality=modality,
+        unit=unit,
+        findings=(*_placeless(path), *_not_finite(array)),
+    )
+
+
+def _placeless(path: Path) -> list[Finding]:
+    """Say when a NIfTI file does not tell where in the patient it lies: sform and qform code are both 0."""
+    if not path.name.lower().endswith(NIFTI_SUFFIXES):
+        return []
+    header = nib.load(path).header
+    if any(int(header[name]) for name in ("sform_code", "qform_code") if name in header):
+        return []
+    text = "sform_code and qform_code are 0: left and right, and where the image lies, are a guess"
+    return [Finding(code="no-patient-space", severity=Severity.WARNING, text=text)]
+
+
+def _not_finite(array: NDArray[np.generic]) -> list[Finding]:
+    count = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if not count:
+        return []
+    text = f"{count} voxels are NaN or infinite: a value of a region that holds one is no number"
+    return [Finding(code="not-finite", severity=Severity.WARNING, text=text)]
 
 
 def read_labels(path: Path) -> tuple[NDArray[np.int64], Geometry]:
@@ -95,11 +121,14 @@ def _read(path: Path) -> tuple[NDArray[np.float64], Geometry]:
         raise InputError(f"{path.name}: no such file")
     reader: Callable[[Path], tuple[NDArray[np.float64], Geometry]] = _reader(path)
     try:
-        return reader(path)
+        array, geometry = reader(path)
     except (InputError, GeometryError):
         raise
     except Exception as error:  # nibabel and ITK raise many kinds for a broken file
         raise InputError(f"{path.name}: cannot be read ({type(error).__name__})") from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{path.name}: expected one real number a voxel, found {array.dtype}")
+    return array, geometry
 
 
 def _reader(path: Path) -> Callable[[Path], tuple[NDArray[np.float64], Geometry]]:
@@ -118,6 +147,9 @@ def _read_nifti(path: Path) -> tuple[NDArray[np.float64], Geometry]:
         array = array[..., 0]
     if array.ndim != 3:
         raise InputError(f"{path.name}: expected a 3D image, found {array.ndim} dimensions {array.shape}")
+    length = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "mm"
+    if length not in ("mm", "unknown"):
+        raise InputError(f"{path.name}: expected lengths in mm, found xyzt_units {length}")
     affine = RAS_TO_LPS @ np.asarray(image.affine, float)
     i, j, k = array.shape
     return array.T, Geometry.from_affine(affine, (k, j, i))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
+from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.load import load_folder, load_series
 from npcpit_imaging.dicom.pet import suv_scaling
-from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.errors import NpcpitError
 

@@ -139,3 +139,30 @@ def damaged(whole, chance):
             case 3:
                 content[place:place] = content[place : place + chance.randint(1, 8)]
     return bytes(content)
+
+
+def test_headers_laid_out_alike_are_walked_once_and_told_apart(tmp_path, make_series):
+    """Slices of a series differ in values only; the second is read by the first one's layout, and says its own."""
+    first, second, *_ = make_series(tmp_path)
+    one, other = PlainHeader(first), PlainHeader(second)
+
+    assert other._elements is one._elements
+    assert one.get("ImagePositionPatient") != other.get("ImagePositionPatient")
+    assert agree(first)
+    assert agree(second)
+
+
+@pytest.mark.parametrize("keyword", ["RescaleIntercept", "PixelSpacing"])
+def test_one_element_renamed_in_place_is_another_layout(tmp_path, make_series, keyword):
+    """Same length, same places, one tag a bit different: the element is not there any more."""
+    first, second, *_ = make_series(tmp_path)
+    assert agree(first)
+    tag = pydicom.tag.Tag(keyword)
+    stored = tag.group.to_bytes(2, "little") + tag.element.to_bytes(2, "little") + b"DS"
+    renamed = tag.group.to_bytes(2, "little") + (tag.element + 1).to_bytes(2, "little") + b"DS"
+    content = second.read_bytes()
+    assert content.count(stored) == 1
+    second.write_bytes(content.replace(stored, renamed))
+
+    assert keyword not in PlainHeader(second)
+    assert agree(second)

@@ -8,8 +8,8 @@ import pytest
 import SimpleITK as sitk
 from pydicom.data import get_testdata_file, get_testdata_files
 
+from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.load import load_folder, load_series
-from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.split import split_series
 from npcpit_imaging.errors import InputError, NpcpitError, SeriesError
@@ -653,3 +653,12 @@ def test_every_folder_of_the_shared_images_is_a_volume_or_a_named_refusal(shared
         except NpcpitError:
             continue
     assert volumes >= 10
+
+
+def test_one_of_the_named_files_that_cannot_be_read_is_refused(tmp_path, make_series):
+    """The last slice of a study's series, damaged on disk: three of four slices would look like a whole volume."""
+    paths = make_series(tmp_path)
+    paths[-1].write_bytes(b"")
+
+    with pytest.raises(SeriesError, match="expected 4 readable objects; left out: 1 x an empty file"):
+        load_series(paths)

@@ -332,3 +332,32 @@ def test_the_raw_sarcoma_pet_gives_the_published_uptake(shared_data):
 
     assert uptake.max() == pytest.approx(7.911, abs=0.0005)
     assert uptake.mean() == pytest.approx(2.555, abs=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [
+        ("SeriesTime", ("120000", "123000")),
+        ("RadiopharmaceuticalStartTime", ("101013.8", "111013.8")),
+        ("RadiopharmaceuticalStartDateTime", ("20240105101013.8", "20240104101013.8")),
+    ],
+)
+def test_two_times_in_one_series_are_refused(tmp_path, make_series, keyword, values):
+    """Which of them counted would depend on the names of the files."""
+
+    def change(dataset, k):
+        dataset.AcquisitionTime = "130000"
+        target = injection_item(dataset) if keyword.startswith("Radio") else dataset
+        setattr(target, keyword, values[k])
+
+    with pytest.raises(QuantityError, match=rf"{keyword} \(.*expected one (value|moment) in the series, found 2"):
+        suv_scaling(pet(make_series, tmp_path, change))
+
+
+def test_two_ge_scan_times_in_one_series_are_refused(tmp_path, make_series):
+    def change(dataset, k):
+        late_series(frame_reference=False, ge=True)(dataset, k)
+        dataset.private_block(0x0009, "GEMS_PETD_01")[0x0D].value = f"202401051{k + 1}0000.00"
+
+    with pytest.raises(QuantityError, match=r"GE scan time .*expected one moment in the series, found 2"):
+        suv_scaling(pet(make_series, tmp_path, change))

@@ -6,9 +6,9 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file, get_testdata_files
 
+from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.instance import Kind
 from npcpit_imaging.dicom.load import load_folder
-from npcpit_imaging.dicom.policy import Choice, SeriesPolicy
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.errors import InputError
 

@@ -137,3 +137,49 @@ def test_a_colour_nrrd_is_refused(tmp_path):
     sitk.WriteImage(sitk.Image([2, 2, 2], sitk.sitkVectorUInt8, 3), str(tmp_path / "x.nrrd"))
     with pytest.raises(InputError, match="3 components"):
         read_volume(tmp_path / "x.nrrd")
+
+
+@pytest.mark.parametrize(("unit", "refused"), [("meter", True), ("micron", True), ("mm", False), ("unknown", False)])
+def test_a_nifti_in_other_lengths_than_mm_is_refused(tmp_path, unit, refused):
+    """In metres a lesion would be a thousand times too small."""
+    image = nib.Nifti1Image(np.zeros((2, 3, 4), np.int16), np.diag([1.0, 2.0, 3.0, 1.0]))
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "x.nii")
+
+    if refused:
+        with pytest.raises(InputError, match=f"x.nii: expected lengths in mm, found xyzt_units {unit}"):
+            read_volume(tmp_path / "x.nii")
+    else:
+        assert read_volume(tmp_path / "x.nii").geometry.spacing_mm == (1.0, 2.0, 3.0)
+
+
+def test_a_nifti_without_patient_space_says_so(tmp_path):
+    """Both codes 0: left and right are a guess (NIfTI-1, method 1)."""
+    image = nib.Nifti1Image(np.zeros((2, 3, 4), np.int16), np.eye(4))
+    image.set_sform(None, code=0)
+    image.set_qform(None, code=0)
+    nib.save(image, tmp_path / "x.nii")
+
+    assert [finding.code for finding in read_volume(tmp_path / "x.nii").findings] == ["no-patient-space"]
+    write_volume(VOLUME, tmp_path / "y.nii")
+    assert read_volume(tmp_path / "y.nii").findings == ()
+
+
+def test_nan_in_a_file_is_counted_in_a_finding(tmp_path):
+    values = np.zeros((2, 3, 4), np.float32)
+    values[0, 0, :2] = np.nan
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "x.nii")
+
+    [finding] = read_volume(tmp_path / "x.nii").findings
+
+    assert finding.code == "not-finite"
+    assert finding.text.startswith("2 voxels are NaN or infinite")
+
+
+@pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
+def test_complex_and_colour_nifti_are_refused(tmp_path, kind):
+    """The imaginary part would be dropped."""
+    nib.save(nib.Nifti1Image(np.zeros((2, 3, 4), kind), np.eye(4)), tmp_path / "x.nii")
+
+    with pytest.raises(InputError, match=r"x\.nii: expected one real number a voxel, found"):
+        read_volume(tmp_path / "x.nii")
