@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from npcpit_imaging.app.arrivals import Arrivals, batches
 from npcpit_imaging.app.completeness import settle_when_alone
-from npcpit_imaging.app.receiving import Arrivals
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.place import claims_dicom
 from npcpit_imaging.errors import InputError, NpcpitError
@@ -88,14 +88,15 @@ def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> Arriv
     refused: list[Refused] = []
     conflicts: list[str] = []
     with progress("importing", len(files) - len(others)) as tick:
-        for file in (each for each in files if each not in others):
-            try:
-                outcome = arrivals.take(file).outcome
-                outcomes[outcome] += 1
-                conflicts += [_below(source, file)] if outcome is IndexOutcome.CONFLICT else []
-            except NpcpitError as error:
-                refused.append(Refused(file=_below(source, file), reason=str(error)))
-            tick()
+        objects = (each for each in files if each not in others)
+        for batch in batches(objects, size_of=_size):
+            for file, taken in zip(batch, arrivals.take_many(batch), strict=True):
+                if isinstance(taken, NpcpitError):
+                    refused.append(Refused(file=_below(source, file), reason=str(taken)))
+                else:
+                    outcomes[taken.outcome] += 1
+                    conflicts += [_below(source, file)] if taken.outcome is IndexOutcome.CONFLICT else []
+                tick()
     settle_when_alone(study, settle_s=0.0)  # a folder is handed over as a whole: nothing more of it is under way
     visits = arrivals.assemble()
     unassembled = {code: said[0] for code, said in visits.items() if said and said[0].startswith(NOT_ASSEMBLED)}
@@ -111,3 +112,10 @@ def import_folder(study: Study, source: Path, *, progress: ProgressBar) -> Arriv
 
 def _below(source: Path, file: Path) -> str:
     return file.name if file == source else file.relative_to(source).as_posix()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # who reads it will say why it cannot be read

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from npcpit_imaging.app.receiving import Arrivals, ingest
+from npcpit_imaging.app.arrivals import Arrivals, batches
+from npcpit_imaging.app.receiving import ingest_batch
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import new_uid
@@ -33,13 +34,11 @@ class Intake:
 
     def take_in(self) -> None:
         """Take every spooled object into the study; one that cannot be taken waits in the spool, with its reason."""
-        for spooled in self._spool.pending():
-            uid = spooled.header.sop_instance_uid
-            if uid not in self.waiting:
-                try:
-                    ingest(self._arrivals, self._spool, spooled)
-                except NpcpitError as error:
-                    self.waiting[uid] = str(error)
+        new = (each for each in self._spool.pending() if each.header.sop_instance_uid not in self.waiting)
+        for batch in batches(new, size_of=lambda spooled: spooled.dataset_bytes):
+            for spooled, taken in zip(batch, ingest_batch(self._arrivals, self._spool, batch), strict=True):
+                if isinstance(taken, NpcpitError):
+                    self.waiting[spooled.header.sop_instance_uid] = str(taken)
 
     def uid_in_study(self, uid: str) -> str:
         """The study's own UID for a hospital's."""

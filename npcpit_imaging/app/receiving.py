@@ -1,145 +1,31 @@
-"""What arrives: de-identified, placed, indexed, assembled into visits; by network through the receiver's spool."""
+"""What arrives by network: from the receiver's spool into the study, as it comes, several objects at a time."""
 
+import contextlib
 import logging
 import queue
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from npcpit_imaging.app.arrivals import BATCH_BYTES, BATCH_OBJECTS, Arrivals, Taken
 from npcpit_imaging.app.commitment import Commitments
 from npcpit_imaging.app.completeness import settle_series
-from npcpit_imaging.app.originals import Originals
 from npcpit_imaging.app.receiver_site import receiver_settings
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.app.vault import study_key
-from npcpit_imaging.dicom.deidentify import (
-    DeidentifyPlan,
-    SubjectCodes,
-    mint_subject_code,
-    read_subject_codes,
-)
-from npcpit_imaging.dicom.place import (
-    PreparedObject,
-    original_patient_id,
-    prepare_object,
-    write_object,
-)
+from npcpit_imaging.dicom.place import original_patient_id
 from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receiver import Receiver
 from npcpit_imaging.dicom.spool import Spool, SpooledObject
-from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
-from npcpit_imaging.store.images import (
-    IndexedObject,
-    IndexOutcome,
-    SeriesState,
-    assemble_timepoints,
-    index_object,
-    subjects,
-)
-from npcpit_imaging.store.vault_map import MappedObject, VaultMap
+from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError
+from npcpit_imaging.store.images import IndexOutcome, SeriesState
 
 LOG = logging.getLogger(__name__)
 
 WAITING_AT_MOST = 256
 """Objects that are acknowledged before the study has taken them; beyond, senders are made to wait."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What became of an object, and the series (UID as the study knows it) that it belongs to."""
-
-    outcome: IndexOutcome
-    series_uid: str
-
-
-class Arrivals:
-    """Takes objects into a study; the key, the subject codes and the plan are read once."""
-
-    def __init__(self, study: Study) -> None:
-        self._study = study
-        site = study.site.deidentification
-        self._originals = Originals(study)
-        self._originals.prepare()
-        self._key = study_key(study)
-        self._map = VaultMap(study.vault / "identity.sqlite")
-        codes = study.folder / site.subject_codes
-        self._codes = read_subject_codes(codes) if codes.exists() else SubjectCodes(codes={})
-        self._plan = (
-            DeidentifyPlan(key=self._key, retain_device_identity=site.retain_device_identity) if site.enabled else None
-        )
-
-    def take(self, source: Path) -> Taken:
-        """Place and index one object.
-
-        Raises:
-            DicomError: It is no object that has a place in a study.
-            DeidentifyError: It cannot be de-identified with certainty.
-            StoreError: Its series is already known for another subject, its subject's other objects are in other
-                dates, or the disk refuses.
-        """
-        prepared = prepare_object(source, subject_of=self.subject_of, plan=self._plan)
-        with self._study.database.session() as session:
-            outcome = index_object(session, _indexed(prepared), now=self._study.now())
-            if outcome is IndexOutcome.STORED:  # the index tells first, so that no other content is overwritten
-                write_object(prepared, self._study.objects)
-                self._originals.keep(source, prepared.received_sha256)
-                self._remember(prepared)
-        return Taken(outcome=outcome, series_uid=prepared.series_uid)
-
-    def _remember(self, prepared: PreparedObject) -> None:
-        """Keep in the vault what the object was, before anything of the original can go."""
-        if prepared.manifest is not None:
-            mapped = MappedObject(
-                original_sop_instance_uid=prepared.original_sop_instance_uid,
-                sop_instance_uid=prepared.sop_instance_uid,
-                received_sha256=prepared.received_sha256,
-                sha256=prepared.sha256,
-            )
-            self._map.put(mapped, prepared.manifest.uid_map, report=prepared.manifest.report())
-
-    def subject_of(self, patient_id: str) -> str:
-        """The subject code of a hospital's Patient ID, from the table or minted.
-
-        Raises:
-            InputError: The Patient ID is empty.
-        """
-        if patient_id in self._codes:
-            return self._codes.subject_of(patient_id)
-        return mint_subject_code(self._key, patient_id)
-
-    def assemble(self) -> dict[str, list[str]]:
-        """Assemble every subject's visits; one that cannot be changed any more is reported, the others are done."""
-        assembled: dict[str, list[str]] = {}
-        with self._study.database.session() as session:
-            codes = subjects(session)
-        for code in codes:
-            try:
-                with self._study.database.session() as session:
-                    points = assemble_timepoints(session, code, window_days=self._study.site.timepoints.window_days)
-                assembled[code] = [f"{point.name} {point.date}" for point in points]
-            except StoreError as error:
-                assembled[code] = [f"not assembled: {error}"]
-        return assembled
-
-
-def _indexed(placed: PreparedObject) -> IndexedObject:
-    return IndexedObject(
-        sop_instance_uid=placed.sop_instance_uid,
-        sop_class_uid=placed.sop_class_uid,
-        series_uid=placed.series_uid,
-        study_uid=placed.study_uid,
-        subject=placed.subject,
-        modality=placed.modality,
-        description=placed.description,
-        frame_of_reference_uid=placed.frame_of_reference_uid,
-        date=placed.date,
-        path=placed.path,
-        sha256=placed.sha256,
-        received_sha256=placed.received_sha256,
-        deidentified=placed.manifest is not None,
-        findings=() if placed.manifest is None else placed.manifest.findings,
-    )
+_Arrived = tuple[SpooledObject, threading.Thread]
 
 
 def spool_of(study: Study) -> Spool:
@@ -153,14 +39,31 @@ def ingest(arrivals: Arrivals, spool: Spool, spooled: SpooledObject) -> Taken:
     Raises:
         NpcpitError: It could not be taken; it stays in the spool.
     """
-    taken = arrivals.take(spooled.path)
-    if taken.outcome is IndexOutcome.CONFLICT:
-        code = QuarantineCode.OTHER_CONTENT
-        receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
-        LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
-    else:
-        spool.done(spooled)
+    (taken,) = ingest_batch(arrivals, spool, [spooled])
+    if isinstance(taken, NpcpitError):
+        raise taken
     return taken
+
+
+def ingest_batch(arrivals: Arrivals, spool: Spool, waiting: Sequence[SpooledObject]) -> list[Taken | NpcpitError]:
+    """Take spooled objects into the study; each leaves the spool only when it is indexed, or for the quarantine.
+
+    Returns:
+        What became of each; an error for one that stays in the spool.
+    """
+    found = arrivals.take_many([each.path for each in waiting])
+    indexed = []
+    for spooled, taken in zip(waiting, found, strict=True):
+        if isinstance(taken, NpcpitError):
+            continue
+        if taken.outcome is IndexOutcome.CONFLICT:
+            code = QuarantineCode.OTHER_CONTENT
+            receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
+            LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
+        else:
+            indexed.append(spooled)
+    spool.done_all(indexed)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +129,7 @@ class Listener:
         self._arrivals = Arrivals(study)
         self._lock = threading.Lock()
         self._carried: dict[threading.Thread, set[str]] = {}
-        self._arrived: queue.Queue[tuple[SpooledObject, threading.Thread] | None] = queue.Queue(WAITING_AT_MOST)
+        self._arrived: queue.Queue[_Arrived | None] = queue.Queue(WAITING_AT_MOST)
         self._taker = threading.Thread(target=self._take_arrived, name="study-intake", daemon=True)
         self.outcomes: Counter[str] = Counter()
         self._spool = spool_of(study)
@@ -241,7 +144,8 @@ class Listener:
     def __enter__(self) -> "Listener":
         try:
             for spooled in self._spool.pending():
-                self._take(spooled)
+                with self._lock:
+                    self._take_locked([spooled])
             self._taker.start()
             self._receiver.start()
             self._commitments.start()
@@ -291,31 +195,45 @@ class Listener:
         self._arrived.join()
 
     def _take_arrived(self) -> None:
-        while (arrived := self._arrived.get()) is not None:
-            self._take_one(*arrived)
-            self._arrived.task_done()
-        self._arrived.task_done()
+        ends = False
+        while not ends:
+            arrived = [self._arrived.get()]
+            with contextlib.suppress(queue.Empty):
+                while arrived[-1] is not None and len(arrived) < BATCH_OBJECTS and _bytes_of(arrived) < BATCH_BYTES:
+                    arrived.append(self._arrived.get_nowait())
+            ends = arrived[-1] is None
+            if present := [each for each in arrived if each is not None]:
+                self._take_batch(present)
+            for _ in arrived:
+                self._arrived.task_done()
 
-    def _take_one(self, spooled: SpooledObject, association: threading.Thread) -> None:
+    def _take_batch(self, arrived: Sequence[_Arrived]) -> None:
         try:
             with self._lock:
-                series_uid = self._take_locked(spooled)
-                if series_uid:
-                    self._carried.setdefault(association, set()).add(series_uid)
+                series = self._take_locked([spooled for spooled, _ in arrived])
+                for (_, association), uid in zip(arrived, series, strict=True):
+                    if uid:
+                        self._carried.setdefault(association, set()).add(uid)
         except Exception:  # one object that nobody foresaw must not end the taking of all others
-            LOG.exception("an acknowledged object could not be taken; it stays in the spool")
+            if len(arrived) == 1:
+                LOG.exception("an acknowledged object could not be taken; it stays in the spool")
+                return
+            for each in arrived:
+                if each[0].path.exists():  # else it was taken before the fault
+                    self._take_batch([each])
 
-    def _take(self, spooled: SpooledObject) -> None:
-        with self._lock:
-            self._take_locked(spooled)
+    def _take_locked(self, waiting: Sequence[SpooledObject]) -> list[str]:
+        """Take objects in; returns the series of each, an empty text for one that has to wait."""
+        series = []
+        for taken in ingest_batch(self._arrivals, self._spool, waiting):
+            if isinstance(taken, NpcpitError):
+                self.outcomes["waiting"] += 1
+                LOG.error("an object stays in the spool: %s", taken)
+            else:
+                self.outcomes[taken.outcome.value] += 1
+            series.append("" if isinstance(taken, NpcpitError) else taken.series_uid)
+        return series
 
-    def _take_locked(self, spooled: SpooledObject) -> str:
-        """Take an object in; returns its series, or an empty text where it has to wait."""
-        try:
-            taken = ingest(self._arrivals, self._spool, spooled)
-        except NpcpitError as error:
-            self.outcomes["waiting"] += 1
-            LOG.error("an object stays in the spool: %s", error)
-            return ""
-        self.outcomes[taken.outcome.value] += 1
-        return taken.series_uid
+
+def _bytes_of(arrived: Sequence[_Arrived | None]) -> int:
+    return sum(each[0].dataset_bytes for each in arrived if each is not None)

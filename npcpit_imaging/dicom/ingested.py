@@ -4,7 +4,7 @@ import contextlib
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
@@ -38,14 +38,15 @@ class IngestedIndex:
             ).fetchone()
         return None if row is None else str(row[0])
 
-    def remember(self, sop_instance_uid: str, digest: str) -> None:
-        """Record an ingested object durably; the first record of a UID stays.
+    def remember(self, digests: Mapping[str, str]) -> None:
+        """Record ingested objects (UID to digest) durably and together; the first record of a UID stays.
 
         Raises:
-            OSError: The table cannot be written.
+            OSError: The table cannot be written; none of them is recorded then.
         """
-        with self._lock, _as_os_error(), self._connection:
-            self._connection.execute("INSERT OR IGNORE INTO ingested VALUES (?, ?)", (sop_instance_uid, digest))
+        if digests:
+            with self._lock, _as_os_error(), self._connection:
+                self._connection.executemany("INSERT OR IGNORE INTO ingested VALUES (?, ?)", digests.items())
 
     def close(self) -> None:
         """Close the file."""

@@ -1,8 +1,9 @@
 """Give an arrived object its place in a study: de-identified or bit for bit, durable, under validated UIDs."""
 
 import hashlib
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from io import BytesIO
@@ -110,16 +111,25 @@ def prepare_object(source: Path, *, subject_of: Callable[[str], str], plan: Deid
 
 
 def write_object(prepared: PreparedObject, objects: Path) -> None:
-    """Write a prepared object below the objects folder; returns when it is durable.
+    """Write one prepared object; see `write_objects`.
 
-    Call it only for an object that the index does not hold: a file that already lies there was left by a process that
+    Raises:
+        StoreError: The disk refuses.
+    """
+    write_objects([prepared], objects)
+
+
+def write_objects(prepared: Sequence[PreparedObject], objects: Path) -> None:
+    """Write prepared objects below the objects folder; returns when all are durable.
+
+    Call it only for objects that the index does not hold: a file that already lies there was left by a process that
     died before it could index it, and is replaced.
 
     Raises:
         StoreError: The disk refuses.
     """
     try:
-        _write_durably(objects / prepared.path, prepared.content)
+        _write_durably({objects / each.path: each.content for each in prepared})
     except OSError as error:
         raise StoreError(f"objects folder: cannot be written ({error.strerror})") from error
 
@@ -197,18 +207,38 @@ def _day(dataset: Dataset) -> date | None:
     return None
 
 
-def _write_durably(target: Path, content: bytes) -> None:
-    """Write under a temporary name, sync, rename, sync the folder."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".part")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _write_durably(contents: Mapping[Path, bytes]) -> None:
+    """Write under temporary names, sync, rename, sync the folders and every folder that was made for them."""
+    changed: set[Path] = set()
+    drafts: dict[Path, Path] = {}
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fdatasync(file.fileno())
-        temporary.rename(target)
+        for target, content in contents.items():
+            changed |= {target.parent, *_made(target.parent)}
+            drafts[target] = draft = target.with_suffix(".part")
+            draft.write_bytes(content)
+            draft.chmod(0o600)
+        for draft in drafts.values():
+            _sync(draft)
+        for target, draft in drafts.items():
+            draft.rename(target)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    for folder in changed:
+        sync_folder(folder)
+
+
+def _made(folder: Path) -> list[Path]:
+    """Make a folder and return those that have a new entry by that."""
+    missing = list(itertools.takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return [each.parent for each in missing]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)

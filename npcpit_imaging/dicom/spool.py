@@ -14,7 +14,7 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -227,11 +227,16 @@ class Spool:
 
     def done(self, spooled: SpooledObject) -> None:
         """Remember an ingested object's digest, then remove its file; repeating this is harmless."""
-        uid = spooled.header.sop_instance_uid
-        with self._stripe(uid):
-            self._ingested.remember(uid, spooled.digest)
-            spooled.path.unlink(missing_ok=True)
-            self._names.pop(uid, None)
+        self.done_all([spooled])
+
+    def done_all(self, ingested: Sequence[SpooledObject]) -> None:
+        """Remember the digests of ingested objects in one sync, then remove their files; repeating this is harmless."""
+        self._ingested.remember({each.header.sop_instance_uid: each.digest for each in ingested})
+        for spooled in ingested:
+            uid = spooled.header.sop_instance_uid
+            with self._stripe(uid):
+                spooled.path.unlink(missing_ok=True)
+                self._names.pop(uid, None)
 
 
 class Incoming:

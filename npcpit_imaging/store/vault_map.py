@@ -6,7 +6,7 @@ The table names patients' objects by their original UIDs: it is never exported, 
 import json
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,21 @@ class MappedObject:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultRecord:
+    """All that the vault keeps of one object.
+
+    Args:
+        mapped: Its names and digests.
+        uids: Every UID in it, original to new.
+        report: What de-identification did, without an original value; slices of a series mostly share one.
+    """
+
+    mapped: MappedObject
+    uids: Mapping[str, str]
+    report: Mapping[str, object] | None = None
+
+
 class VaultMap:
     """The table; its methods may be called from many threads, one at a time. Closed with `close`, or when forgotten.
 
@@ -72,22 +87,32 @@ class VaultMap:
         self.close()
 
     def put(self, mapped: MappedObject, uids: Mapping[str, str], *, report: Mapping[str, object] | None = None) -> None:
-        """Record an object, all its UIDs and what was done to it durably; what is known stays as it is.
-
-        Args:
-            mapped: The object.
-            uids: Original to new.
-            report: What de-identification did, without an original value; slices of a series mostly share one.
+        """Record one object; see `put_all`.
 
         Raises:
             StoreError: The disk refuses.
         """
-        values = (mapped.original_sop_instance_uid, mapped.sop_instance_uid, mapped.received_sha256, mapped.sha256)
+        self.put_all([VaultRecord(mapped=mapped, uids=uids, report=report)])
+
+    def put_all(self, records: Sequence[VaultRecord]) -> None:
+        """Record objects, all their UIDs and what was done to them durably; what is known stays as it is.
+
+        Raises:
+            StoreError: The disk refuses; nothing of this call is recorded then.
+        """
+        if not records:
+            return
         with _as_store_error(), self._connection:
-            self._connection.executemany("INSERT OR IGNORE INTO uid VALUES (?, ?)", uids.items())
-            self._connection.execute("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?)", values)
-            if report is not None:
-                self._put_report(mapped.sop_instance_uid, json.dumps(report, sort_keys=True))
+            for record in records:
+                self._put(record)
+
+    def _put(self, record: VaultRecord) -> None:
+        mapped = record.mapped
+        values = (mapped.original_sop_instance_uid, mapped.sop_instance_uid, mapped.received_sha256, mapped.sha256)
+        self._connection.executemany("INSERT OR IGNORE INTO uid VALUES (?, ?)", record.uids.items())
+        self._connection.execute("INSERT OR IGNORE INTO object VALUES (?, ?, ?, ?)", values)
+        if record.report is not None:
+            self._put_report(mapped.sop_instance_uid, json.dumps(record.report, sort_keys=True))
 
     def _put_report(self, sop_instance_uid: str, text: str) -> None:
         self._connection.execute("INSERT OR IGNORE INTO report (text) VALUES (?)", (text,))

@@ -12,8 +12,9 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel
 
+from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.commitment import Commitments, Verifier
-from npcpit_imaging.app.receiving import Arrivals, Listener, ingest, spool_of
+from npcpit_imaging.app.receiving import Listener, ingest, spool_of
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.app.survey import survey_study
 from npcpit_imaging.dicom.commitment import (

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.completeness import settle_series, settle_when_alone
-from npcpit_imaging.app.receiving import Arrivals, Listener, spool_of
+from npcpit_imaging.app.receiving import Listener, spool_of
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.app.survey import survey_series, survey_study
 from npcpit_imaging.dicom.send import send_folder

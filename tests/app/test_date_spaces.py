@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.importing import import_folder
-from npcpit_imaging.app.receiving import Arrivals
 from npcpit_imaging.app.responses import respond_to_reads, shifted
 from npcpit_imaging.app.study import Study, init_study, open_study
 from npcpit_imaging.app.vault import study_key

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from npcpit_imaging import cli
+from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.original_keys import read_keys
 from npcpit_imaging.app.originals import Originals
-from npcpit_imaging.app.receiving import Arrivals, Listener
+from npcpit_imaging.app.receiving import Listener
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.dicom.part10 import received_digest
 from npcpit_imaging.dicom.send import send_folder

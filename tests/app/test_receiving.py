@@ -10,8 +10,9 @@ import pydicom
 import pytest
 from sqlalchemy import select
 
+from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.completeness import settle_series
-from npcpit_imaging.app.receiving import Arrivals, Listener, spool_of, take_waiting, waiting_objects
+from npcpit_imaging.app.receiving import Listener, spool_of, take_waiting, waiting_objects
 from npcpit_imaging.app.responses import irradiations_of
 from npcpit_imaging.app.study import open_study
 from npcpit_imaging.app.vault import study_key

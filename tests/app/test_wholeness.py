@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.completeness import settle_series
 from npcpit_imaging.app.lesions import LESION_COLUMNS, PROMPT_COLUMNS
 from npcpit_imaging.app.pipelines import run_pipeline
-from npcpit_imaging.app.receiving import Arrivals, spool_of
+from npcpit_imaging.app.receiving import spool_of
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.completeness import mark_incomplete

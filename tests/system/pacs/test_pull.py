@@ -18,9 +18,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from npcpit_imaging.app.pull import pull
 from npcpit_imaging.app.pull_report import PulledRow, PullReport, PullStatus
-from npcpit_imaging.app.receiving import spool_of, study_key
+from npcpit_imaging.app.receiving import spool_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.survey import survey_series
+from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.config.pacs import PacsSite
 from npcpit_imaging.dicom.deidentify import new_uid, read_subject_codes
 from npcpit_imaging.dicom.pacs import DimseArchive
