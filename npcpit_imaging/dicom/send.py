@@ -4,14 +4,16 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.filereader import read_file_meta_info
 from pydicom.misc import is_dicom
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 
 from npcpit_imaging.dicom.header import quiet
 from npcpit_imaging.errors import InputError, NetworkError
+
+_config.STORE_SEND_CHUNKED_DATASET = True
+# An object's bytes go out as they lie in its file: never decoded, never encoded anew, whatever its values are.
 
 SUCCESS = 0x0000
 """Status of an object that was taken (PS3.4 table B.2-1)."""
@@ -53,7 +55,7 @@ def _objects(folder: Path) -> Sequence[tuple[Path, tuple[str, str]]]:
 
 def _send(association: Association, file: Path) -> int:
     with quiet():
-        status = association.send_c_store(dcmread(file))
+        status = association.send_c_store(file)
     code = getattr(status, "Status", None)
     if code != SUCCESS:
         answer = "no answer" if code is None else f"status 0x{code:04X}"
