@@ -156,7 +156,7 @@ def test_a_vault_that_cannot_be_written_stops_the_object_before_it_is_indexed(st
     def full(*_: object, **__: object) -> None:
         raise StoreError("vault: table of original UIDs: disk full")
 
-    monkeypatch.setattr(VaultMap, "put", full)
+    monkeypatch.setattr(VaultMap, "put_all", full)
     with pytest.raises(StoreError, match="disk full"):
         Arrivals(study).take(write_series("20240105", "1", count=1) / "1-0")
     with study.database.session() as session:
