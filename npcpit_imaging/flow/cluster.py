@@ -35,6 +35,8 @@ LOST = ("cancelled", "lost", "pending")
 ATTEMPTS = 3
 """How often a case is begun whose answers are lost."""
 
+LOST_WORDS = f"its answer was lost with its worker, {ATTEMPTS} times"
+
 LOGGERS = ("distributed", "distributed.client", "distributed.core", "distributed.comm")
 """What they would say of a lost scheduler or worker is said by our own errors and outcomes."""
 
@@ -57,9 +59,9 @@ def in_cluster(supply: Supply, step: Step, *, address: str, one_host: bool = Fal
         _require_usable(client, address, one_host=one_host)
         work = _Work(client, step)
         while True:
-            while work.has_room() and (case := supply()) is not None:
+            while work.has_room(address) and (case := supply()) is not None:
                 work.begin(case)
-            if not work.begun:
+            if not work.begun and not work.begin_suspect():
                 return
             outcome = work.outcome(address)
             if outcome is not None:
@@ -73,10 +75,20 @@ class _Work:
         self._client, self._step = client, step
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._begun = 0
+        self._suspects: list[Case] = []
+        self._alone = False
         self.begun: dict[str, tuple[Case, int]] = {}
 
-    def has_room(self) -> bool:
-        """As many cases as there are workers, each of which does one at a time, and some in waiting."""
+    def has_room(self, address: str) -> bool:
+        """As many cases as there are workers, each of which does one at a time, and one waits; none beside a suspect.
+
+        Raises:
+            FlowError: The scheduler was lost.
+        """
+        self._require_scheduler(address, after_s=0)
+        if self._alone and self.begun:
+            return False
+        self._alone = False
         return len(self.begun) < len(_workers(self._client)) + AHEAD
 
     def begin(self, case: Case, attempts: int = 1) -> None:
@@ -86,26 +98,41 @@ class _Work:
         self.begun[key] = (case, attempts)
         self._client.submit(_attempt, case, self._step, key=key, pure=False).add_done_callback(self._ended.put)
 
+    def begin_suspect(self) -> bool:
+        """Begin a case whose workers died, with nothing beside it: before, it may have been its neighbour's fault."""
+        if not self._suspects:
+            return False
+        self._alone = True
+        self.begin(self._suspects.pop(0))
+        return True
+
     def outcome(self, address: str) -> Outcome | None:
-        """Wait for the next case to end; None where its answer died with its worker and it was begun again.
+        """Wait for the next case to end; None where its answer died with its worker, and it is begun again.
 
         Raises:
             FlowError: The scheduler was lost, or the answer cannot be read.
         """
         future = self._next(address)
         case, attempts = self.begun[future.key]
+        outcome: Outcome | None
         try:
             outcome = _answer(future, case, address)
-        except _AnswerLostError:
+        except _AnswerLostError as lost:
             self._require_scheduler(address)
-            outcome = None
-            if attempts >= ATTEMPTS:
-                reason = f"its answer was lost with its worker, {attempts} times; set aside"
-                outcome = Outcome(case=case, status=Status.FAILED, reason=reason)
+            outcome = self._after_loss(case, attempts, lost)
         del self.begun[future.key]
-        if outcome is None:
+        if outcome is None and case not in self._suspects:
             self.begin(case, attempts + 1)
         return outcome
+
+    def _after_loss(self, case: Case, attempts: int, lost: "_AnswerLostError") -> Outcome | None:
+        """None while there is hope: the case is begun again, and in the end alone."""
+        if not lost.is_killer and attempts < ATTEMPTS:
+            return None
+        if self._alone:
+            return Outcome(case=case, status=Status.FAILED, reason=f"{lost}; alone too; set aside")
+        self._suspects.append(case)
+        return None
 
     def _next(self, address: str) -> Future:
         while True:
@@ -123,7 +150,16 @@ class _Work:
 
 
 class _AnswerLostError(Exception):
-    """A case was done, but its worker died before the answer was fetched."""
+    """A worker died before the answer of its case was fetched.
+
+    Args:
+        text: What happened.
+        is_killer: Whether it happened as often as the scheduler allows; else the case may have been done.
+    """
+
+    def __init__(self, text: str, *, is_killer: bool = False) -> None:
+        super().__init__(text)
+        self.is_killer = is_killer
 
 
 def _attempt(case: Case, step: Step) -> Outcome:
@@ -159,7 +195,7 @@ def _connected(address: str) -> Iterator[Client]:
 
 
 def _workers(client: Client) -> dict[str, int]:
-    found: dict[str, dict[str, int]] = client.scheduler_info(n_workers=-1)["workers"]
+    found: dict[str, dict[str, int]] = client.scheduler_info(n_workers=-1).get("workers", {})  # none once it is lost
     return {address: int(worker["nthreads"]) for address, worker in found.items()}
 
 
@@ -184,15 +220,15 @@ def _who() -> tuple[str, str]:
 
 def _answer(future: Future, case: Case, address: str) -> Outcome:
     if future.status in LOST:
-        raise _AnswerLostError
+        raise _AnswerLostError(LOST_WORDS)
     try:
         outcome: Outcome = future.result(timeout=CONNECT_TIMEOUT_S)
     except KilledWorker as error:
         times = error.allowed_failures + 1
-        reason = f"its worker ended without an answer, {times} times, perhaps out of memory; set aside"
-        return Outcome(case=case, status=Status.FAILED, reason=reason)
+        reason = f"its worker ended without an answer, {times} times, perhaps out of memory"
+        raise _AnswerLostError(reason, is_killer=True) from error
     except (CancelledError, TimeoutError) as error:
-        raise _AnswerLostError from error
+        raise _AnswerLostError(LOST_WORDS) from error
     except Exception as error:
         raise FlowError(f"cluster {address}: case {case.name} cannot be sent or its answer not read") from error
     return outcome

@@ -1,9 +1,10 @@
 """Checks of names, order, lengths, keys, terms, dates and visits (SDTMIG 3.4, 4; SAS transport version 5)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
+from itertools import chain
 
 from npcpit_imaging.report.sdtm import Tabulation
 from npcpit_imaging.report.sdtm_checking import (
@@ -78,20 +79,27 @@ def required(tabulation: Tabulation) -> Iterator[Hit]:
 
 def text_length(tabulation: Tabulation) -> Iterator[Hit]:
     """Find text longer than the file can hold."""
-    for dataset in tabulation.datasets.values():
-        for number, row in numbered(dataset):
-            for name, value in row.items():
-                if isinstance(value, str) and 4 * len(value) > LONGEST_TEXT and len(value.encode()) > LONGEST_TEXT:
-                    yield Hit(dataset=dataset.spec.name, row=number, text=f"{name}: {len(value.encode())} bytes")
+    for dataset, name, number, value in _texts(tabulation, lambda text: len(text.encode()) > LONGEST_TEXT):
+        yield Hit(dataset=dataset, row=number, text=f"{name}: {len(value.encode())} bytes")
 
 
 def not_ascii(tabulation: Tabulation) -> Iterator[Hit]:
     """Find text that a transport file cannot hold without an encoding."""
+    for dataset, name, number, _ in _texts(tabulation, lambda text: not text.isascii()):
+        yield Hit(dataset=dataset, row=number, text=name)
+
+
+def _texts(tabulation: Tabulation, is_wrong: Callable[[str], bool]) -> Iterator[tuple[str, str, int, str]]:
+    """Dataset, variable, row and text of each text that is wrong; equal texts, which most are, are judged once."""
     for dataset in tabulation.datasets.values():
+        different = set(chain.from_iterable(row.values() for row in dataset.rows))
+        wrong = {text for text in different if isinstance(text, str) and is_wrong(text)}
+        if not wrong:
+            continue
         for number, row in numbered(dataset):
             for name, value in row.items():
-                if isinstance(value, str) and not value.isascii():
-                    yield Hit(dataset=dataset.spec.name, row=number, text=name)
+                if isinstance(value, str) and value in wrong:
+                    yield dataset.spec.name, name, number, value
 
 
 def test_names(tabulation: Tabulation) -> Iterator[Hit]:

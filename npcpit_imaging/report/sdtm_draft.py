@@ -1,7 +1,7 @@
 """What every SDTM row shares: identifiers, evaluator, visit, study day; and rows before they are numbered."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from npcpit_imaging.errors import InputError
@@ -66,7 +66,7 @@ class Draft:
 
     def with_values(self, **changed: Cell) -> "Draft":
         """Give a copy with other values."""
-        return replace(self, values={**self.values, **changed})
+        return Draft(values={**self.values, **changed}, qualifiers=self.qualifiers, order=self.order)
 
 
 def draft(
