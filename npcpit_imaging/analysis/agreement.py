@@ -59,6 +59,7 @@ class BlandAltman:
         upper: Upper one.
         means: `(N,)` mean (geometric mean) of each pair.
         differences: `(N,)` difference (ratio) of each pair.
+        patients: Whose pairs these are.
         log: Whether these are ratios.
         spread_grows: Rank correlation of difference size and mean: the larger, the more the log scale is called for.
     """
@@ -68,6 +69,7 @@ class BlandAltman:
     upper: Estimate
     means: Floats
     differences: Floats
+    patients: int
     log: bool
     spread_grows: float
 
@@ -96,7 +98,8 @@ def bland_altman(
             raise AnalysisError("bland-altman: expected values above 0 for the log scale, found 0 or less")
         first, second = np.log(first), np.log(second)
     difference, mean = second - first, (first + second) / 2.0
-    several = np.unique(pairs.patient).size < difference.size
+    patients = np.unique(pairs.patient).size
+    several = patients < difference.size
     ends = (
         _resampled(difference, pairs.patient, confidence, samples, seed)
         if several
@@ -112,6 +115,7 @@ def bland_altman(
         upper=upper,
         means=mean,
         differences=difference,
+        patients=patients,
         log=log,
         spread_grows=_rank_correlation(np.abs(np.log(difference) if log else difference), mean),
     )

@@ -54,7 +54,7 @@ def associate(outcome: Outcome, predictors: Sequence[Predictor], *, volume: str 
 
     Returns:
         A row per predictor: n, patients, events, effect (odds ratio per standard deviation, or yes against no) with its
-        interval, AUC, p, test, q (Benjamini-Hochberg over this outcome), p and q beyond volume, note.
+        interval, AUC, p, test, q (Benjamini-Hochberg over this outcome), p, q and odds ratio beyond volume, note.
     """
     rows = [_row(outcome, each, volume) for each in predictors]
     found = pd.DataFrame(rows, columns=COLUMNS)
@@ -65,7 +65,8 @@ def associate(outcome: Outcome, predictors: Sequence[Predictor], *, volume: str 
 
 COLUMNS = [
     *("outcome", "predictor", "source", "words", "n", "patients", "events", "odds_ratio", "lower", "upper", "auc"),
-    *("p", "q", "test", "p_independent", "rho_volume", "p_beyond_volume", "q_beyond_volume", "note"),
+    *("p", "q", "test", "p_independent", "rho_volume", "p_beyond_volume", "q_beyond_volume"),
+    *("odds_ratio_beyond_volume", "lower_beyond_volume", "upper_beyond_volume", "p_shuffled", "note"),
 ]
 
 
@@ -107,7 +108,7 @@ def _row(outcome: Outcome, each: Predictor, volume: str | None) -> dict[str, obj
 
 
 def _beyond(outcome: Outcome, each: Predictor, volume: str) -> dict[str, object]:
-    """Test a feature given the logarithm of volume, on units where both are known."""
+    """Test a feature given the logarithm of volume, the null model, on units where both are known."""
     known = outcome.table[["subject", outcome.column, each.name, volume]].dropna()
     known = known[known[volume] > 0]
     y, x = numbers(known[outcome.column]), scaled(numbers(known[each.name]), each)
@@ -115,9 +116,13 @@ def _beyond(outcome: Outcome, each: Predictor, volume: str) -> dict[str, object]
     patient = np.unique(known["subject"].astype(str), return_inverse=True)[1]
     if min(y.sum(), y.size - y.sum()) < LEAST_EVENTS or np.ptp(size) == 0 or np.ptp(x) == 0:
         return {}
+    odds, lower, upper, _ = _effect(_standardised(x), y, patient, given=_standardised(size))
     return {
         "rho_volume": _spearman(x, size),
         "p_beyond_volume": score_test(x, y, patient, given=size[:, None]),
+        "odds_ratio_beyond_volume": odds,
+        "lower_beyond_volume": lower,
+        "upper_beyond_volume": upper,
     }
 
 
@@ -169,8 +174,17 @@ def _logistic(z: Floats, y: Floats, steps: int = 30) -> Floats:
     return np.clip(expit(z @ beta), 1e-8, 1.0 - 1e-8)
 
 
-def _effect(x: Floats, y: Floats, patient: np.ndarray) -> tuple[float, float, float, str]:
-    """Odds ratio and its interval from a GEE; NaN with the reason where the model has no estimate."""
+def _effect(
+    x: Floats, y: Floats, patient: np.ndarray, *, given: Floats | None = None
+) -> tuple[float, float, float, str]:
+    """Odds ratio and its interval from a GEE; NaN with the reason where the model has no estimate.
+
+    Args:
+        x: `(N,)` the predictor.
+        y: `(N,)` 0 or 1.
+        patient: `(N,)` number of the patient.
+        given: `(N,)` what the model knows besides.
+    """
     from statsmodels.genmod.cov_struct import Exchangeable, Independence
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_estimating_equations import GEE
@@ -178,7 +192,7 @@ def _effect(x: Floats, y: Floats, patient: np.ndarray) -> tuple[float, float, fl
     patients = np.unique(patient).size
     several = patients < y.size
     order = np.argsort(patient, kind="stable")
-    design = np.column_stack([np.ones(y.size), x])[order]
+    design = np.column_stack([np.ones(y.size), x, *([] if given is None else [given])])[order]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # convergence and a finite error are looked at below

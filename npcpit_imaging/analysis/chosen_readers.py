@@ -15,7 +15,7 @@ def chosen_readers(subjects: Rows, *, reader: str = "", adjudicated: Mapping[str
     """Whose reads the analysis takes, by subject.
 
     The one an adjudicator chose; else the named reader; else the one of whom the engine says ``for_analysis``; else the
-    only one.
+    only one, unless the engine says of that one that it is not, and of another elsewhere that it is.
 
     Args:
         subjects: The engine's rows.
@@ -30,10 +30,13 @@ def chosen_readers(subjects: Rows, *, reader: str = "", adjudicated: Mapping[str
         if row.get("reader") is not None and row.get("pfs_reason") is not None:
             found.setdefault(str(row["subject"]), []).append(row)
     chosen, faults = {}, []
+    told = any(row.get("for_analysis") is True for rows in found.values() for row in rows)
     for subject, rows in found.items():
         names = [str(row["reader"]) for row in rows]
         marked = [str(row["reader"]) for row in rows if row.get("for_analysis") is True]
-        of_analysis = marked if len(names) > 1 else names
+        # of a subject whom only somebody else read, that read is not the analysis'
+        others = [str(row["reader"]) for row in rows if told and row.get("for_analysis") is False]
+        of_analysis = marked if len(names) > 1 else [name for name in names if name not in others]
         wanted = [name for name in names if name == reader] if reader else of_analysis
         if subject in adjudicated:
             wanted = [name for name in names if name == adjudicated[subject]]

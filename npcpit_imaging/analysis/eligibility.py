@@ -17,6 +17,10 @@ class Verdict(StrEnum):
     NOT_ASKED = "not asked"
 
 
+CONSENT = "consent"
+"""Name of the criterion of taking part."""
+
+
 class Consent(StrEnum):
     """How a subject takes part."""
 
@@ -183,7 +187,7 @@ def _procedure(each: Candidate, asked: bool) -> Criterion:
 
 
 def _consent(each: Candidate, asked: bool) -> Criterion:
-    name = "consent"
+    name = CONSENT
     if not asked:
         return _not_asked(name)
     if each.consent is None:

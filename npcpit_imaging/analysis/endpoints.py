@@ -17,7 +17,7 @@ from npcpit_imaging.analysis.proportion import (
     korn_graubard,
     wilson,
 )
-from npcpit_imaging.analysis.records import Records
+from npcpit_imaging.analysis.records import Records, treated_subjects
 from npcpit_imaging.study.response import Response
 
 CR, RESPONDING = (Response.CR.value,), (Response.CR.value, Response.PR.value)
@@ -137,7 +137,7 @@ def _cells(found: Estimate) -> dict[str, object]:
 def subject_rates(records: Records) -> pd.DataFrame:
     """Rates over patients (Clopper-Pearson, Wilson): ORR, CR, DCR; all irradiated lesions CR; any responding."""
     rows: list[dict[str, object]] = []
-    subjects = records.subjects
+    subjects = treated_subjects(records)
     for column, response in (("bor", "unconfirmed"), ("confirmed_bor", "confirmed")):
         for endpoint, words in (("ORR", RESPONDING), ("CR rate", CR)):
             for population in (Population.ALL, Population.EVALUABLE):
@@ -194,7 +194,7 @@ def distribution(records: Records) -> pd.DataFrame:
     lesions = irradiated_lesions(records)
     for level, table, columns in (
         ("lesion", lesions, ("best", "confirmed_best")),
-        ("patient", records.subjects, ("bor", "confirmed_bor")),
+        ("patient", treated_subjects(records), ("bor", "confirmed_bor")),
     ):
         for column, response in zip(columns, ("unconfirmed", "confirmed"), strict=True):
             counts = table[column].value_counts() if len(table) else pd.Series(dtype=int)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from npcpit_imaging.analysis.endpoints import CR, NOT_EVALUABLE, RESPONDING, irradiated_lesions
-from npcpit_imaging.analysis.records import Records
+from npcpit_imaging.analysis.records import Records, treated_subjects
 from npcpit_imaging.analysis.screening import Predictor, Source
 from npcpit_imaging.config.variables import Kind, Level, Variable
 from npcpit_imaging.errors import AnalysisError
@@ -48,6 +48,7 @@ class Profiles:
         radiomics: subject, lesion and a column per feature, at baseline.
         declared: Tables beside the images.
         icc_lower: Lower bound of ICC(2,1) by radiomic column.
+        shuffled: As `radiomics`, computed after each lesion's voxels were shuffled; empty where nobody did.
     """
 
     sizes: pd.DataFrame
@@ -55,12 +56,13 @@ class Profiles:
     radiomics: pd.DataFrame
     declared: Sequence[Declared]
     icc_lower: Mapping[str, float]
+    shuffled: pd.DataFrame
 
 
 def no_profiles() -> Profiles:
     """Nothing but the responses."""
     empty = pd.DataFrame(columns=["subject", "lesion"])
-    return Profiles(sizes=empty, lesions=empty, radiomics=empty, declared=(), icc_lower={})
+    return Profiles(sizes=empty, lesions=empty, radiomics=empty, declared=(), icc_lower={}, shuffled=empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +171,7 @@ def _with_declared(
 
 def _columns(variable: Variable, values: pd.Series) -> tuple[pd.DataFrame, list[Predictor]]:
     """A variable as numbers: a category becomes one yes-or-no column a value, the first being the rest."""
-    source = Source(variable.group.value)
+    source = Source.SIZE if variable.name == VOLUME else Source(variable.group.value)  # never left out as redundant
     if variable.kind is not Kind.CATEGORY:
         numbers = pd.to_numeric(values).astype(float)
         if variable.log:
@@ -196,7 +198,7 @@ def subject_profiles(records: Records, profiles: Profiles, *, severe: Mapping[st
         profiles: What is known besides; a patient's volume is the sum over irradiated lesions.
         severe: Whether each treated patient had a severe adverse event; None where none are kept.
     """
-    subjects = records.subjects
+    subjects = treated_subjects(records)
     if subjects.empty:
         return Joined(table=subjects, predictors=(), notes={})
     table = subjects[["subject"]].copy()

@@ -31,6 +31,10 @@ LESION_DAYS = {
 }
 
 
+INSIDE = ("responses", "split_into")
+"""Lists within a lesion's row."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What the response engine answered, as plain rows (docs/respond.md).
@@ -111,19 +115,18 @@ def gather(
     marked = sorted(pair for pair in irradiated if counted(*pair))
     treated = {each.subject for each in light} | {name for name, each in course.items() if each.treatment_start}
     treated |= {subject for subject, _ in marked}
+    lit = [(str(row["subject"]), str(row["lesion"])) for row in answers.lesions if row.get("irradiated") is True]
+    treated |= {subject for subject, lesion in lit if counted(subject, lesion)}
     zero, without = _days_zero(course, light, baselines, answers, readers)
     names = sorted(treated | set(readers))
-    known = {**dict.fromkeys(names, ""), **readers}
 
     def own(rows: Rows) -> list[Mapping[str, object]]:
         return [row for row in rows if readers.get(str(row["subject"])) == row["reader"]]
 
     subjects = _subjects(own(answers.subjects), names, course, treated, zero)
-    expected = sorted(
-        {(each.subject, each.lesion) for each in light if counted(each.subject, each.lesion)} | set(marked)
-    )
-    of_lesions = [row for row in own(answers.lesions) if counted(str(row["subject"]), str(row["lesion"]))]
-    lesions, inside = _lesions(of_lesions, expected, light, zero)
+    rows = [row for row in own(answers.lesions) if counted(str(row["subject"]), str(row["lesion"]))]
+    expected = {(each.subject, each.lesion) for each in light if counted(each.subject, each.lesion)} | set(marked)
+    lesions, inside = _lesions(rows, sorted(expected - _parts(rows)), light, zero)
     timepoints = _with_days(pd.DataFrame(own(answers.timepoints)), {"date": "day"}, zero)
     return Records(
         subjects=subjects,
@@ -131,9 +134,18 @@ def gather(
         lesion_timepoints=inside,
         timepoints=timepoints,
         treatments=_treatments(light, zero),
-        readers=known,
-        notes=(*_notes(without, names, readers, lesions), *_adjudicated_note(adjudicated, readers)),
+        readers={**dict.fromkeys(names, ""), **readers},
+        notes=(*_notes(without, names, readers, lesions, treated), *_adjudicated_note(adjudicated, readers)),
     )
+
+
+def _parts(rows: Rows) -> set[tuple[str, str]]:
+    """Lesions that others split into: light on one of them is light on the lesion it was, and no lesion more."""
+    found = set()
+    for row in rows:
+        names = row.get("split_into")
+        found |= {(str(row["subject"]), str(name)) for name in (names if isinstance(names, list) else [])}
+    return found
 
 
 def _days_zero(
@@ -161,10 +173,17 @@ def _days_zero(
 
 
 def _notes(
-    without: Sequence[str], names: Sequence[str], readers: Mapping[str, str], lesions: pd.DataFrame
+    without: Sequence[str],
+    names: Sequence[str],
+    readers: Mapping[str, str],
+    lesions: pd.DataFrame,
+    treated: set[str],
 ) -> tuple[str, ...]:
     unread = [name for name in names if name not in readers]
     notes = []
+    untreated = len(names) - len(treated & set(names))
+    if untreated and treated:
+        notes.append(f"{untreated} subjects were read but have no treatment on record: not in the rates over patients")
     if without:
         notes.append(f"{len(without)} subjects without a treatment date: their days count from the baseline images")
     if unread:
@@ -237,7 +256,7 @@ def _lesions(
         for row in ordered
         for response in _responses(row)
     ]
-    flat = pd.DataFrame([{name: cell for name, cell in row.items() if name != "responses"} for row in ordered])
+    flat = pd.DataFrame([{name: cell for name, cell in row.items() if name not in INSIDE} for row in ordered])
     table = _with_days(flat, LESION_DAYS, zero)
     return table, _with_days(pd.DataFrame(inside), {"date": "day"}, zero)
 
@@ -282,73 +301,6 @@ def _treatments(light: Sequence[Irradiation], zero: Mapping[str, date]) -> pd.Da
     return pd.DataFrame(rows, columns=["subject", "lesion", "cycle", "day"])
 
 
-def best_change(changes: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Best (smallest) change of each unit before its progression; at progression where there is none before.
-
-    Args:
-        changes: ``keys``, change_percent, counted (bool), progression (bool): a row per follow-up.
-        keys: Columns that name a unit.
-    """
-    known = changes[changes["counted"] & changes["change_percent"].notna()]
-    if known.empty:
-        return pd.DataFrame(columns=[*keys, "best_change_percent", "at_progression"])
-    before = known[~known["progression"]].groupby(list(keys), sort=True)["change_percent"].min()
-    at = known[known["progression"]].groupby(list(keys), sort=True)["change_percent"].min()
-    best = before.combine_first(at).rename("best_change_percent").reset_index()
-    index = pd.MultiIndex.from_frame(best[list(keys)]) if len(keys) > 1 else pd.Index(best[keys[0]])
-    best["at_progression"] = ~index.isin(before.index)
-    return best
-
-
-def lesion_changes(records: Records) -> pd.DataFrame:
-    """Change of each measurable lesion from its own baseline at each follow-up, and whether it counts."""
-    table = records.lesion_timepoints
-    if table.empty:
-        return pd.DataFrame(
-            columns=["subject", "lesion", "day", "change_percent", "counted", "progression", "response"]
-        )
-    base = table["baseline_mm"].astype(float)
-    value = table["value_mm"].astype(float)
-    change = 100.0 * (value - base) / base.where(base > 0)
-    change = change.where(table["measurable"].astype(bool))
-    return pd.DataFrame(
-        {
-            "subject": table["subject"],
-            "lesion": table["lesion"],
-            "irradiated": table["irradiated"].astype(bool),
-            "timepoint": table["timepoint"],
-            "day": table["day"],
-            "value_mm": value,
-            "change_percent": change,
-            "response": table["response"],
-            "counted": ~table["after_stop"].astype(bool) & (table["day"] >= 0),
-            "progression": table["response"] == Response.PD.value,
-        }
-    )
-
-
-def subject_changes(records: Records) -> pd.DataFrame:
-    """Change of each subject's sum from baseline at each follow-up: change_percent, counted, progression."""
-    table = records.timepoints
-    if table.empty or "overall" not in table:
-        return pd.DataFrame(
-            columns=["subject", "day", "change_percent", "counted", "progression", "response", "in_spider"]
-        )
-    return pd.DataFrame(
-        {
-            "subject": table["subject"],
-            "timepoint": table["timepoint"],
-            "day": table["day"],
-            "sum_mm": table["sum_mm"].astype(float),
-            "change_percent": table["change_percent"].astype(float),
-            "response": table["overall"],
-            "counted": table["excluded"].fillna("") == "",
-            "progression": table["overall"] == Response.PD.value,
-            "in_spider": table["in_spider"].astype(bool),
-        }
-    )
-
-
 def undated(text: str) -> str:
     """A sentence of the engine without the dates it quotes.
 
@@ -357,3 +309,11 @@ def undated(text: str) -> str:
         'PD on (date) is before the start'
     """
     return _DATE.sub("(date)", text)
+
+
+def treated_subjects(records: Records) -> pd.DataFrame:
+    """The patients of patient-level endpoints: who was treated; everybody where no treatment is on record at all."""
+    subjects = records.subjects
+    if subjects.empty or not subjects["treated"].any():
+        return subjects
+    return subjects[subjects["treated"]].reset_index(drop=True)

@@ -8,7 +8,8 @@ import pandas as pd
 from npcpit_imaging.analysis.adverse import SEVERE, event_rates, on_treatment, worst_grades
 from npcpit_imaging.analysis.agreement import IccOf
 from npcpit_imaging.analysis.association import Outcome, associate
-from npcpit_imaging.analysis.controls import negative_controls, warnings_of
+from npcpit_imaging.analysis.changes import best_change, lesion_changes, subject_changes
+from npcpit_imaging.analysis.controls import negative_controls, shuffled_voxels, warnings_of
 from npcpit_imaging.analysis.endpoints import Primary, distribution, lesion_rates, subject_rates
 from npcpit_imaging.analysis.profiles import VOLUME, Joined, Profiles, lesion_profiles, subject_profiles
 from npcpit_imaging.analysis.progression_model import cox_by_patient
@@ -16,9 +17,6 @@ from npcpit_imaging.analysis.readers import SizeAgreement, response_agreement, s
 from npcpit_imaging.analysis.records import (
     Records,
     Rows,
-    best_change,
-    lesion_changes,
-    subject_changes,
     undated,
 )
 from npcpit_imaging.analysis.screening import Predictor, screen
@@ -173,11 +171,9 @@ def _associations(
             if column not in joined.table or not kept:
                 continue
             outcome = Outcome(name=words, table=joined.table, column=column)
-            volume = VOLUME if any(each.name == VOLUME for each in kept) else None
-            found[words] = _noted(associate(outcome, kept, volume=volume), joined.notes)
+            found[words], own = _tested(outcome, kept, joined.notes, inputs.profiles if level == "lesion" else None)
             cautions[words] = warnings_of(found[words])
-            if found[words]["p"].notna().any():
-                controls.append(negative_controls(outcome, kept))
+            controls.append(own)
         if level == "lesion" and kept and "to_progression_days" in joined.table:
             more["association_progression"] = cox_by_patient(
                 joined.table, kept, days="to_progression_days", event="to_progression_event"
@@ -190,6 +186,20 @@ def _associations(
         "profiles_subjects": subjects.table,
     }
     return found, cautions, more
+
+
+def _tested(
+    outcome: Outcome, kept: Sequence[Predictor], notes: Mapping[str, str], profiles: Profiles | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Associations with one outcome and their negative controls; shuffled voxels belong to lesions only."""
+    volume = VOLUME if any(each.name == VOLUME for each in kept) else None
+    table = _noted(associate(outcome, kept, volume=volume), notes)
+    controls = [negative_controls(outcome, kept)] if table["p"].notna().any() else []
+    if profiles is not None and len(profiles.shuffled):
+        row, p = shuffled_voxels(outcome, table, profiles.shuffled)
+        table = table.assign(p_shuffled=table["predictor"].map(p).astype(float))
+        controls.append(row)
+    return table, _concat(controls)
 
 
 def _screened(

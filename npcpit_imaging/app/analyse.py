@@ -19,6 +19,7 @@ from npcpit_imaging.app.results import NO_DATA_CUT, cycle_table, day_zero, icc_o
 from npcpit_imaging.app.study_tables import (
     DatedTables,
     cut_course,
+    cut_light,
     parsed_table,
     read_adverse_events,
     read_cycles,
@@ -103,15 +104,14 @@ def analyse(files: AnalyseFiles, output: Path, *, protocol: Protocol) -> Analyse
             folder=output,
             faults=report.faults,
         )
-    dated = _dated(files, protocol.results.data_cut)
-    records, inputs = _inputs(files, report, dated, protocol)
+    inputs = table_inputs(files, report, protocol=protocol)
     results = compute(inputs, protocol=protocol, icc=icc_of)
     cut = protocol.results.data_cut
     provenance = Provenance(
         title=protocol.title,
         protocol_digest=protocol.digest,
         data_cut=NO_DATA_CUT.replace("in the store", "in the tables") if cut is None else cut.isoformat(),
-        readers=readers_words(records),
+        readers=readers_words(inputs.records),
         inputs_digest=_digest(files),
     )
     return AnalyseReport(said=write_results(results, output, provenance=provenance), folder=output, faults=())
@@ -128,19 +128,31 @@ def _dated(files: AnalyseFiles, cut: date | None) -> DatedTables:
         return cut is None or day <= cut
 
     cycles = [each for each in table_rows(files.cycles, read_cycles) if kept(each.cycle.illumination)]
-    light = [each for each in table_rows(files.treatments, read_treatments) if kept(each.date)]
+    courses = [cut_course(each, cut) for each in table_rows(files.subjects, read_subjects)]
+    light, later = cut_light(table_rows(files.treatments, read_treatments), courses, cut)
     refuse_contradictions(light, cycles)
     return DatedTables(
-        courses=tuple(cut_course(each, cut) for each in table_rows(files.subjects, read_subjects)),
+        courses=tuple(courses),
         irradiations=tuple(light),
         events=tuple(each for each in table_rows(files.adverse_events, read_adverse_events) if kept(each.start)),
         cycles=tuple(cycles),
+        treated_later=later,
     )
 
 
-def _inputs(
-    files: AnalyseFiles, report: RespondReport, dated: DatedTables, protocol: Protocol
-) -> tuple[Records, Inputs]:
+def table_inputs(files: AnalyseFiles, report: RespondReport, *, protocol: Protocol) -> Inputs:
+    """Gather what results are computed from out of tables and the responses computed from them.
+
+    Args:
+        files: The tables.
+        report: Their responses, without a fault.
+        protocol: The study's decisions.
+
+    Raises:
+        TableError: A table cannot be used.
+        ReaderChoiceError: The reader of the analysis is not clear.
+    """
+    dated = _dated(files, protocol.results.data_cut)
     measured = [
         row
         for rows in parsed_table(files.measurements, read_measurements).by_subject.values()
@@ -161,7 +173,7 @@ def _inputs(
     def day_of(subject: str, day: date) -> float | None:
         return float((day - zero[subject]).days) if subject in zero else None
 
-    inputs = Inputs(
+    return Inputs(
         records=records,
         profiles=Profiles(
             sizes=_sizes(measured, records),
@@ -169,13 +181,13 @@ def _inputs(
             radiomics=pd.DataFrame(columns=["subject", "lesion"]),
             declared=[] if files.profiles is None else declared_tables(files.profiles, day_of=day_of),
             icc_lower={} if files.stability is None else read_stability(files.stability),
+            shuffled=pd.DataFrame(columns=["subject", "lesion"]),
         ),
         events=None if files.adverse_events is None else event_table(dated.events, cycles, zero),
         cycles=cycles,
         measurements=_measurements(measured),
         all_subjects=report.subjects,
     )
-    return records, inputs
 
 
 def _baselines(measured: Sequence[Assessment]) -> dict[str, date]:

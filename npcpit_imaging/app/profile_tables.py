@@ -13,6 +13,7 @@ from npcpit_imaging.config.base import load
 from npcpit_imaging.config.variables import Dictionary, Kind, Variable
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.response.table import read_date
+from npcpit_imaging.study.timepoint import BASELINE
 
 DICTIONARY = "dictionary.toml"
 
@@ -163,3 +164,32 @@ def _bound(path: Path, line: int, row: Mapping[str, str | None]) -> dict[str, fl
         return {str(row["feature"]): float(text)}
     except ValueError as error:
         raise TableError(f"{path.name}: icc_2_1_lower: expected a number, found '{text}'", line=line) from error
+
+
+def read_shuffled(path: Path) -> pd.DataFrame:
+    """Features of shuffled voxels at baseline, from the table that ``npcpit radiomics --cases --shuffle`` writes.
+
+    Args:
+        path: The table; none is no row.
+
+    Returns:
+        subject, lesion and a column per feature.
+
+    Raises:
+        InputError: The file cannot be read, lacks a column, or names a lesion twice.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=["subject", "lesion"])
+    try:
+        table = pd.read_csv(path, dtype={"subject": str, "lesion": str, "timepoint": str})
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path.name}: cannot be read as a table") from error
+    missing = [name for name in ("subject", "lesion", "timepoint") if name not in table]
+    if missing:
+        raise InputError(f"{path.name}: expected columns subject, lesion and timepoint, found no {', '.join(missing)}")
+    own = table[table["timepoint"] == BASELINE].drop(columns=["timepoint", "case", "reader"], errors="ignore")
+    twice = int(own.duplicated(["subject", "lesion"]).sum())
+    if twice:
+        raise InputError(f"{path.name}: expected each lesion once at {BASELINE}, found {twice} more rows")
+    features = [name for name in own if name not in ("subject", "lesion")]
+    return own.assign(**{name: pd.to_numeric(own[name], errors="coerce") for name in features}).reset_index(drop=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from npcpit_imaging.app.pace import Tell
 from npcpit_imaging.app.radiomics_cases import radiomics_cases
+from npcpit_imaging.app.radiomics_shuffled import shuffled_features
 from npcpit_imaging.app.radiomics_stability import StabilityReport, perturbation_stability, reader_stability
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.flow.run import Outcome, Status
@@ -44,6 +45,7 @@ def batch(
     perturb: int | None = None,
     seed: int = 1,
     readers: bool = False,
+    shuffle: bool = False,
     tell: Tell = lambda *_: None,
 ) -> BatchReport:
     """Compute values of a table of cases, or their stability.
@@ -56,16 +58,19 @@ def batch(
         perturb: Ask for stability under that many perturbations.
         seed: Of the perturbations.
         readers: Ask for stability between readers.
+        shuffle: Ask for the features of shuffled voxels, the negative control.
         tell: Told how far it is.
 
     Raises:
-        InputError: There is no output folder, or both kinds of stability are asked for.
+        InputError: There is no output folder, or more than one of perturbations, readers and shuffling is asked for.
         NpcpitError: The table cannot be used.
     """
     if output is None:
         raise InputError("--cases: expected --output DIR for the results, found none")
-    if readers and perturb is not None:
-        raise InputError("--cases: expected --perturb or --readers, found both")
+    asked = {"--perturb": perturb is not None, "--readers": readers, "--shuffle": shuffle}
+    if sum(asked.values()) > 1:
+        found = " and ".join(name for name, wanted in asked.items() if wanted)
+        raise InputError(f"--cases: expected one of {', '.join(asked)}, found {found}")
     if perturb is not None:
         return _of_stability(
             perturbation_stability(
@@ -74,6 +79,9 @@ def batch(
         )
     if readers:
         return _of_stability(reader_stability(table, output, settings=settings, workers=workers, tell=tell))
+    if shuffle:
+        outcomes, file = shuffled_features(table, output, settings=settings, seed=seed, workers=workers, tell=tell)
+        return BatchReport(outcomes=outcomes, files=(file,))
     report = radiomics_cases(table, output, settings=settings, workers=workers, tell=tell)
     return BatchReport(outcomes=report.outcomes, files=report.tables.files)
 

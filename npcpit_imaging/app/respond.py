@@ -4,13 +4,13 @@ import csv
 import io
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from npcpit_imaging.app.study_tables import cut_course
+from npcpit_imaging.app.study_tables import cut_course, cut_light
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.response.answers import (
@@ -178,12 +178,18 @@ def respond(
 def _case(
     subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation], cut: date | None
 ) -> Case:
-    course = courses.by_subject.get(subject, ())
+    course = [cut_course(each, cut) for each in courses.by_subject.get(subject, ())[:1]]
+    light, later = cut_light(treated.by_subject.get(subject, ()), course, cut)
     return Case(
-        records=rows.by_subject[subject],
-        course=cut_course(course[0], cut) if course else None,
-        irradiations=tuple(each for each in treated.by_subject.get(subject, ()) if cut is None or each.date <= cut),
+        records=without_light(rows.by_subject[subject], {lesion for _, lesion in later}),
+        course=course[0] if course else None,
+        irradiations=tuple(light),
     )
+
+
+def without_light(records: Iterable[Assessment], lesions: Collection[str]) -> tuple[Assessment, ...]:
+    """Records in which some lesions, treated after the data cut only, are not marked as irradiated."""
+    return tuple(replace(one, irradiated=False) if one.lesion in lesions else one for one in records)
 
 
 def _cut(rows: Table[Assessment], protocol: Protocol) -> Table[Assessment]:

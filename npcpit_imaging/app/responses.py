@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.respond import without_light
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.app.study_tables import DateShift, cut_course, moved_course, parsed_table
+from npcpit_imaging.app.study_tables import DateShift, cut_course, cut_light, moved_course, parsed_table
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.dicom.deidentify import shift_day, shift_moment
 from npcpit_imaging.errors import TableError
@@ -141,8 +142,9 @@ def stored_cases(study: Study, subjects: Collection[str]) -> Callable[[str], Sto
             if last is None or read.date <= last
             for row in read.lesions
         )
-        course, light = course_of(study, subject, shift=shift), irradiations_of(study, subject, shift=shift)
-        case = Case(records=records, course=course, irradiations=light)
+        light, later = _light(study, subject, shift)
+        course = course_of(study, subject, shift=shift)
+        case = Case(records=without_light(records, later), course=course, irradiations=light)
         return StoredCase(case=case, was_read=bool(reads[subject]), decision=decided.get(subject))
 
     return case_of
@@ -189,12 +191,18 @@ def irradiations_of(study: Study, subject: str, *, shift: DateShift | None = Non
     Raises:
         TableError: A line of this subject cannot be used.
     """
+    return _light(study, subject, shift or DateShift(study, (subject,)))[0]
+
+
+def _light(study: Study, subject: str, shift: DateShift) -> tuple[tuple[Irradiation, ...], frozenset[str]]:
+    """Light up to the data cut, in the study's own dates, and the lesions that it reached only later."""
     table = parsed_table(study.tables / "treatments.csv", read_treatments)
     found = _own(study.tables / "treatments.csv", table, subject)
-    cut = study.protocol.results.data_cut
-    kept = [each for each in found if cut is None or each.date <= cut]
-    days = (shift or DateShift(study, (subject,))).days(subject)
-    return tuple(replace(each, date=shift_day(each.date, days)) for each in kept)
+    course = _cut_course(study, subject)
+    kept, later = cut_light(found, [course] if course else [], study.protocol.results.data_cut)
+    days = shift.days(subject)
+    moved = tuple(replace(each, date=shift_day(each.date, days)) for each in kept)
+    return moved, frozenset(lesion for _, lesion in later)
 
 
 def course_of(study: Study, subject: str, *, shift: DateShift | None = None) -> Course | None:
@@ -210,12 +218,17 @@ def course_of(study: Study, subject: str, *, shift: DateShift | None = None) -> 
     Raises:
         TableError: A line of this subject cannot be used.
     """
+    course = _cut_course(study, subject)
+    if course is None:
+        return None
+    return moved_course(course, shift or DateShift(study, (subject,)))
+
+
+def _cut_course(study: Study, subject: str) -> Course | None:
+    """A subject's course up to the data cut, in the hospital's dates."""
     table = parsed_table(study.tables / "subjects.csv", read_subjects)
     found = _own(study.tables / "subjects.csv", table, subject)
-    if not found:
-        return None
-    course = cut_course(found[0], study.protocol.results.data_cut)
-    return moved_course(course, shift or DateShift(study, (subject,)))
+    return cut_course(found[0], study.protocol.results.data_cut) if found else None
 
 
 def _own(path: Path, table: Table[T], subject: str) -> tuple[T, ...]:

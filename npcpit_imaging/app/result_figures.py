@@ -5,11 +5,20 @@ import math
 import numpy as np
 
 from npcpit_imaging.analysis.agreement import BlandAltman
+from npcpit_imaging.analysis.proportion import Estimate
 from npcpit_imaging.analysis.study_results import Results
-from npcpit_imaging.analysis.survival import median
-from npcpit_imaging.analysis.time_endpoints import TimeEndpoint
+from npcpit_imaging.analysis.survival import Curve, Times, median
+from npcpit_imaging.analysis.time_endpoints import LANDMARK_DAYS, TimeEndpoint
 from npcpit_imaging.report.figure_curves import StepCurve
 from npcpit_imaging.report.figures import BlandAltmanPlot, FigureTables, TimeCurve
+
+SINCE = {
+    "duration of response": "first response",
+    "duration of confirmed response": "first response",
+    "time to local progression": "first irradiation of the lesion",
+    "local progression, death competing": "first irradiation of the lesion",
+}
+"""What the days of an endpoint count from where that is not the subject's first treatment."""
 
 
 def figure_tables(results: Results) -> FigureTables:
@@ -41,18 +50,40 @@ def _curve(each: TimeEndpoint) -> TimeCurve | None:
         censored=np.asarray(found.days[found.event == 0], np.float64),
         times=found.days,
     )
+    return TimeCurve(
+        name=each.name,
+        level=each.level,
+        competing=each.competing,
+        since=SINCE.get(each.name, "first treatment"),
+        curve=steps,
+        note=_note(each, found, curve),
+    )
+
+
+def _note(each: TimeEndpoint, found: Times, curve: Curve) -> str:
+    """Events, and the median with its interval; of an incidence its last landmark somebody was at risk at."""
     events = int((found.event == 1).sum())
-    note = f"{events} events"
     if not each.competing:
         middle = median(curve)
-        note += f"\nmedian {_days(middle.value)} days\n(95 % CI {_days(middle.lower)} to {_days(middle.upper)})"
-    else:
-        note += f", {int((found.event == 2).sum())} deaths first"
-    return TimeCurve(name=each.name, level=each.level, competing=each.competing, curve=steps, note=note)
+        return f"{events} events of {found.days.size}; median {_days(middle.value)}{_ends(middle)}"
+    said = f"{events} events of {found.days.size}, {int((found.event == 2).sum())} deaths first"
+    reached = [day for day in LANDMARK_DAYS if (found.days >= day).any()]
+    if not reached:
+        return said
+    rate = curve.at(reached[-1])
+    interval = f" (95 % CI {100 * rate.lower:.0f} to {100 * rate.upper:.0f})" if math.isfinite(rate.lower) else ""
+    return f"{said}; day {reached[-1]}: {100 * rate.value:.0f} %{interval}"
+
+
+def _ends(middle: Estimate) -> str:
+    """An interval of days; nothing where neither end was reached."""
+    if not math.isfinite(middle.lower):
+        return ""
+    return f" (95 % CI {middle.lower:.0f} to {_days(middle.upper)})"
 
 
 def _days(value: float) -> str:
-    return "not reached" if math.isinf(value) or math.isnan(value) else f"{value:.0f}"
+    return f"{value:.0f} days" if math.isfinite(value) else "not reached"
 
 
 def _plot(first: str, second: str, found: BlandAltman, *, log: bool) -> BlandAltmanPlot:
@@ -62,5 +93,6 @@ def _plot(first: str, second: str, found: BlandAltman, *, log: bool) -> BlandAlt
         log=log,
         means=found.means,
         differences=found.differences,
+        patients=found.patients,
         ends=tuple((each.value, each.lower, each.upper) for each in (found.bias, found.lower, found.upper)),
     )

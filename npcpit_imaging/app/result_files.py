@@ -14,7 +14,7 @@ import statsmodels
 import npcpit_imaging
 from npcpit_imaging.analysis.study_results import Results
 from npcpit_imaging.app.result_figures import figure_tables
-from npcpit_imaging.report.figures import draw_figures
+from npcpit_imaging.report.figures import DrawnFigure, draw_figures
 from npcpit_imaging.report.results_definitions import DEFINITIONS
 from npcpit_imaging.report.results_page import ResultsPage, render
 from npcpit_imaging.report.results_sections import primary_result, sections
@@ -66,6 +66,8 @@ def write_results(
     for name, table in tables.items():
         write_result_table(folder / "tables", name, table)
     drawn = draw_figures(figure_tables(results), folder / "figures") if figures else []
+    if drawn:
+        _write_captions(folder / "figures", drawn, provenance.protocol_digest)
     parts = sections(results.tables, drawn, cautions=results.cautions, eligibility=eligibility)
     page = ResultsPage(
         title=provenance.title,
@@ -74,6 +76,7 @@ def write_results(
         notes=[*results.records.notes, *(f"The reads are labelled: {label}" for label in provenance.labels)],
         sections=parts,
         definitions=DEFINITIONS,
+        stamp=f"Data cut {provenance.data_cut}; protocol {provenance.protocol_digest[:12]}.",
     )
     (folder / "results.html").write_text(render(page), encoding="utf-8")
     said = "no irradiated lesion" if page.primary is None else f"{page.primary.number} ({page.primary.denominator})"
@@ -85,6 +88,12 @@ def write_result_table(folder: Path, name: str, table: pd.DataFrame) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
     _for_parquet(table).to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def _write_captions(folder: Path, drawn: Sequence[DrawnFigure], protocol_digest: str) -> None:
+    """Write what each figure shows; without the data cut, a true date, for figures leave with an export."""
+    rows = [{"figure": each.name, "caption": each.caption, "protocol_digest": protocol_digest} for each in drawn]
+    pd.DataFrame(rows).to_csv(folder / "captions.csv", index=False, lineterminator="\n")
 
 
 def _for_parquet(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -10,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from npcpit_imaging.analysis.adverse import event_table
+from npcpit_imaging.analysis.eligibility import CONSENT, Eligibility, Verdict
 from npcpit_imaging.analysis.profiles import Profiles
 from npcpit_imaging.analysis.records import Answers, Records, gather
 from npcpit_imaging.analysis.study_results import Inputs, compute
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.eligibility import eligibility_table, eligible_subjects, study_eligibility
-from npcpit_imaging.app.profile_tables import declared_tables, read_stability
+from npcpit_imaging.app.profile_tables import declared_tables, read_shuffled, read_stability
 from npcpit_imaging.app.result_files import Provenance, write_results
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import READERS, DatedTables, DateShift, SubjectCycle, dated_tables
@@ -51,6 +53,7 @@ def results_digest(study: Study) -> str:
     files = [
         *(study.tables / name for name in READERS),
         study.tables / "stability.csv",
+        study.tables / "shuffled.csv",
         *(sorted(each for each in profiles.glob("*") if each.is_file()) if profiles.is_dir() else ()),
     ]
     parts = [f"{each.name} {hashlib.sha256(each.read_bytes()).hexdigest()}" for each in files if each.exists()]
@@ -86,7 +89,7 @@ def deliver_results(study: Study, *, figures: bool = True) -> str:
     except ReaderChoiceError as error:
         shutil.rmtree(study.deliver / "results", ignore_errors=True)  # they would tell of a state that is over
         raise SkipCaseError(f"no results: {error}") from error
-    results = compute(inputs, protocol=protocol, icc=icc_of)
+    results = compute(_with_consent(inputs, checked), protocol=protocol, icc=icc_of)
     cut = protocol.results.data_cut
     provenance = Provenance(
         title=protocol.title,
@@ -103,6 +106,23 @@ def deliver_results(study: Study, *, figures: bool = True) -> str:
         eligibility=eligibility_table(checked),
         figures=figures,
     )
+
+
+def _with_consent(inputs: Inputs, checked: Sequence[Eligibility]) -> Inputs:
+    """Say how many of those who count have their consent refused or withdrawn; what was read of them before counts."""
+    counted = set(inputs.records.subjects["subject"])
+    without = [
+        each.subject
+        for each in checked
+        if each.subject in counted
+        and any(one.name == CONSENT and one.verdict is Verdict.NOT_MET for one in each.criteria)
+    ]
+    if not without:
+        return inputs
+    note = (
+        f"{len(without)} subjects whose consent is refused or withdrawn count in what follows (only_eligible = false)"
+    )
+    return replace(inputs, records=replace(inputs.records, notes=(*inputs.records.notes, note)))
 
 
 def icc_of(ratings: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -149,7 +169,11 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         courses=[each for each in dated.courses if wanted(each.subject)],
         irradiations=[each for each in dated.irradiations if wanted(each.subject)],
         baselines=first,
-        irradiated=[(subject, lesion) for subject, lesion, light, _, _ in flags if light],
+        irradiated=[
+            (subject, lesion)
+            for subject, lesion, light, _, _ in flags
+            if light and (subject, lesion) not in dated.treated_later
+        ],
         reader=study.protocol.results.analysis_reader,
         adjudicated={name: "" if each.stale else each.chosen for name, each in decided.items()},
         owners=owners,
@@ -219,7 +243,7 @@ def _profiles(
     masks = {each.proposal_id for each in baseline if each.proposal_id is not None}
     with study.database.session() as session:
         volumes = volumes_ml(session, masks)
-        radiomics = _radiomics(baseline, list(feature_values(session, masks)))
+        radiomics = radiomic_columns(baseline, list(feature_values(session, masks)))
     shift = DateShift(study)
 
     def day_of(subject: str, day: date) -> float | None:
@@ -248,10 +272,13 @@ def _profiles(
         radiomics=radiomics,
         declared=declared_tables(study.tables / "profiles", day_of=day_of),
         icc_lower=bounds,
+        shuffled=read_shuffled(study.tables / "shuffled.csv"),
     )
 
 
-def _radiomics(baseline: Sequence[StoredSize], rows: Sequence[tuple[int, str, str, str, float | None]]) -> pd.DataFrame:
+def radiomic_columns(
+    baseline: Sequence[StoredSize], rows: Sequence[tuple[int, str, str, str, float | None]]
+) -> pd.DataFrame:
     """A row per lesion, a column per feature; of several settings the newest, which is the last stored."""
     if not rows:
         return pd.DataFrame(columns=["subject", "lesion"])
@@ -259,7 +286,7 @@ def _radiomics(baseline: Sequence[StoredSize], rows: Sequence[tuple[int, str, st
     values: dict[int, dict[str, float | None]] = {}
     for proposal, settings, filtered, tag, value in rows:
         if settings == newest[proposal]:
-            values.setdefault(proposal, {})[f"{filtered}_{tag}" if filtered else tag] = value
+            values.setdefault(proposal, {})[f"{filtered}.{tag}" if filtered else tag] = value  # as in wide tables
     found = [
         {"subject": each.subject, "lesion": each.lesion, **values[each.proposal_id]}
         for each in baseline

@@ -1,6 +1,6 @@
 """A study's tables of dates, read whole: each file once, every subject's dates moved by its own constant."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -15,7 +15,7 @@ from npcpit_imaging.response.rows import Row, Table, read_table
 from npcpit_imaging.response.table import read_date, read_flag, read_subjects, read_treatments
 from npcpit_imaging.store.bulk import deidentified_subjects
 from npcpit_imaging.study.adverse_event import AdverseEvent
-from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.course import Course, Irradiation, treated_later
 from npcpit_imaging.study.treatment import TreatmentCycle
 
 T = TypeVar("T")
@@ -61,9 +61,34 @@ def _parsed(path: Path, _changed: int, _size: int, reader: Callable[[Iterable[st
 
 
 def cut_course(course: Course, data_cut: date | None) -> Course:
-    """A course up to the data cut: its cut-off is the earlier of both."""
+    """A course up to the data cut: its cut-off is the earlier of both; who was treated after it is not treated yet."""
     days = [day for day in (course.cutoff, data_cut) if day is not None]
-    return replace(course, cutoff=min(days, default=None))
+    cutoff, start = min(days, default=None), course.treatment_start
+    late = cutoff is not None and start is not None and start > cutoff
+    return replace(course, cutoff=cutoff, treatment_start=None if late else start)
+
+
+def cut_light(
+    light: Sequence[Irradiation], courses: Iterable[Course], data_cut: date | None
+) -> tuple[list[Irradiation], frozenset[tuple[str, str]]]:
+    """Light up to each subject's cut-off, and the lesions that light reached only later.
+
+    Args:
+        light: Every treatment.
+        courses: Courses that `cut_course` made.
+        data_cut: Holds for a subject without a course.
+    """
+    cuts = {each.subject: each.cutoff for each in courses}
+    own: dict[str, list[Irradiation]] = {}
+    for each in light:
+        own.setdefault(each.subject, []).append(each)
+    kept: list[Irradiation] = []
+    later: set[tuple[str, str]] = set()
+    for subject, rows in own.items():
+        cut = cuts.get(subject, data_cut)
+        kept += [each for each in rows if cut is None or each.date <= cut]
+        later |= treated_later(rows, cut)
+    return kept, frozenset(later)
 
 
 def read_adverse_events(lines: Iterable[str]) -> Table[AdverseEvent]:
@@ -175,12 +200,14 @@ class DatedTables:
         irradiations: Light treatments.
         events: Adverse events.
         cycles: Treatment cycles.
+        treated_later: Subject and lesion of those irradiated only after the data cut.
     """
 
     courses: tuple[Course, ...]
     irradiations: tuple[Irradiation, ...]
     events: tuple[AdverseEvent, ...]
     cycles: tuple[SubjectCycle, ...]
+    treated_later: frozenset[tuple[str, str]]
 
 
 def dated_tables(study: Study) -> DatedTables:
@@ -195,16 +222,17 @@ def dated_tables(study: Study) -> DatedTables:
     def kept(day: date) -> bool:
         return cut is None or day <= cut
 
-    courses = table_rows(folder / "subjects.csv", read_subjects)
-    light = [each for each in table_rows(folder / "treatments.csv", read_treatments) if kept(each.date)]
+    courses = [cut_course(each, cut) for each in table_rows(folder / "subjects.csv", read_subjects)]
+    light, later = cut_light(table_rows(folder / "treatments.csv", read_treatments), courses, cut)
     events = [each for each in table_rows(folder / "adverse_events.csv", read_adverse_events) if kept(each.start)]
     cycles = [each for each in table_rows(folder / "cycles.csv", read_cycles) if kept(each.cycle.illumination)]
     refuse_contradictions(light, cycles)
     return DatedTables(
-        courses=tuple(moved_course(cut_course(each, cut), shift) for each in courses),
+        courses=tuple(moved_course(each, shift) for each in courses),
         irradiations=tuple(replace(each, date=shift_day(each.date, shift.days(each.subject))) for each in light),
         events=tuple(_moved_event(each, shift) for each in events),
         cycles=tuple(_moved_cycle(each, shift) for each in cycles),
+        treated_later=later,
     )
 
 

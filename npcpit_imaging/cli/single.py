@@ -82,13 +82,16 @@ def radiomics(
     perturb: Annotated[
         int | None, typer.Option(min=2, help="With --cases: stability under so many perturbations.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="With --perturb: the same seed gives the same numbers.")] = 1,
+    seed: Annotated[int, typer.Option(help="With --perturb or --shuffle: the same seed gives the same numbers.")] = 1,
     readers: Annotated[bool, typer.Option("--readers", help="With --cases: stability between readers' masks.")] = False,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="With --cases: voxels of each lesion in random order, a negative control.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """IBSI radiomic features of a mask, each with its code, unit and status; or of a table of cases."""
     if cases is not None:
-        _radiomics_cases(cases, output, settings, workers, perturb, seed, readers, as_json, image or mask)
+        _radiomics_cases(cases, output, settings, workers, perturb, seed, readers, shuffle, as_json, image or mask)
         return
     if image is None or mask is None:
         raise InputError("radiomics: expected IMAGE and MASK, or --cases CASES.csv, found neither")
@@ -105,6 +108,7 @@ def _radiomics_cases(
     perturb: int | None,
     seed: int,
     readers: bool,
+    shuffle: bool,
     as_json: bool,
     beside: Path | None,
 ) -> None:
@@ -119,6 +123,7 @@ def _radiomics_cases(
             perturb=perturb,
             seed=seed,
             readers=readers,
+            shuffle=shuffle,
             tell=tell,
         )
     show_result(report.to_json(), as_json, lambda: console.outcomes(report.outcomes))

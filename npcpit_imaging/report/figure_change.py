@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from npcpit_imaging.report.figure_style import (
     GRID,
@@ -17,11 +17,17 @@ from npcpit_imaging.report.figure_style import (
     PAGE_MM,
     RESPONSE_COLOURS,
     RESPONSE_MARKERS,
+    Handle,
     blank,
     empty_figure,
     light_grid,
+    mark_handle,
+    response_patches,
     response_word,
+    visit_handles,
 )
+
+Floats = NDArray[np.float64]
 
 TOP_PERCENT = 100.0
 """Bars and lines end here, with a mark and the number."""
@@ -31,6 +37,9 @@ LABELLED = 90
 
 THRESHOLDS = (20.0, -30.0)
 """PD against the nadir, and PR: what the eye compares with. PD is not read off a waterfall, so the line is dotted."""
+
+LEAST_BAR_PERCENT = 0.5
+"""A change of nothing is drawn as high as this, so that its response is seen."""
 
 
 def waterfall(
@@ -44,7 +53,7 @@ def waterfall(
         title: What is shown.
         unit: ``lesion`` or ``patient``.
         left_out: Units without a change: not measurable, or never measured again.
-        nodes: Units that are nodes with a CR: their size need not be 0, which is marked.
+        nodes: Units whose CR is of a node, or holds one: their size need not be 0, which is marked.
     """
     if best.empty:
         return empty_figure(title, f"no {unit} with a change from baseline")
@@ -53,42 +62,59 @@ def waterfall(
     axes = figure.subplots()
     values = table["best_change_percent"].to_numpy(float)
     words = [response_word(responses.get(name, "NE")) for name in table["unit"]]
-    shown = np.where(np.abs(values) < 0.5, np.sign(values + 1e-9) * 0.5, np.minimum(values, TOP_PERCENT))
+    ends = _bars(axes, values, words)
+    progressed = np.flatnonzero(table["at_progression"].to_numpy(bool)).tolist()
+    marked = np.flatnonzero(table["unit"].isin(nodes)).tolist()
+    _bar_marks(axes, ends, "†", progressed)
+    _bar_marks(axes, ends, "n", marked)
+    _thresholds(axes)
+    _name_bars(axes, table["unit"].tolist(), unit)
+    axes.set_ylim(-108, max(30.0, min(TOP_PERCENT, float(values.max())) + 14))
+    axes.set_ylabel("best change from baseline (%)")
+    axes.set_title(f"{title} (n = {len(table)} of {len(table) + left_out})")
+    light_grid(axes)
+    notes = [
+        f"{left_out} without a change" if left_out else "",
+        "† only change is at progression" if progressed else "",
+        "n: lymph node, CR below 10 mm" if marked else "",
+    ]
+    _beside(axes, [*response_patches(words), *(_words_only(note) for note in notes if note)], "best response")
+    return figure
+
+
+def _bars(axes: Axes, values: Floats, words: Sequence[str]) -> Floats:
+    """Draw the bars and the numbers of those that are cut; returns where each ends."""
+    ends = np.where(
+        np.abs(values) < LEAST_BAR_PERCENT,
+        np.where(values < 0, -LEAST_BAR_PERCENT, LEAST_BAR_PERCENT),
+        np.minimum(values, TOP_PERCENT),
+    )
+    few = values.size <= LABELLED
     axes.bar(
-        range(len(table)),
-        shown,
-        width=0.82 if len(table) <= LABELLED else 1.0,
+        range(values.size),
+        ends,
+        width=0.82 if few else 1.0,
         color=[RESPONSE_COLOURS[word] for word in words],
-        edgecolor="white" if len(table) <= LABELLED else "none",
+        edgecolor="white" if few else "none",
         linewidth=0.3,
     )
     for place in np.flatnonzero(values > TOP_PERCENT).tolist():
         axes.text(place, TOP_PERCENT + 2, f"//\n{values[place]:+.0f}", ha="center", va="bottom", fontsize=5.5)
-    for place in np.flatnonzero(table["at_progression"].to_numpy(bool)).tolist():
-        axes.text(
-            place,
-            shown[place] + (1.5 if shown[place] > 0 else -1.5),
-            "†",
-            ha="center",
-            va="bottom" if shown[place] > 0 else "top",
-            fontsize=6,
-        )
-    for place in [number for number, name in enumerate(table["unit"]) if name in nodes]:
-        axes.text(place, shown[place] - 1.5, "n", ha="center", va="top", fontsize=6)
+    return ends
+
+
+def _bar_marks(axes: Axes, ends: Floats, mark: str, places: Sequence[int]) -> None:
+    """Write a mark at the end of bars; a cut bar has its number there, so the mark stands below its end."""
+    for place in places:
+        up = ends[place] > 0 and ends[place] < TOP_PERCENT
+        at, side = (ends[place] + 1.5, "bottom") if up else (ends[place] - 1.5, "top")
+        axes.text(place, at, mark, ha="center", va=side, fontsize=6)
+
+
+def _thresholds(axes: Axes) -> None:
     for level in THRESHOLDS:
         axes.axhline(level, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)) if level < 0 else (0, (1, 2)))
     axes.axhline(0, color=INK, linewidth=0.6)
-    _name_bars(axes, table["unit"].tolist(), unit)
-    axes.set_ylim(-108, max(30.0, min(TOP_PERCENT, float(values.max())) + 14))
-    axes.set_ylabel("best change from baseline (%)")
-    axes.set_title(f"{title} (n = {len(table)})")
-    light_grid(axes)
-    notes = [
-        f"{left_out} without a change" if left_out else "",
-        "† first change is at progression" if table["at_progression"].any() else "",
-    ]
-    _legend(axes, words, [note for note in notes if note])
-    return figure
 
 
 def _name_bars(axes: Axes, names: Sequence[str], unit: str) -> None:
@@ -101,14 +127,19 @@ def _name_bars(axes: Axes, names: Sequence[str], unit: str) -> None:
     axes.tick_params(axis="x", length=0, pad=1)
 
 
-def _legend(axes: Axes, words: Sequence[str], notes: Sequence[str]) -> None:
-    handles: list[Patch | Line2D] = [
-        Patch(facecolor=colour, label=f"{word} ({list(words).count(word)})")
-        for word, colour in RESPONSE_COLOURS.items()
-        if word in words
-    ]
-    handles += [Line2D([], [], linestyle="none", label=note) for note in notes]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.0, title="best response")
+def _words_only(note: str) -> Handle:
+    return Line2D([], [], linestyle="none", label=note)
+
+
+def _beside(axes: Axes, handles: Sequence[Handle], title: str) -> None:
+    axes.legend(
+        handles=list(handles),
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        handlelength=1.4,
+        title=title,
+        alignment="left",
+    )
 
 
 def spider(
@@ -133,87 +164,76 @@ def spider(
         return empty_figure(title, f"no {unit} with a change from baseline")
     figure = blank(PAGE_MM, 85.0)
     axes = figure.subplots()
-    lines, colours, words = [], [], []
+    words = _lines(axes, known, responses)
+    seen = _visits(axes, known)
+    circled = _new_lesions(axes, known, new or {})
+    _thresholds(axes)
+    _spider_frame(axes, known)
+    axes.set_title(f"{title} (n = {known['unit'].nunique()} of {len(responses)})")
+    _spider_legend(axes, words, seen, circled)
+    return figure
+
+
+def _lines(axes: Axes, known: pd.DataFrame, responses: Mapping[str, str]) -> list[str]:
+    """Draw a line per unit; returns their best responses."""
+    lines, words = [], []
     for name, own in known.sort_values(["unit", "day"]).groupby("unit"):
-        word = response_word(responses.get(str(name), "NE"))
         points = np.column_stack([own["day"], np.minimum(own["change_percent"], TOP_PERCENT)])
         lines.append(np.vstack([[[0.0, 0.0]], points]))
-        colours.append(RESPONSE_COLOURS[word])
-        words.append(word)
+        words.append(response_word(responses.get(str(name), "NE")))
+    colours = [RESPONSE_COLOURS[word] for word in words]
     axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.9, alpha=0.85))
+    return words
+
+
+def _visits(axes: Axes, known: pd.DataFrame) -> set[str]:
+    """Draw each visit's response as its mark; returns those that were drawn."""
+    seen = known["response"].map(response_word)
     for word, marker in RESPONSE_MARKERS.items():
-        own = known[known["response"].map(response_word) == word]
-        size = 22 if word in ("CR", "PD") else 9
+        own = known[seen == word]
         axes.scatter(
             own["day"],
             np.minimum(own["change_percent"], TOP_PERCENT),
             marker=marker,
-            s=size,
+            s=22 if word in ("CR", "PD") else 9,
             color=RESPONSE_COLOURS[word],
             edgecolors="white",
             linewidths=0.3,
             zorder=3,
         )
-    _new_lesions(axes, known, new or {})
-    for level in THRESHOLDS:
-        axes.axhline(level, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)) if level < 0 else (0, (1, 2)))
-    axes.axhline(0, color=INK, linewidth=0.6)
+    return set(seen)
+
+
+def _new_lesions(axes: Axes, known: pd.DataFrame, new: Mapping[str, float]) -> bool:
+    """Circle the first visit with a new lesion; returns whether there was one to circle."""
+    late = known[known["day"] >= known["unit"].map(new).astype(float)]
+    first = late.sort_values("day").drop_duplicates("unit")
+    axes.scatter(
+        first["day"],
+        np.minimum(first["change_percent"], TOP_PERCENT),
+        s=46,
+        facecolors="none",
+        edgecolors=INK,
+        linewidths=0.8,
+        zorder=4,
+    )
+    return len(first) > 0
+
+
+def _spider_frame(axes: Axes, known: pd.DataFrame) -> None:
     axes.set_xlim(0, float(known["day"].max()) * 1.03)
     axes.set_ylim(-105, max(30.0, min(TOP_PERCENT, float(known["change_percent"].max())) + 8))
     axes.set_xlabel("days since first treatment")
     axes.set_ylabel("change from baseline (%)")
-    axes.set_title(f"{title} (n = {known['unit'].nunique()})")
     axes.spines["bottom"].set_color(GRID)
     light_grid(axes)
-    _line_legend(axes, words, bool(new))
-    return figure
 
 
-def _new_lesions(axes: Axes, known: pd.DataFrame, new: Mapping[str, float]) -> None:
-    for name, own in known.groupby("unit"):
-        day = new.get(str(name))
-        if day is None:
-            continue
-        here = own[own["day"] >= day]
-        if len(here):
-            first = here.sort_values("day").iloc[0]
-            axes.scatter(
-                first["day"],
-                min(first["change_percent"], TOP_PERCENT),
-                s=46,
-                facecolors="none",
-                edgecolors=INK,
-                linewidths=0.8,
-                zorder=4,
-            )
-
-
-def _line_legend(axes: Axes, words: Sequence[str], new: bool) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            marker=RESPONSE_MARKERS[word],
-            markersize=4.5,
-            label=f"{word} ({list(words).count(word)})",
-        )
+def _spider_legend(axes: Axes, words: Sequence[str], seen: set[str], circled: bool) -> None:
+    lines: list[Handle] = [
+        Line2D([], [], color=colour, label=f"best {word} ({list(words).count(word)})")
         for word, colour in RESPONSE_COLOURS.items()
         if word in words
     ]
-    if new:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                markersize=6,
-                markerfacecolor="none",
-                markeredgecolor=INK,
-                label="new lesion outside the field",
-            )
-        )
-    axes.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), title="line: best response\nmark: that visit"
-    )
+    more = [mark_handle("o", INK, "new lesion outside the field", face="none")] if circled else []
+    _beside(axes, [*lines, *visit_handles(seen, edge="white"), *more], "line: best response\nmark: that visit")

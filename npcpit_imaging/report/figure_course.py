@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from npcpit_imaging.report.figure_style import (
     GRID,
@@ -19,14 +17,27 @@ from npcpit_imaging.report.figure_style import (
     blank,
     empty_figure,
     light_grid,
+    mark_handle,
+    response_patches,
     response_word,
+    visit_handles,
 )
 
 ROW_MM = 3.6
 """Height of one unit."""
 
-MOST = 60
+TALLEST_MM = 225.0
+"""Rows of a figure share this height at most, so that it fits a printed page."""
+
+MOST = 100
 """Units of one figure; beyond it the longest courses are shown, and the title says so."""
+
+EVENT_BOX: dict[str, object] = {
+    "boxstyle": "circle,pad=0.1",
+    "facecolor": "white",
+    "edgecolor": RESPONSE_COLOURS["PD"],
+    "linewidth": 0.6,
+}
 
 TREATMENT_COLOUR = "#1b7f5c"
 
@@ -63,7 +74,7 @@ def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str) -> Figure:
     if not swimmers:
         return empty_figure(title, f"no {unit} with a course")
     chosen = sorted(swimmers, key=lambda each: (-each.end, each.name))[:MOST]
-    figure = blank(PAGE_MM, 26.0 + ROW_MM * len(chosen))
+    figure = blank(PAGE_MM, _height_mm(len(chosen), ROW_MM))
     axes = figure.subplots()
     for place, each in enumerate(chosen):
         _bar(axes, place, each)
@@ -78,7 +89,10 @@ def _bar(axes: Axes, place: int, each: Swimmer) -> None:
     _marks(axes, place, each)
     if each.death is None:
         axes.annotate(
-            "", (each.end + 9, place), (each.end, place), arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.7}
+            "",
+            (each.end + 10, place),
+            (each.end + 1, place),
+            arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.7},
         )
 
 
@@ -88,28 +102,12 @@ def _marks(axes: Axes, place: int, each: Swimmer) -> None:
             [day, day], [place - 0.42, place + 0.42], color=TREATMENT_COLOUR, linewidth=1.5, solid_capstyle="butt"
         )
     if each.progression is not None:
-        colour = RESPONSE_COLOURS["PD"]
-        axes.plot(each.progression, place, marker="|", color=colour, markersize=11, markeredgewidth=1.8)
+        ends = [place - 0.46, place + 0.46]
+        axes.plot([each.progression] * 2, ends, color=RESPONSE_COLOURS["PD"], linewidth=2.0, solid_capstyle="butt")
     for day, response in each.visits:
-        word = response_word(response)
-        axes.plot(
-            day,
-            place,
-            marker=RESPONSE_MARKERS[word],
-            color=RESPONSE_COLOURS[word],
-            markeredgecolor=INK,
-            markeredgewidth=0.35,
-            markersize=5.2 if word == "CR" else 3.8,
-            linestyle="none",
-        )
+        _visit(axes, place, day, response_word(response))
     for day, grade in each.events:
-        box = {
-            "boxstyle": "circle,pad=0.12",
-            "facecolor": "white",
-            "edgecolor": RESPONSE_COLOURS["PD"],
-            "linewidth": 0.6,
-        }
-        axes.text(day + 4, place, str(grade), fontsize=4.6, color=INK, ha="left", va="center", bbox=box)
+        axes.text(day, place - 0.24, str(grade), fontsize=4.2, color=INK, ha="center", va="center", bbox=EVENT_BOX)
     if each.new_lesion is not None:
         axes.plot(
             each.new_lesion,
@@ -124,8 +122,22 @@ def _marks(axes: Axes, place: int, each: Swimmer) -> None:
         axes.plot(each.death, place, marker="P", color=INK, markersize=4.8, markeredgewidth=0)
 
 
+def _visit(axes: Axes, place: int, day: float, word: str) -> None:
+    axes.plot(
+        day,
+        place,
+        marker=RESPONSE_MARKERS[word],
+        color=RESPONSE_COLOURS[word],
+        markeredgecolor=INK,
+        markeredgewidth=0.35,
+        markersize=5.2 if word == "CR" else 3.8,
+        linestyle="none",
+    )
+
+
 def _frame(axes: Axes, chosen: Sequence[Swimmer], title: str, every: int, *, which: str) -> None:
-    axes.set_yticks(range(len(chosen)), [each.name for each in chosen], fontsize=5.6)
+    size = 5.6 if len(chosen) * ROW_MM <= TALLEST_MM else 4.4
+    axes.set_yticks(range(len(chosen)), [each.name for each in chosen], fontsize=size)
     axes.set_ylim(len(chosen) - 0.4, -0.8)
     axes.set_xlim(left=min(0.0, min((min(each.treatments, default=0.0) for each in chosen), default=0.0)) - 4)
     axes.tick_params(axis="y", length=0)
@@ -137,74 +149,30 @@ def _frame(axes: Axes, chosen: Sequence[Swimmer], title: str, every: int, *, whi
 
 
 def _legend(axes: Axes, chosen: Sequence[Swimmer], *, arrows: bool) -> None:
+    best = [response_word(each.best) for each in chosen]
     seen = {response_word(word) for each in chosen for _, word in each.visits}
-    best = {response_word(each.best) for each in chosen}
-    handles: list[Patch | Line2D] = [
-        Patch(facecolor=colour, alpha=0.45, label=f"best {word}")
-        for word, colour in RESPONSE_COLOURS.items()
-        if word in best
-    ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker=RESPONSE_MARKERS[word],
-            color=colour,
-            markeredgecolor=INK,
-            markeredgewidth=0.35,
-            markersize=4.5,
-            label=f"visit {word}",
-        )
-        for word, colour in RESPONSE_COLOURS.items()
-        if word in seen
-    ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            marker="|",
-            markersize=7,
-            markeredgewidth=1.5,
-            color=TREATMENT_COLOUR,
-            label="treatment",
-        )
+    marks = (
+        (True, mark_handle("|", TREATMENT_COLOUR, "treatment", size=7, width=1.5)),
+        (
+            any(each.progression is not None for each in chosen),
+            mark_handle("|", RESPONSE_COLOURS["PD"], "progression", size=7, width=2.0),
+        ),
+        (
+            any(each.new_lesion is not None for each in chosen),
+            mark_handle("o", INK, "new lesion outside the field", face="none"),
+        ),
+        (any(each.death is not None for each in chosen), mark_handle("P", INK, "death")),
+        (
+            any(each.events for each in chosen),
+            mark_handle("$3$", RESPONSE_COLOURS["PD"], "adverse event, its grade", size=4),
+        ),
+        (arrows, mark_handle("$\\rightarrow$", MUTED, "alive at last contact")),
     )
-    for there, marker, colour, face, label in (
-        (any(each.progression is not None for each in chosen), "|", RESPONSE_COLOURS["PD"], None, "progression"),
-        (any(each.new_lesion is not None for each in chosen), "o", INK, "none", "new lesion outside the field"),
-        (any(each.death is not None for each in chosen), "P", INK, None, "death"),
-    ):
-        if there:
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    linestyle="none",
-                    marker=marker,
-                    markeredgecolor=colour,
-                    markerfacecolor=face or colour,
-                    markersize=6,
-                    label=label,
-                )
-            )
-    if any(each.events for each in chosen):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="$3$",
-                color=RESPONSE_COLOURS["PD"],
-                markersize=4,
-                label="adverse event, grade",
-            )
-        )
-    if arrows:
-        handles.append(
-            Line2D([], [], linestyle="none", marker="$\\rightarrow$", color=MUTED, markersize=6, label="in follow-up")
-        )
+    handles = [
+        *response_patches(best, count=False, alpha=0.45),
+        *visit_handles(seen),
+        *(mark for there, mark in marks if there),
+    ]
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
@@ -218,28 +186,32 @@ def lesion_timeline(
         sizes: Day and size in mm of each lesion; day 0 or before is its baseline.
         title: What is shown.
     """
-    chosen = [each for each in sorted(swimmers, key=lambda each: each.name) if sizes.get(each.name)][:MOST]
+    known = [each for each in sorted(swimmers, key=lambda each: each.name) if sizes.get(each.name)]
+    chosen = known[:MOST]
     if not chosen:
         return empty_figure(title, "no lesion with a size")
     largest = max(size for each in chosen for _, size in sizes[each.name])
-    figure = blank(PAGE_MM, 26.0 + 1.5 * ROW_MM * len(chosen))
+    figure = blank(PAGE_MM, _height_mm(len(chosen), 1.5 * ROW_MM))
     axes = figure.subplots()
     for place, each in enumerate(chosen):
-        points = np.array(sorted(sizes[each.name]), float)
-        half = 0.44 * points[:, 1] / largest
-        axes.fill_between(
-            points[:, 0],
-            place - half,
-            place + half,
-            color=RESPONSE_COLOURS[response_word(each.best)],
-            alpha=0.4,
-            linewidth=0,
-        )
-        axes.text(points[0, 0] - 3, place, f"{points[0, 1]:.0f} mm", ha="right", va="center", fontsize=5.2, color=MUTED)
+        _band(axes, place, each, sorted(sizes[each.name]), largest)
         _marks(axes, place, each)
-    _frame(axes, chosen, title, len([each for each in swimmers if sizes.get(each.name)]), which="first")
+    _frame(axes, chosen, f"{title} (height of the band; the largest {largest:.0f} mm)", len(known), which="first")
     first = min(point[0] for each in chosen for point in sizes[each.name])
     last = max(day for each in chosen for day in (each.end, *(point[0] for point in sizes[each.name])))
     axes.set_xlim(first - 0.09 * (last - first), last + 0.02 * (last - first))
     _legend(axes, chosen, arrows=False)
     return figure
+
+
+def _band(axes: Axes, place: int, each: Swimmer, points: Sequence[tuple[float, float]], largest: float) -> None:
+    days, sizes = np.array(points, float).T
+    half = 0.44 * sizes / largest
+    colour = RESPONSE_COLOURS[response_word(each.best)]
+    axes.fill_between(days, place - half, place + half, color=colour, alpha=0.4, linewidth=0)
+    axes.text(days[0] - 3, place, f"{sizes[0]:.0f} mm", ha="right", va="center", fontsize=5.2, color=MUTED)
+
+
+def _height_mm(rows: int, row_mm: float) -> float:
+    """Height of a figure of so many rows, which is never more than a page's."""
+    return 26.0 + min(row_mm * rows, TALLEST_MM)

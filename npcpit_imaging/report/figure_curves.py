@@ -16,6 +16,10 @@ TICKS = 6
 """Times at which the numbers at risk stand."""
 
 
+NOTE_LINE_POINTS = 8.0
+"""Height of a line of the note."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepCurve:
     """A curve to be drawn.
@@ -40,7 +44,14 @@ class StepCurve:
 
 
 def curves(
-    shown: Sequence[StepCurve], *, title: str, ylabel: str, falling: bool, note: str = "", unit: str = "patients"
+    shown: Sequence[StepCurve],
+    *,
+    title: str,
+    ylabel: str,
+    xlabel: str,
+    falling: bool,
+    note: str = "",
+    unit: str = "patients",
 ) -> Figure:
     """Draw step curves with a table of numbers at risk below.
 
@@ -48,13 +59,14 @@ def curves(
         shown: The curves.
         title: What is shown.
         ylabel: Of the axis.
+        xlabel: Days since what.
         falling: Survival (from 1 down) or incidence (from 0 up).
-        note: Within the plot: median and interval.
+        note: Below the title, where no curve can cover it: events, median and interval.
         unit: What is at risk.
     """
     if not shown:
         return empty_figure(title, "no times to draw")
-    figure = blank(COLUMN_MM, 68.0 + 4.0 * len(shown))
+    figure = blank(COLUMN_MM, 74.0 + 4.0 * len(shown))
     axes, risk = figure.subplots(2, 1, height_ratios=[10, 0.9 + 0.9 * len(shown)])
     last = max(float(each.times.max()) for each in shown)
     for each, colour in zip(shown, SERIES_COLOURS, strict=False):
@@ -63,22 +75,13 @@ def curves(
     axes.set_xticks(_ticks(last))
     axes.set_ylim(0, 1.02)
     axes.set_ylabel(ylabel)
-    axes.set_xlabel("days")
-    axes.set_title(title)
+    axes.set_xlabel(xlabel)
+    axes.set_title(title, pad=5.0 + NOTE_LINE_POINTS * len(note.splitlines()))
+    below = axes.text(0.0, 1.02, note, transform=axes.transAxes, ha="left", va="bottom", fontsize=6.2, color=INK)
+    below.set_in_layout(False)  # a long note must not make the plot narrow
     light_grid(axes)
     if len(shown) > 1:
         axes.legend(loc="upper right" if falling else "upper left")
-    if note:
-        axes.text(
-            0.97 if falling else 0.03,
-            0.96,
-            note,
-            transform=axes.transAxes,
-            ha="right" if falling else "left",
-            va="top",
-            fontsize=6.2,
-            color=INK,
-        )
     _numbers_at_risk(risk, shown, last, unit)
     return figure
 

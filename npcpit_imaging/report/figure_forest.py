@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from npcpit_imaging.report.figure_style import (
@@ -42,7 +43,7 @@ def association_forest(table: pd.DataFrame, *, title: str, note: str = "") -> Fi
     ordered = tested.assign(radiomics=tested["source"] == "radiomics").sort_values(["radiomics", "p"], kind="stable")
     rows = ordered.head(MOST).reset_index(drop=True)
     figure = blank(PAGE_MM, 30.0 + 4.6 * len(rows))
-    names, plot, numbers = figure.subplots(1, 3, width_ratios=[4.2, 4.6, 4.4])
+    names, plot, numbers = figure.subplots(1, 3, width_ratios=[4.0, 4.2, 5.2])
     for axes in (names, plot, numbers):
         axes.set_ylim(len(rows) - 0.4, -1.4)
     _names(names, rows)
@@ -59,10 +60,21 @@ def association_forest(table: pd.DataFrame, *, title: str, note: str = "") -> Fi
     light_grid(plot, "x")
     _numbers(numbers, rows)
     shown = f"; {len(rows)} of {len(tested)} tested" if len(tested) > len(rows) else ""
-    names.set_title(f"{title}{shown}", loc="left")
+    names.set_title(f"{_capital(title)} ({_events(rows)}{shown})", loc="left")
     if note:
         figure.supxlabel(note, fontsize=6, color=MUTED, x=0.01, ha="left", wrap=True)
     return figure
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _events(rows: pd.DataFrame) -> str:
+    """Events of units in patients, of the predictor known for most."""
+    most = rows.loc[rows["n"].idxmax()]
+    units = f"{most['events']:.0f} of {most['n']:.0f}"
+    return units if most["patients"] == most["n"] else f"{units} in {most['patients']:.0f} patients"
 
 
 def _names(axes: Axes, rows: pd.DataFrame) -> None:
@@ -96,18 +108,22 @@ def _estimate(axes: Axes, place: float, row: Mapping[str, object]) -> None:
 
 def _numbers(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_axis_off()
-    columns = ((0.0, "OR (95 % CI)"), (0.52, "p"), (0.67, "q"), (0.82, "p beyond\nvolume"))
+    columns = ((0.0, "OR (95 % CI)"), (0.45, "n"), (0.58, "p"), (0.72, "q"), (0.86, "p beyond\nvolume"))
     for x, words in columns:
         axes.text(x, -0.95, words, fontsize=6.2, color=MUTED, va="center", transform=axes.get_yaxis_transform())
     for place, (_, row) in enumerate(rows.iterrows()):
-        odds = (
-            f"{row['odds_ratio']:.2f} ({row['lower']:.2f} to {row['upper']:.2f})"
-            if np.isfinite(row["odds_ratio"])
-            else "–"
-        )
-        cells = (odds, _p(row["p"]), _p(row["q"]), _p(row["p_beyond_volume"]))
+        ratios = [_ratio(row[name]) for name in ("odds_ratio", "lower", "upper")]
+        odds = f"{ratios[0]} ({ratios[1]} to {ratios[2]})" if np.isfinite(row["odds_ratio"]) else "–"
+        cells = (odds, f"{row['n']:.0f}", _p(row["p"]), _p(row["q"]), _p(row["p_beyond_volume"]))
         for (x, _), text in zip(columns, cells, strict=True):
             axes.text(x, place, text, fontsize=6.2, va="center", transform=axes.get_yaxis_transform())
+
+
+def _ratio(value: float) -> str:
+    """Two decimals, or two digits that say something; a plain power of ten beyond a thousand."""
+    if value >= 1000 or 0 < value < 0.001:
+        return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
 
 
 def _p(value: float) -> str:
@@ -137,7 +153,8 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
         names.text(1.0, y, counts, fontsize=6.4, va="center", ha="right", fontweight=weight, transform=across)
         colour = SERIES_COLOURS[0] if row["primary"] else MUTED
         plot.plot([row["lower"], row["upper"]], [y, y], color=colour, linewidth=1.4 if row["primary"] else 1.0)
-        plot.plot(row["estimate"], y, marker="s", color=colour, markersize=5 if row["primary"] else 3.8)
+        size = 5.0 if row["primary"] else 3.8
+        plot.plot(row["estimate"], y, marker="s", color=colour, markersize=size, clip_on=False)
     plot.set_xlim(0, 1)
     plot.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0", "20", "40", "60", "80", "100"])
     plot.set_yticks([])
@@ -162,6 +179,7 @@ def bland_altman_figure(
     title: str,
     first: str,
     second: str,
+    patients: int,
 ) -> Figure:
     """Differences over means with bias and limits of agreement, each with its interval as a band.
 
@@ -173,29 +191,40 @@ def bland_altman_figure(
         title: What is shown.
         first: The first reader.
         second: The second.
+        patients: Whose sizes these are.
     """
     figure = blank(COLUMN_MM, 68.0)
     axes = figure.subplots()
     axes.scatter(means, differences, s=7, color=SERIES_COLOURS[0], alpha=0.45, linewidths=0)
-    unit = "" if log else " mm"
-    for (value, lower, upper), words in zip(ends, ("bias", "limit", "limit"), strict=True):
-        colour = INK if words == "bias" else SERIES_COLOURS[1]
-        axes.axhline(value, color=colour, linewidth=0.9, linestyle="-" if words == "bias" else (0, (4, 2)))
-        if np.isfinite(lower):
-            axes.axhspan(lower, upper, color=colour, alpha=0.12, linewidth=0)
-        text = f"{value:.2f}" if log else f"{value:+.1f}{unit}".replace("-", "−")
-        axes.annotate(
-            text,
-            (1.0, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(2, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=6.2,
-            color=colour,
-        )
+    for end, words in zip(ends, ("bias", "lower limit", "upper limit"), strict=True):
+        _level(axes, end, words, log=log)
     axes.axhline(1.0 if log else 0.0, color=MUTED, linewidth=0.5, linestyle=(0, (1, 2)))
-    axes.set_xlabel("mean size of both readers (mm)")
+    if log:  # a factor of two up and down are as far from 1
+        ticks = [float(each) for each in MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(*axes.get_ylim()) if each > 0]
+        axes.set_yscale("log")
+        axes.set_yticks(ticks, [f"{each:g}" for each in np.round(ticks, 3)])
+        axes.minorticks_off()
+    axes.set_xlabel(f"{'geometric ' if log else ''}mean size of both readers (mm)")
     axes.set_ylabel(f"{second} / {first}" if log else f"{second} − {first} (mm)")
-    axes.set_title(f"{title} (n = {means.size})")
+    axes.set_title(f"{title} (n = {means.size} pairs, {patients} patients)")
     return figure
+
+
+def _level(axes: Axes, end: tuple[float, float, float], words: str, *, log: bool) -> None:
+    """Draw the bias or a limit, its interval as a band, and its number beside the plot."""
+    value, lower, upper = end
+    colour = INK if words == "bias" else SERIES_COLOURS[1]
+    axes.axhline(value, color=colour, linewidth=0.9, linestyle="-" if words == "bias" else (0, (4, 2)))
+    if np.isfinite(lower):
+        axes.axhspan(lower, upper, color=colour, alpha=0.12, linewidth=0)
+    text = f"{value:.2f}" if log else f"{value:+.1f} mm".replace("-", "−")
+    axes.annotate(
+        f"{words}\n{text}",
+        (1.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=6.0,
+        color=colour,
+    )

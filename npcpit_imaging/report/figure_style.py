@@ -1,12 +1,18 @@
 """How every figure of the results looks: journal sizes, colours that colour-blind readers tell apart, PNG and SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeAlias
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+Handle: TypeAlias = Patch | Line2D
+"""What a legend's row shows."""
 
 MM_PER_INCH = 25.4
 COLUMN_MM, PAGE_MM = 89.0, 183.0
@@ -78,6 +84,43 @@ def light_grid(axes: Axes, axis: str = "y") -> None:
     axes.set_axisbelow(True)
 
 
+def response_patches(words: Sequence[str], *, count: bool = True, alpha: float = 1.0) -> list[Handle]:
+    """Legend rows of the best responses among words, each with how many have it."""
+    return [
+        Patch(facecolor=colour, alpha=alpha, label=f"{word} ({list(words).count(word)})" if count else f"best {word}")
+        for word, colour in RESPONSE_COLOURS.items()
+        if word in words
+    ]
+
+
+def visit_handles(seen: Collection[str], *, edge: str = INK) -> list[Handle]:
+    """Legend rows of the responses of visits, by their marks."""
+    return [
+        mark_handle(
+            RESPONSE_MARKERS[word], edge, f"visit {word}", face=colour, size=6.5 if word == "CR" else 4.8, width=0.35
+        )
+        for word, colour in RESPONSE_COLOURS.items()
+        if word in seen
+    ]
+
+
+def mark_handle(
+    marker: str, colour: str, label: str, *, face: str = "", size: float = 6.0, width: float = 1.0
+) -> Handle:
+    """Legend row of one mark; `face` is its inside where that differs."""
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=marker,
+        markersize=size,
+        markeredgecolor=colour,
+        markerfacecolor=face or colour,
+        markeredgewidth=width,
+        label=label,
+    )
+
+
 def empty_figure(title: str, text: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     figure = blank(COLUMN_MM, 45.0)
@@ -93,5 +136,6 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
     figure.savefig(png, dpi=DPI, metadata={"Software": "npcpit_imaging"}, facecolor="white")
+    figure.set_layout_engine("none")  # laid out once: half of the time, and both files show the same
     figure.savefig(svg, metadata={"Date": None, "Creator": "npcpit_imaging"}, facecolor="white")
     return png, svg

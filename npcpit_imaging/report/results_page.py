@@ -90,6 +90,7 @@ class ResultsPage:
         notes: What holds for all of it.
         sections: The parts.
         definitions: Terms and what they mean here.
+        stamp: What every figure's caption says besides: data cut and protocol.
         notice: What this page is not.
     """
 
@@ -99,6 +100,7 @@ class ResultsPage:
     notes: Sequence[str]
     sections: Sequence[Section]
     definitions: Sequence[tuple[str, str]]
+    stamp: str
     notice: str = NOTICE
 
 

@@ -6,80 +6,19 @@ import numpy as np
 import pandas as pd
 
 from npcpit_imaging.report.figures import DrawnFigure
-from npcpit_imaging.report.results_page import MOST_ROWS, PageTable, Picture, PrimaryResult, Section, picture
-
-DASH = "–"
-
-
-def page_table(
-    table: pd.DataFrame,
-    columns: Mapping[str, tuple[str, Callable[[object], str]]],
-    *,
-    caption: str,
-    file: str,
-    strong: str = "",
-) -> PageTable:
-    """Make a page's table: chosen columns, at most `MOST_ROWS` rows, the rest named.
-
-    Args:
-        table: All rows.
-        columns: Column to its heading and how a cell is written.
-        caption: What it is.
-        file: The file that holds all of it.
-        strong: A column of truth values: rows in bold.
-    """
-    shown = table.head(MOST_ROWS)
-    columns = {
-        name: column for name, column in columns.items() if name != "note" or (shown[name].fillna("") != "").any()
-    }
-    rows = tuple(
-        tuple(write(row.get(name)) for name, (_, write) in columns.items()) for row in shown.to_dict("records")
-    )
-    marked = tuple(np.flatnonzero(shown[strong].to_numpy(bool)).tolist()) if strong and len(shown) else ()
-    more = f"{len(shown)} of {len(table)} rows; all in {file}" if len(table) > len(shown) else f"File: {file}"
-    return PageTable(
-        caption=caption,
-        header=tuple(heading for heading, _ in columns.values()),
-        rows=rows,
-        numeric=tuple(place for place, (_, write) in enumerate(columns.values()) if write is not text),
-        strong=marked,
-        more=more,
-    )
-
-
-def text(value: object) -> str:
-    """A cell of words."""
-    return DASH if value is None or value == "" or value != value else str(value)  # noqa: PLR0124  # NaN
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float | np.number) else float("nan")
-
-
-def whole(value: object) -> str:
-    """A count, or a number of days."""
-    number = _number(value)
-    if np.isposinf(number):
-        return "not reached"
-    return DASH if np.isnan(number) else f"{number:.0f}"
-
-
-def percent(value: object) -> str:
-    """A share of 1 in percent."""
-    number = _number(value)
-    return DASH if np.isnan(number) else f"{100 * number:.1f} %"
-
-
-def decimal(value: object) -> str:
-    """A number of two decimals."""
-    number = _number(value)
-    return DASH if np.isnan(number) else f"{number:.2f}" if abs(number) < 1000 else f"{number:.3g}"
-
-
-def probability(value: object) -> str:
-    """A p value."""
-    number = _number(value)
-    return DASH if np.isnan(number) else "<0.001" if number < 0.001 else f"{number:.3f}"
+from npcpit_imaging.report.results_association import association_section
+from npcpit_imaging.report.results_cells import (
+    DASH,
+    decimal,
+    interval,
+    number_of,
+    page_table,
+    percent,
+    ready,
+    text,
+    whole,
+)
+from npcpit_imaging.report.results_page import PageTable, Picture, PrimaryResult, Section, picture
 
 
 def primary_result(rates: pd.DataFrame) -> PrimaryResult | None:
@@ -123,7 +62,7 @@ def sections(
         Section(title="Courses", figures=named("swimmer", "timeline")),
         Section(title="Time to event", tables=[_times(tables["time_to_event"])], figures=named("km", "incidence")),
         _agreement(tables["reader_agreement"], named("bland_altman")),
-        _association(tables, cautions, named("association")),
+        association_section(tables, cautions, named("association")),
         *_adverse(tables),
     ]
     if eligibility is not None:
@@ -188,17 +127,6 @@ def _short(method: object) -> str:
     return str(method).split(",", maxsplit=1)[0]
 
 
-def interval(row: Mapping[str, object]) -> str:
-    """An interval in percent."""
-    lower, upper = _number(row["lower"]), _number(row["upper"])
-    return DASH if np.isnan(lower) else f"{100 * lower:.1f} to {100 * upper:.1f}"
-
-
-def ready(value: object) -> str:
-    """A cell that is written already, set as a number is."""
-    return DASH if value is None or value != value else str(value)  # noqa: PLR0124  # NaN
-
-
 def _times(table: pd.DataFrame) -> PageTable:
     rows = []
     for row in _records(table):
@@ -207,7 +135,7 @@ def _times(table: pd.DataFrame) -> PageTable:
             {
                 **row,
                 "median": DASH if middle[0] == DASH else f"{middle[0]} ({middle[1]} to {middle[2]})",
-                "rate_ci": DASH if np.isnan(_number(row["rate"])) else f"{percent(row['rate'])} ({interval(row)})",
+                "rate_ci": DASH if np.isnan(number_of(row["rate"])) else f"{percent(row['rate'])} ({interval(row)})",
             }
         )
     columns: dict[str, tuple[str, Callable[[object], str]]] = {
@@ -247,91 +175,6 @@ def _agreement(table: pd.DataFrame, figures: tuple[Picture, ...]) -> Section:
     }
     shown = page_table(table, columns, caption="Agreement of readers", file="tables/reader_agreement.csv")
     return Section(title="Reader agreement", tables=[shown], figures=figures)
-
-
-def _association(
-    tables: Mapping[str, pd.DataFrame], cautions: Mapping[str, Sequence[str]], figures: tuple[Picture, ...]
-) -> Section:
-    said = [f"{outcome}: {caution}" for outcome, texts in cautions.items() for caution in texts]
-    texts = [
-        "Predictors are screened before any look at the outcome: unstable, constant and redundant image features are "
-        "left out. Lesions of one patient are tested together (score test by patient). Image features must add to "
-        "volume, the null model.",
-    ]
-    screening = tables["association_screening"]
-    left_out = screening[~screening["kept"].astype(bool)] if len(screening) else screening
-    shown = []
-    if len(tables["association"]):
-        shown.append(
-            page_table(
-                tables["association"].sort_values(["outcome", "p"], kind="stable"),
-                {
-                    "outcome": ("outcome", text),
-                    "words": ("predictor", text),
-                    "n": ("n", whole),
-                    "patients": ("patients", whole),
-                    "events": ("events", whole),
-                    "odds_ratio": ("odds ratio", decimal),
-                    "lower": ("95 % CI from", decimal),
-                    "upper": ("to", decimal),
-                    "auc": ("AUC", decimal),
-                    "p": ("p", probability),
-                    "q": ("q", probability),
-                    "p_beyond_volume": ("p beyond volume", probability),
-                    "test": ("test", text),
-                    "note": ("note", text),
-                },
-                caption="Associations with response and adverse events",
-                file="tables/association.csv",
-            )
-        )
-    if "association_progression" in tables and tables["association_progression"]["p"].notna().any():
-        shown.append(
-            page_table(
-                tables["association_progression"],
-                {
-                    "words": ("predictor", text),
-                    "n": ("n", whole),
-                    "patients": ("patients", whole),
-                    "events": ("events", whole),
-                    "hazard_ratio": ("hazard ratio", decimal),
-                    "lower": ("95 % CI from", decimal),
-                    "upper": ("to", decimal),
-                    "p": ("p", probability),
-                    "q": ("q", probability),
-                    "note": ("note", text),
-                },
-                caption="Time to local progression: Cox models, variance by patient",
-                file="tables/association_progression.csv",
-            )
-        )
-    if len(tables["association_controls"]):
-        shown.append(_controls(tables["association_controls"]))
-    if len(left_out):
-        shown.append(
-            page_table(
-                left_out,
-                {"level": ("level", text), "words": ("predictor", text), "reason": ("why it was not tested", text)},
-                caption="Left out before testing",
-                file="tables/association_screening.csv",
-            )
-        )
-    return Section(title="Association", texts=texts, cautions=said, tables=shown, figures=figures)
-
-
-def _controls(table: pd.DataFrame) -> PageTable:
-    return page_table(
-        table,
-        {
-            "outcome": ("outcome", text),
-            "control": ("negative control", text),
-            "tests": ("tests", whole),
-            "share_p_below_0_05": ("p below 0.05", percent),
-            "share_rounds_with_q_below_0_05": ("rounds with q below 0.05", percent),
-        },
-        caption="Negative controls: about 5 % expected where there is nothing to be found",
-        file="tables/association_controls.csv",
-    )
 
 
 def _adverse(tables: Mapping[str, pd.DataFrame]) -> list[Section]:

@@ -156,6 +156,7 @@ def _lesion(subject: SubjectResponse, lesion: LesionResponse) -> Answer:
         "confirmed_best_date": _day(lesion.confirmed.date),
         **_duration("to_progression", lesion.to_progression),
         "merged_into": lesion.merged_into or None,
+        "split_into": list(lesion.split_into),
         "reason": lesion.reason or None,
         "responses": [_lesion_timepoint(tp) for tp in lesion.timepoints],
     }

@@ -16,7 +16,7 @@ LESION_COLUMNS = (
     *("baseline_at", "baseline_mm", "measurable", "measurable_reason"),
     *("best", "best_date", "confirmed_best", "confirmed_best_date"),
     *("to_progression_days", "to_progression_event", "to_progression_start", "to_progression_end"),
-    *("to_progression_reason", "merged_into", "reason"),
+    *("to_progression_reason", "merged_into", "split_into", "reason"),
     *("timepoint", "date", "response", "value_mm", "nadir_mm", "source", "rule", "after_stop", "too_early"),
 )
 """One row per subject, reader, lesion (and cycle) and follow-up."""

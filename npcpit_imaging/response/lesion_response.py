@@ -171,6 +171,7 @@ def _without_baseline(episode: Episode, seen: Sequence[Visit]) -> LesionResponse
         confirmed=none,
         to_progression=time_to_progression((), start=None, pd_date=None),
         merged_into="",
+        split_into=(),
         reason=reason,
     )
 
@@ -269,6 +270,7 @@ def _summarised(
         confirmed=confirmed_best_response(counted, protocol=protocol, reference=episode.day),
         to_progression=time_to_progression(counted, start=episode.day, pd_date=progressed),
         merged_into=merged,
+        split_into=chart.fragments.get(episode.lesion, ()),
         reason="",
     )
 

@@ -138,6 +138,7 @@ class LesionResponse:
         confirmed: Best response with confirmation.
         to_progression: Time from irradiation to its own progression.
         merged_into: The lesion whose response it shares; empty when none.
+        split_into: Lesions that it split into: their sizes are its own, they are none of their own.
         reason: Why there is no response; empty when there is one.
     """
 
@@ -154,6 +155,7 @@ class LesionResponse:
     confirmed: BestResponse
     to_progression: Duration
     merged_into: str
+    split_into: tuple[str, ...]
     reason: str
 
 

@@ -1,5 +1,6 @@
 """A subject's course beside the images: treatments, other therapy, death, last contact."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -42,3 +43,19 @@ class Irradiation:
     lesion: str
     cycle: int
     date: date
+
+
+def treated_later(light: Iterable[Irradiation], cut: date | None) -> frozenset[tuple[str, str]]:
+    """Subject and lesion of those that light reached only after a data cut: on its day they were not irradiated.
+
+    Example:
+        >>> light = [Irradiation(subject="S1", lesion=name, cycle=1, date=date(2026, 5, 1)) for name in ("T01", "T02")]
+        >>> again = Irradiation(subject="S1", lesion="T01", cycle=2, date=date(2026, 6, 1))
+        >>> sorted(treated_later([*light[1:], again], date(2026, 5, 20)))
+        [('S1', 'T01')]
+        >>> treated_later(light, None)
+        frozenset()
+    """
+    every = list(light)
+    known = {(each.subject, each.lesion) for each in every if cut is None or each.date <= cut}
+    return frozenset((each.subject, each.lesion) for each in every) - known

@@ -16,7 +16,7 @@ from npcpit_imaging.analysis.association import (
     mann_whitney,
     score_test,
 )
-from npcpit_imaging.analysis.controls import negative_controls, warnings_of
+from npcpit_imaging.analysis.controls import negative_controls, shuffled_voxels, warnings_of
 from npcpit_imaging.analysis.progression_model import cox_by_patient
 from npcpit_imaging.analysis.screening import Predictor, Source, screen
 
@@ -109,6 +109,45 @@ def test_volume_is_found_and_a_feature_that_only_repeats_it_adds_nothing():
     assert rows.at["surface", "p_beyond_volume"] > 0.05 and rows.at["surface", "rho_volume"] > 0.8
     assert rows.at["nothing", "q"] > 0.05
     assert math.isnan(rows.at["volume_ml", "p_beyond_volume"])
+
+
+def test_the_odds_ratio_beyond_volume_is_that_of_geepack():
+    """geeglm(cr ~ scale(x) + scale(log(volume_ml)), id, binomial, "exchangeable"), R 4.2.2, geepack 1.3.9.
+
+    geepack divides the correlation by another number, so estimates agree to 3e-3; its error is not bias-reduced.
+    """
+    predictors = [a("volume_ml", log=True), a("surface", Source.RADIOMICS), a("nothing", Source.RADIOMICS)]
+    found = associate(Outcome(name="lesion CR", table=cohort(), column="cr"), predictors, volume="volume_ml")
+    rows = found.set_index("predictor")
+    for name, slope, error in (("surface", -0.002870019769, 0.3881511086), ("nothing", -0.1578743332, 0.2046100707)):
+        ours = rows.loc[name]
+        assert math.log(ours["odds_ratio_beyond_volume"]) == pytest.approx(slope, abs=3e-3)
+        half = math.log(ours["upper_beyond_volume"] / ours["lower_beyond_volume"]) / 2
+        assert 1.0 < half / 2.000995 / error < 1.1  # t of 59 degrees of freedom
+
+
+def test_shuffled_voxels_tell_a_feature_of_volume_from_one_of_texture():
+    """`surface` is volume and survives the shuffling; `texture` made the outcome and is lost by it."""
+    table = cohort()
+    draw = np.random.default_rng(3)
+    table["texture"] = table["cr"].astype(float) * 2 + draw.normal(size=len(table))
+    shuffled = table[["subject", "lesion", "surface"]].assign(texture=draw.normal(size=len(table)))
+    outcome = Outcome(name="lesion CR", table=table, column="cr")
+    found = associate(
+        outcome, [a("surface", Source.RADIOMICS), a("texture", Source.RADIOMICS), a("volume_ml")], volume=None
+    )
+    row, p = shuffled_voxels(outcome, found, shuffled)
+    assert p["surface"] == found.set_index("predictor").at["surface", "p"] < 0.01
+    assert p["texture"] > 0.05
+    assert row["note"].tolist() == ["real features: 2 of 2; of these 1 with shuffled voxels too"]
+    assert row[["tests", "share_p_below_0_05"]].to_numpy().tolist() == [[2, 0.5]]
+
+
+def test_without_shuffled_features_there_is_no_such_control():
+    outcome = Outcome(name="lesion CR", table=cohort(), column="cr")
+    found = associate(outcome, [a("surface", Source.RADIOMICS)], volume=None)
+    row, p = shuffled_voxels(outcome, found, pd.DataFrame(columns=["subject", "lesion"]))
+    assert row.empty and p.empty
 
 
 def test_separation_has_a_p_value_and_no_odds_ratio():

@@ -67,10 +67,14 @@ def a_slice(day: str, series: str, number: int, *, modality: str = "CT", patient
 
 @pytest.fixture
 def write_series(tmp_path: Path) -> WriteSeries:
+    return series_writer(tmp_path)
+
+
+def series_writer(folder: Path) -> WriteSeries:
     """Write a CT series of a day into a folder beside the study; returns the folder."""
 
     def write(day: str, series: str, *, count: int = 3, into: str = "", **values: str) -> Path:
-        target = tmp_path / (into or f"series-{series}")
+        target = folder / (into or f"series-{series}")
         target.mkdir(exist_ok=True)
         for number in range(count):
             dataset = a_slice(day, series, number, **values)

@@ -1,6 +1,7 @@
 """Results of a study: what is written, from which reads, up to the data cut, and never a date or a person's words."""
 
 import re
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -9,26 +10,44 @@ import nibabel as nib
 import pandas as pd
 import pytest
 
-from npcpit_imaging.app.delivery import export
+from npcpit_imaging.app.delivery import deliver_tables, export
 from npcpit_imaging.app.eligibility import study_eligibility
 from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.research_export import export_research
 from npcpit_imaging.app.results import deliver_results, results_digest
-from npcpit_imaging.app.study import open_study
+from npcpit_imaging.app.study import init_study, open_study
 from npcpit_imaging.app.study_tables import check_tables
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.flow.run import SkipCaseError
+from tests.app.conftest import quietly, series_writer
 from tests.app.results_study import COMMENT, first_day, make_study
 
 ISO_DAY = re.compile(rb"\d{4}-\d{2}-\d{2}")
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """The folder of a study of three subjects read by two readers, made once; every test has a copy."""
+    folder = tmp_path_factory.mktemp("template")
+    init_study(folder / "study")
+    with open_study(folder / "study") as study:
+        make_study(study, series_writer(folder), quietly)
+    return folder / "study"
+
+
 @pytest.fixture
-def filled(study, write_series, quiet):
+def undecided(template, tmp_path):
+    """Three subjects read by two readers; nobody said whose reads the analysis takes."""
+    shutil.copytree(template, tmp_path / "study")
+    with open_study(tmp_path / "study") as study:
+        yield study
+
+
+@pytest.fixture
+def filled(undecided):
     """Three subjects read by two readers; the analysis takes R1."""
-    make_study(study, write_series, quiet)
-    return decide(study, 'analysis_reader = "R1"')
+    return decide(undecided, 'analysis_reader = "R1"')
 
 
 def decide(study, words: str):
@@ -78,10 +97,9 @@ def test_both_readers_are_compared_and_the_one_who_differs_is_seen(filled):
     assert found.loc[("adjudication rate", float("nan"))]["value"] == pytest.approx(1 / 3, abs=1e-5)
 
 
-def test_several_readers_and_none_named_are_refused_by_name(study, write_series, quiet):
-    make_study(study, write_series, quiet, subjects=1)
+def test_several_readers_and_none_named_are_refused_by_name(undecided):
     with pytest.raises(SkipCaseError, match=r"one reader for the analysis.*R1, R2.*analysis_reader"):
-        deliver_results(study, figures=False)
+        deliver_results(undecided, figures=False)
 
 
 def test_treated_lesions_that_nobody_read_are_non_responders(filled):
@@ -125,6 +143,10 @@ def test_the_same_study_gives_the_same_tables_and_figures(filled):
     folder = filled.deliver / "results"
     assert all(not ISO_DAY.search(path.read_bytes()) for path in folder.rglob("*.svg"))
     assert len(list(folder.rglob("*.svg"))) == len(list(folder.rglob("*.png"))) >= 15
+    captions = pd.read_csv(folder / "figures" / "captions.csv")
+    assert set(captions["figure"]) == {path.stem for path in folder.rglob("*.svg")}
+    assert set(captions["protocol_digest"]) == {filled.protocol.digest}
+    assert f"protocol {filled.protocol.digest[:12]}." in (folder / "results.html").read_text(encoding="utf-8")
     before = {path.name: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".csv", ".svg", ".html")}
     deliver_results(filled)
     assert before == {
@@ -147,6 +169,9 @@ def test_eligibility_says_why(filled):
     )
     assert second.verdict.value == "met"
     assert [each.verdict.value for each in second.criteria][:2] == ["met", "met"]
+    deliver_results(filled, figures=False)
+    page = (filled.deliver / "results" / "results.html").read_text(encoding="utf-8")
+    assert "1 subjects whose consent is refused or withdrawn count in what follows" in page
 
 
 def test_only_eligible_subjects_where_the_protocol_says_so(filled):
@@ -211,15 +236,17 @@ def test_a_table_without_a_dictionary_is_refused(filled):
         deliver_results(filled, figures=False)
 
 
-@pytest.fixture
-def exported(filled, tmp_path):
-    from npcpit_imaging.app.delivery import deliver_tables
-
-    deliver_tables(filled)
-    deliver_results(filled, figures=False)
-    output = tmp_path / "research"
-    export_research(filled, output)
-    return output
+@pytest.fixture(scope="module")
+def exported(template, tmp_path_factory):
+    """A research export; tests only read it."""
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(template, folder / "study")
+    with open_study(folder / "study") as study:
+        decide(study, 'analysis_reader = "R1"')
+        deliver_tables(study)
+        deliver_results(study, figures=False)
+        export_research(study, folder / "research")
+    return folder / "research"
 
 
 def test_the_readmes_five_lines_load_everything(exported):

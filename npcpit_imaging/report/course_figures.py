@@ -1,0 +1,136 @@
+"""Swimmer plots and timelines of a study's results, from its tables."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from npcpit_imaging.report.change_figures import Tables, days_by_subject
+from npcpit_imaging.report.figure_course import Swimmer, lesion_timeline, swimmer
+
+SEVERE = 3
+"""Grade from which an adverse event is drawn."""
+
+
+def course_figures(tables: Tables) -> Iterator[tuple[str, str, Figure]]:
+    """Name, caption and figure of each.
+
+    Args:
+        tables: lesions, subjects, their time points, treatments and adverse events, as `analysis` gives them.
+    """
+    patients, lesions = _patient_swimmers(tables), _lesion_swimmers(tables)
+    marks = "bars: best response; marks: responses by visit; + death"
+    yield "swimmer_subjects", f"Patients' courses; {marks}.", swimmer(patients, title="Patients", unit="patient")
+    yield (
+        "swimmer_lesions",
+        f"Irradiated lesions' courses; {marks}.",
+        swimmer(lesions, title="Irradiated lesions", unit="lesion"),
+    )
+    sizes = _sizes(tables)
+    yield (
+        "timeline_lesions",
+        "Each irradiated lesion's size over time as the height of its band, with treatments and responses.",
+        lesion_timeline(lesions, sizes, title="Size of each irradiated lesion"),
+    )
+
+
+def _patient_swimmers(tables: Tables) -> list[Swimmer]:
+    subjects, points = tables["subjects"], tables["subject_timepoints"]
+    light = _days_by(tables["treatments"].drop_duplicates(["subject", "cycle"]), ["subject"])
+    severe = _severe_events(tables.get("adverse_events"))
+    visits = _visits(points, ["subject"])
+    found = []
+    for row in subjects.to_dict("records"):
+        name = str(row["subject"])
+        death, last = _day(row.get("death_day")), _day(row.get("last_contact_day"))
+        seen = visits.get((name,), [])
+        ends = [day for day in (death, last, *(day for day, _ in seen)) if day is not None]
+        if not ends or max(ends) <= 0:
+            continue
+        found.append(
+            Swimmer(
+                name=name,
+                best=str(row["bor"]),
+                end=death if death is not None else max(ends),
+                visits=seen,
+                treatments=light.get((name,), []),
+                progression=_day(row.get("pd_day")),
+                death=death,
+                new_lesion=_day(row.get("out_of_field_day")),
+                events=severe.get(name, ()),
+            )
+        )
+    return found
+
+
+def _lesion_swimmers(tables: Tables) -> list[Swimmer]:
+    lesions, points = tables["lesions"], tables["lesion_timepoints"]
+    light = _days_by(tables["treatments"], ["subject", "lesion"])
+    visits = _visits(points, ["subject", "lesion"])
+    deaths = days_by_subject(tables["subjects"], "death_day")
+    found = []
+    for row in lesions.to_dict("records"):
+        key = (str(row["subject"]), str(row["lesion"]))
+        seen = visits.get(key, [])
+        if not row["irradiated"] or not seen:
+            continue
+        progressed = row.get("to_progression_event") is True
+        found.append(
+            Swimmer(
+                name=" ".join(key),
+                best=str(row["best"]),
+                end=max(day for day, _ in seen),
+                visits=seen,
+                treatments=light.get(key, []),
+                progression=_day(row.get("to_progression_end_day")) if progressed else None,
+                death=deaths.get(key[0]),
+            )
+        )
+    return found
+
+
+def _day(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
+def _days_by(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], list[float]]:
+    found: dict[tuple[str, ...], list[float]] = {}
+    for row in table.to_dict("records"):
+        day = _day(row["day"])
+        if day is not None:
+            found.setdefault(tuple(str(row[key]) for key in keys), []).append(day)
+    return found
+
+
+def _visits(table: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[str, ...], list[tuple[float, str]]]:
+    found: dict[tuple[str, ...], list[tuple[float, str]]] = {}
+    for row in table.to_dict("records"):
+        day = _day(row["day"])
+        if day is not None and day >= 0:
+            found.setdefault(tuple(str(row[key]) for key in keys), []).append((day, str(row["response"])))
+    return found
+
+
+def _severe_events(events: pd.DataFrame | None) -> dict[str, list[tuple[float, int]]]:
+    found: dict[str, list[tuple[float, int]]] = {}
+    if events is not None:
+        for row in events[events["grade"] >= SEVERE].to_dict("records"):
+            day = _day(row["start_day"])
+            if day is not None:
+                found.setdefault(str(row["subject"]), []).append((day, int(row["grade"])))
+    return found
+
+
+def _sizes(tables: Tables) -> dict[str, list[tuple[float, float]]]:
+    """Day and size of each irradiated lesion, its baseline at day 0."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in tables["lesions"].to_dict("records"):
+        size = _day(row.get("baseline_mm"))
+        if size is not None and row["irradiated"]:
+            found[f"{row['subject']} {row['lesion']}"] = [(0.0, size)]
+    for row in tables["lesion_timepoints"].to_dict("records"):
+        name, day, size = f"{row['subject']} {row['lesion']}", _day(row["day"]), _day(row["value_mm"])
+        if name in found and day is not None and day > 0 and size is not None:
+            found[name].append((day, size))
+    return found
