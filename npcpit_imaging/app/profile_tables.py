@@ -191,5 +191,5 @@ def read_shuffled(path: Path) -> pd.DataFrame:
     twice = int(own.duplicated(["subject", "lesion"]).sum())
     if twice:
         raise InputError(f"{path.name}: expected each lesion once at {BASELINE}, found {twice} more rows")
-    features = [name for name in own if name not in ("subject", "lesion")]
+    features = [str(name) for name in own.columns if name not in ("subject", "lesion")]
     return own.assign(**{name: pd.to_numeric(own[name], errors="coerce") for name in features}).reset_index(drop=True)

@@ -72,7 +72,7 @@ def _capital(words: str) -> str:
 
 def _events(rows: pd.DataFrame) -> str:
     """Events of units in patients, of the predictor known for most."""
-    most = rows.loc[rows["n"].idxmax()]
+    most = rows.iloc[int(rows["n"].argmax())]
     units = f"{most['events']:.0f} of {most['n']:.0f}"
     return units if most["patients"] == most["n"] else f"{units} in {most['patients']:.0f} patients"
 
