@@ -5,6 +5,7 @@ Torch and MONAI are imported when a bundle answers for the first time, never bef
 
 import tempfile
 from functools import cache, partial
+from importlib.metadata import version as package_version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,7 @@ from npcpit_imaging.segmentation.bundle import CALIBRATION, PREFIX, Bundle, read
 from npcpit_imaging.segmentation.calibrated import calibration_key, conclude, connected_to_centre, smoothed_log_odds
 from npcpit_imaging.segmentation.calibration import Calibration, calibrations_from_json
 from npcpit_imaging.segmentation.corrections import apply_corrections
-from npcpit_imaging.segmentation.encoding import encode, level, on_lattice
+from npcpit_imaging.segmentation.encoding import encode, level, shown_on_lattice
 from npcpit_imaging.segmentation.features import features
 from npcpit_imaging.segmentation.frame import Frame, frame_of
 from npcpit_imaging.segmentation.guides import box_channel, line_channel, points_channel, previous_channel
@@ -122,7 +123,7 @@ def added(bundle: Bundle, frame: Frame, region: Region, seen: tuple[Floats, Floa
     columns, odds = seen
     level_wvu, odds_wvu = to_lattice(frame, region, np.stack([level(region, modality), odds]))
     size = (frame.diameter_mm, region.native.spacing_mm[2])
-    features_wvu = on_lattice(frame, region, columns)
+    features_wvu = shown_on_lattice(frame, region, columns, modality)
     channels = encode(features_wvu, level_wvu, odds_wvu, modality=modality, line=frame.line is not None, size=size)
     return from_lattice(frame, region, _network().added_log_odds(bundle, channels, threads=THREADS))
 
@@ -226,7 +227,7 @@ def _at_the_prompt(inside: NDArray[np.bool_], region: Region, frame: Frame) -> N
 def _provenance(bundle: Bundle, settings: SegmentationSettings) -> Provenance:
     return Provenance(
         name=f"{PREFIX}{bundle.name}",
-        version=bundle.version,
+        version=f"{bundle.version}, torch {package_version('torch')}",
         licence=bundle.licence,
         weights_digest=bundle.weights_digest,
         settings_digest=settings.digest,

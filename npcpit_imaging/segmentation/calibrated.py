@@ -28,6 +28,10 @@ MOST_LOG_ODDS = 8.0
 PREVIOUS_LOG_ODDS = 3.0
 """How strongly a previous mask speaks for its voxels and against the others."""
 
+IN_SLICE = np.zeros((3, 3, 3), bool)
+IN_SLICE[1] = ndimage.generate_binary_structure(2, 1)
+"""Neighbours in the slice alone, by their edges."""
+
 
 def segment_calibrated(
     volume: Volume, prompts: tuple[Prompt, ...], *, previous: Mask | None, settings: SegmentationSettings
@@ -159,7 +163,20 @@ def connected_to_centre(inside: NDArray[np.bool_], weight: Floats) -> NDArray[np
     if count > 1:
         sums = ndimage.sum_labels(weight, label, np.arange(1, count + 1))
         inside = label == 1 + int(np.argmax(sums))
-    return np.stack([ndimage.binary_fill_holes(plane) if plane.any() else plane for plane in inside])
+    return filled_in_slices(inside)
+
+
+def filled_in_slices(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask `(K, J, I)` with every slice's holes filled: what no 4-connected path from the slice's rim reaches.
+
+    One labelling of all slices at once; many times faster than a fill of each.
+    """
+    label, count = ndimage.label(~inside, IN_SLICE)
+    reached = np.zeros(count + 1, bool)
+    for rim in (label[:, 0], label[:, -1], label[:, :, 0], label[:, :, -1]):
+        reached[rim.ravel()] = True
+    reached[0] = False
+    return np.asarray(~reached[label])
 
 
 def _within_box(region: Region, frame: Frame) -> NDArray[np.bool_]:

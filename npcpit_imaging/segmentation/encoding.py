@@ -44,6 +44,15 @@ def on_lattice(frame: Frame, region: Region, columns: Floats) -> Floats:
     return to_lattice(frame, region, columns.T.reshape(-1, *region.values.shape))
 
 
+def shown_on_lattice(frame: Frame, region: Region, columns: Floats, modality: Modality) -> Floats:
+    """As `on_lattice`, but only of the features that the network sees; the others are zero and cost nothing."""
+    names = feature_names(modality)
+    chosen = [names.index(name) for name in FEATURE_SCALES]
+    sampled = np.zeros((len(names), *SHAPE_WVU), np.float32)
+    sampled[chosen] = on_lattice(frame, region, columns[:, chosen])
+    return sampled
+
+
 def encode(
     features_wvu: Floats,
     level_wvu: Floats,

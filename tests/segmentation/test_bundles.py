@@ -54,7 +54,8 @@ def test_a_bundle_finds_the_ball_under_the_prompt_and_not_its_neighbour(balls, t
         proposal = ask(folder, volume, prompt)
         assert dice(proposal.mask.voxels, truth.voxels) > 0.9
         assert proposal.mask.geometry.same_grid(volume.geometry)
-    assert (proposal.provenance.name, proposal.provenance.version) == ("bundle:threshold", "0.1.0")
+    assert proposal.provenance.name == "bundle:threshold"
+    assert proposal.provenance.version.startswith("0.1.0, torch 2."), "another torch may round another way"
     assert proposal.provenance.licence == "MIT"
     assert len(proposal.provenance.weights_digest) == 64
 
