@@ -1,6 +1,6 @@
 """Reading a series to a float volume: ours, dcm2niix and SimpleITK's ImageSeriesReader, in one run.
 
-    python benchmarks/series.py [--slices 300] [--repeats 5] [--only uncompressed] [--json]
+    python benchmarks/series.py [--slices 300] [--repeats 5] [--only uncompressed] [--folder DIR] [--json]
     python benchmarks/series.py --compare ../shared/data/images        # voxel by voxel against dcm2niix
 
 What each does: ours and SimpleITK read a folder to a float32 array in memory (order by position, rescale), each in a
@@ -116,7 +116,9 @@ def _reference() -> Dataset:
 
 
 def write_series(folder: Path, slices: int, *, compressed: bool) -> None:
-    """Write the benchmark's CT; JPEG 2000 lossless where asked."""
+    """Write the benchmark's CT, JPEG 2000 lossless where asked; one that is there already is used again."""
+    if folder.is_dir() and len(list(folder.iterdir())) == slices:
+        return
     folder.mkdir()
     chance, uids = np.random.default_rng(4), [generate_uid() for _ in range(3)]
     for k in range(slices):
@@ -207,6 +209,7 @@ def main() -> int:
     parser.add_argument("--slices", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=("uncompressed", "JPEG"), help="only this kind of pixels")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="keep the series here, and use those that are there")
     parser.add_argument("--compare", type=Path, metavar="DIR", help="compare voxels with dcm2niix below DIR instead")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     options = parser.parse_args()
@@ -214,13 +217,13 @@ def main() -> int:
         return compare(options.compare, as_json=options.json)
     found = {}
     with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        (work / "out").mkdir()
+        work, output = options.folder or Path(name), Path(name) / "out"
+        output.mkdir()
         for kind, compressed in KINDS.items():
             if options.only and not kind.startswith(options.only):
                 continue
             write_series(work / kind, options.slices, compressed=compressed)
-            found[kind] = race(work / kind, work / "out", options.repeats)
+            found[kind] = race(work / kind, output, options.repeats)
             show(kind, options.slices, found[kind])
     if options.json:
         print(json.dumps({"slices": options.slices, "repeats": options.repeats, "races": found}))

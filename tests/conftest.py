@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("npcpit", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("npcpit")  # the same examples in every run, and no clock: no test fails by chance
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
 
