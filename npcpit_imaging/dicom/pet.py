@@ -12,6 +12,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from npcpit_imaging.dicom.header import quiet
+from npcpit_imaging.dicom.nuclides import require_half_life_of_nuclide
 from npcpit_imaging.dicom.pet_timing import Timing, radiopharmaceutical, timing
 from npcpit_imaging.dicom.scan import Series
 from npcpit_imaging.dicom.values import number, tag_name, text
@@ -318,6 +319,8 @@ def _one_injection(headers: Sequence[Dataset]) -> tuple[float, float]:
         if value is None:
             raise QuantityError(f"{tag_name(keyword)} is missing")
         found.append(value)
+    for header in headers:
+        require_half_life_of_nuclide(radiopharmaceutical(header), found[1])
     return found[0], found[1]
 
 

@@ -3,7 +3,9 @@
 RAS to LPS is done here and nowhere else.
 """
 
+import re
 from collections.abc import Callable
+from itertools import islice, takewhile
 from pathlib import Path
 
 import nibabel as nib
@@ -19,6 +21,15 @@ from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
+
+PATIENT_SPACES = ("left-posterior-superior", "lps", "right-anterior-superior", "ras", "left-anterior-superior", "las")
+"""What the field ``space`` of an NRRD says when it lies in the patient; ITK turns all of them to LPS."""
+
+MILLIMETRES = ("", "mm", "millimeter", "millimeters", "millimetre", "millimetres")
+"""How the units of an NRRD name what we measure in; empty says nothing."""
+
+NRRD_LINES = 10_000
+"""No NRRD header is longer."""
 
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """NIfTI's world is RAS, DICOM's and ours is LPS."""
@@ -47,14 +58,36 @@ def read_volume(path: Path, *, modality: Modality = Modality.OT, unit: Unit = Un
 
 
 def _placeless(path: Path) -> list[Finding]:
-    """Say when a NIfTI file does not tell where in the patient it lies: sform and qform code are both 0."""
-    if not path.name.lower().endswith(NIFTI_SUFFIXES):
+    """Say when a file does not tell where in the patient it lies."""
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        header = nib.load(path).header
+        codes = [name for name in ("sform_code", "qform_code") if name in header]
+        is_placed, what = not codes or any(int(header[name]) for name in codes), "sform_code and qform_code are 0"
+    else:
+        space = _nrrd_fields(path).get("space", "")
+        is_placed, what = space.lower() in PATIENT_SPACES, f"space is {space or 'absent'}"
+    if is_placed:
         return []
-    header = nib.load(path).header
-    if any(int(header[name]) for name in ("sform_code", "qform_code") if name in header):
-        return []
-    text = "sform_code and qform_code are 0: left and right, and where the image lies, are a guess"
+    text = f"{what}: left and right, and where the image lies, are a guess"
     return [Finding(code="no-patient-space", severity=Severity.WARNING, text=text)]
+
+
+def _nrrd_fields(path: Path) -> dict[str, str]:
+    """Return the fields of an NRRD header, which ends at the first empty line (NRRD0005, 2)."""
+    with path.open("rb") as file:
+        lines = [line.decode("ascii", "replace").strip() for line in takewhile(bytes.strip, islice(file, NRRD_LINES))]
+    pairs = (line.partition(": ") for line in lines if not line.startswith("#"))
+    return {name.strip(): value.strip() for name, found, value in pairs if found}
+
+
+def _require_lengths(path: Path, fields: dict[str, str]) -> None:
+    """Refuse an NRRD without a voxel size, which would be read as 1 mm, or with one in other lengths than mm."""
+    if "space directions" not in fields and "spacings" not in fields:
+        raise InputError(f"{path.name}: expected space directions or spacings, found neither: no voxel has a size")
+    told = fields.get("space units") or fields.get("units") or ""
+    other = sorted({unit for unit in re.findall(r'"([^"]*)"', told) if unit not in MILLIMETRES})
+    if other:
+        raise InputError(f"{path.name}: expected lengths in mm, found {', '.join(other)}")
 
 
 def _not_finite(array: NDArray[np.generic]) -> list[Finding]:
@@ -157,6 +190,7 @@ def _read_nifti(path: Path) -> tuple[NDArray[np.float64], Geometry]:
 
 def _read_nrrd(path: Path) -> tuple[NDArray[np.float64], Geometry]:
     image = sitk.ReadImage(str(path))
+    _require_lengths(path, _nrrd_fields(path))
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
             f"{path.name}: expected a 3D image of one component, found {image.GetDimension()} dimensions "

@@ -361,3 +361,28 @@ def test_two_ge_scan_times_in_one_series_are_refused(tmp_path, make_series):
 
     with pytest.raises(QuantityError, match=r"GE scan time .*expected one moment in the series, found 2"):
         suv_scaling(pet(make_series, tmp_path, change))
+
+
+@pytest.mark.parametrize(
+    ("code", "half_life_s", "refused"),
+    [
+        ("77004003", 4062.6, "expected 6586.2 s of F-18"),  # a gallium template used for FDG: 2^0.62 = 1.5 times too high
+        ("C-131A3", 6586.2, "expected 4062.6 s of Ga-68"),
+        ("C-111A1", 109.77, "expected 6586.2 s of F-18"),  # minutes
+        ("C-111A1", 6588.0, None),
+        ("99", 4062.6, None),
+    ],
+)
+def test_a_half_life_of_another_nuclide_is_refused(tmp_path, make_series, code, half_life_s, refused):
+    def change(dataset, _k):
+        nuclide = Dataset()
+        nuclide.CodeValue, nuclide.CodingSchemeDesignator, nuclide.CodeMeaning = code, "SCT", "x"
+        injection_item(dataset).RadionuclideCodeSequence = [nuclide]
+        injection_item(dataset).RadionuclideHalfLife = half_life_s
+
+    files = pet(make_series, tmp_path, change)
+    if refused is None:
+        assert suv_scaling(files).factor > 0
+    else:
+        with pytest.raises(QuantityError, match=rf"RadionuclideHalfLife \(0018,1075\): {refused}"):
+            suv_scaling(files)

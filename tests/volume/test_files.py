@@ -183,3 +183,43 @@ def test_complex_and_colour_nifti_are_refused(tmp_path, kind):
 
     with pytest.raises(InputError, match=r"x\.nii: expected one real number a voxel, found"):
         read_volume(tmp_path / "x.nii")
+
+
+def nrrd(path, *lines):
+    """An NRRD of 2 x 3 x 4 int16 voxels with these lines in its header."""
+    head = ["NRRD0005", "type: short", "dimension: 3", "sizes: 2 3 4", "encoding: raw", "endian: little", *lines]
+    path.write_bytes("\n".join([*head, "", ""]).encode() + np.arange(24, dtype="<i2").tobytes())
+    return path
+
+
+PLACED = "space directions: (2,0,0) (0,3,0) (0,0,4)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("space: left-posterior-superior",), "expected space directions or spacings, found neither"),
+        (("space: LPS", 'space units: "m" "m" "m"', PLACED), "expected lengths in mm, found m"),
+        (("spacings: 2 3 4", 'units: "cm" "cm" "cm"'), "expected lengths in mm, found cm"),
+    ],
+)
+def test_an_nrrd_whose_voxels_have_no_size_in_mm_is_refused(tmp_path, lines, message):
+    """Read as 1 mm, or as millimetres, every length would be wrong."""
+    with pytest.raises(InputError, match=rf"x\.nrrd: {message}"):
+        read_volume(nrrd(tmp_path / "x.nrrd", *lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "codes"),
+    [
+        (("space: right-anterior-superior", 'space units: "mm" "mm" "mm"', PLACED), []),
+        (("space: LPS", PLACED), []),
+        (("space: scanner-xyz", PLACED), ["no-patient-space"]),
+        (("spacings: 2 3 4",), ["no-patient-space"]),
+    ],
+)
+def test_an_nrrd_without_patient_space_says_so(tmp_path, lines, codes):
+    volume = read_volume(nrrd(tmp_path / "x.nrrd", *lines))
+
+    assert [finding.code for finding in volume.findings] == codes
+    assert volume.geometry.spacing_mm == (2.0, 3.0, 4.0)
