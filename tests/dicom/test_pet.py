@@ -366,7 +366,7 @@ def test_two_ge_scan_times_in_one_series_are_refused(tmp_path, make_series):
 @pytest.mark.parametrize(
     ("code", "half_life_s", "refused"),
     [
-        ("77004003", 4062.6, "expected 6586.2 s of F-18"),  # a gallium template used for FDG: 2^0.62 = 1.5 times too high
+        ("77004003", 4062.6, "expected 6586.2 s of F-18"),  # 1.5 times too high
         ("C-131A3", 6586.2, "expected 4062.6 s of Ga-68"),
         ("C-111A1", 109.77, "expected 6586.2 s of F-18"),  # minutes
         ("C-111A1", 6588.0, None),
