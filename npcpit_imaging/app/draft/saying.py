@@ -143,7 +143,7 @@ def added(content: DraftContent, place: Place, change: AddLesionChange, *, taken
         raise ReadingError(
             f"split from {change.parent}: expected a target or non-target of this read, of the same role"
         )
-    if place.at_baseline == (change.role is LesionRole.NEW) or (place.at_baseline and change.parent):
+    if place.at_baseline and (change.role is LesionRole.NEW or change.parent):
         raise ReadingError(f"{place.timepoint}: what is there at baseline is not new, and splits later")
     if not place.at_baseline and change.role is not LesionRole.NEW and parent is None:
         raise ReadingError(f"{place.timepoint}: expected a new lesion, or the one it split from, found neither")
