@@ -3,9 +3,11 @@
 A reader's prompt comes first; without one the baseline's mask is carried over by the registration. Registration only
 says where to look: what is measured is the follow-up's own pixels. Where a reader pointed at lesions, it is proposed
 which is which (split, merged, another's name); a reader decides.
-Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY, then SUBJECT/VISIT/match.
+Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY, then SUBJECT/VISIT/match, and SUBJECT/VISIT/field:
+where each lesion, a new one above all, lies to the irradiated field of tables/fields.csv.
 """
 
+from npcpit_imaging.app.field_positions import field_inputs, say_positions
 from npcpit_imaging.app.lesions import LesionPrompt, read_prompts, store_lesions
 from npcpit_imaging.app.matching import match_words
 from npcpit_imaging.app.proposals import propose_from_prompt, propose_from_seed, propose_on_pet
@@ -20,6 +22,7 @@ from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.volume import Modality
 
 MATCH = "match"
+FIELD = "field"
 
 
 def cases(study: Study) -> list[Case]:
@@ -62,16 +65,28 @@ def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...]
     pointed_at = [each.text for key, each in prompts.items() if key[:2] == (subject, visit)]
     after = tuple(case.name for case in (*found, *measured))
     match = [Case(name=f"{subject}/{visit}/{MATCH}", inputs=(*inputs, *pointed_at), after=after)] if pointed_at else []
-    return [*found, *measured, *one_visit_at_a_time(case for case in on_pet if case.name not in prompted), *match]
+    later = [*one_visit_at_a_time(case for case in on_pet if case.name not in prompted), *match]
+    return [*found, *measured, *later, *_field(study, subject, visit, [*found, *measured])]
+
+
+def _field(study: Study, subject: str, visit: str, before: list[Case]) -> list[Case]:
+    """Where the visit's lesions lie, when a field of the subject is known; after all of them were proposed."""
+    told = field_inputs(study, subject)
+    if not told:
+        return []
+    inputs = (*told, *dict.fromkeys(text for case in before for text in case.inputs))
+    return [Case(name=f"{subject}/{visit}/{FIELD}", inputs=inputs, after=tuple(case.name for case in before))]
 
 
 def run(study: Study, case: Case) -> str:
-    """Register one visit, or propose one lesion."""
+    """Register one visit, propose one lesion, or say where its lesions lie to the field."""
     subject, visit, lesion_id, *modality = case.name.split("/")
     if lesion_id == "registration":
         return register_visit(study, subject, visit)
     if (lesion_id, modality) == (MATCH, []):
         return match_words(study, subject, visit)
+    if lesion_id == FIELD and not modality:
+        return say_positions(study, subject, visit)
     prompt = {_key(each): each for each in read_prompts(study)}.get((subject, visit, lesion_id, *modality))
     if prompt is not None:
         return propose_from_prompt(study, prompt)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import npcpit_imaging
 from npcpit_imaging.app.case_pictures import DASH, key_image_panels, registration_panels, registration_verdict
+from npcpit_imaging.app.field_positions import LesionInField, read_positions
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import ResponseError
 from npcpit_imaging.report.case_report import CaseReport, SizeCurve, Table
@@ -73,6 +74,7 @@ def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
             _visit_table(visits, reads),
             _best_table(summary),
             _registration_table(study, subject, points[1:]),
+            *_field_tables(study, subject, reader),
             _finding_table(answers),
         ),
         panels=(
@@ -138,6 +140,33 @@ def _registration_table(study: Study, subject: str, follow_ups: Sequence[str]) -
         rows.append((name, verdict, _text(reasons)))
     header = ("visit", "verdict", "reasons")
     return Table(title="Registration of the baseline CT", header=header, rows=tuple(rows), widths=(1, 1, 7))
+
+
+def _field_tables(study: Study, subject: str, reader: str) -> tuple[Table, ...]:
+    """Where the reader's lesions lie to the irradiated field, by the registration and by the reader's own word."""
+    found = [each for each in read_positions(study, subject) if each.reader == reader]
+    rows = [
+        (each.timepoint, each.lesion_id, each.role.lower(), *_place(each), _text(each.read_position), _doubt(each))
+        for each in found
+    ]
+    header = ("visit", "lesion", "role", "by geometry", "of it in the field", "edge mm", "reader", "note")
+    title = "Irradiated field: where each lesion lies (by the fibres and the registration: a proposal)"
+    widths = (1, 0.8, 1, 1, 1.2, 0.9, 0.8, 6)
+    return (Table(title=title, header=header, rows=tuple(rows), widths=widths),) if rows else ()
+
+
+def _place(found: LesionInField) -> tuple[str, str, str]:
+    if found.fraction_in is None or found.nearest_mm is None:
+        return DASH, DASH, DASH
+    return found.position, f"{found.fraction_in:.0%}", f"{found.nearest_mm:.1f}"
+
+
+def _doubt(found: LesionInField) -> str:
+    if found.fraction_in is None:
+        return found.position
+    said = f"margin {found.margin_mm:.1f} mm" if found.margin_mm else "planned on this visit's CT"
+    differs = bool(found.read_position) and found.read_position != found.position
+    return f"{said}; the reader says otherwise" if differs else said
 
 
 def _finding_table(answers: Sequence[ResponseRow]) -> Table:

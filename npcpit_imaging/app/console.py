@@ -175,6 +175,8 @@ def status(found: StudyStatus) -> None:
             table.add_row(subject.subject, each.name, until, "OVERDUE" if each.is_overdue else "awaited", "-", "-")
     OUT.print(table)
     for subject in found.subjects:
+        for visit in (each for each in subject.visits if each.field):
+            say(f"{subject.subject} {visit.name} irradiated field: {visit.field}")
         for series_ in subject.open_series:
             why = series_.state_reason or "no verdict yet"
             warn(f"{subject.subject}: series {series_.uid} is {series_.state.value}: {why}")

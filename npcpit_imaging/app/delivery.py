@@ -13,6 +13,7 @@ from npcpit_imaging.app.delivery_registration import write_registrations
 from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, write_responses, write_table
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
+from npcpit_imaging.app.field_positions import field_inputs, read_positions, write_positions
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.radiomics_report import reported_features
 from npcpit_imaging.app.responses import shifted_moment, stored_cases
@@ -74,6 +75,8 @@ def _inputs(study: Study, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
         for row in deliveries(session, codes):
             if not (study.folder / row.path).is_file():
                 parts[row.subject].add(f"missing {row.path} of {row.created}")
+    for code in codes:
+        parts[code].update(field_inputs(study, code))
     having = {code for code, _ in answered}
     return {
         code: tuple(sorted({*own, f"features {described.get(code, digest_of())}"})) if code in having else ()
@@ -248,10 +251,22 @@ def deliver_tables(study: Study) -> str:
     count = len(measured)
     del measured  # of a large study the largest thing in memory
     answered = write_responses(study)
+    _write_field_positions(study)
     described = feature_rows(study)
     write_features(study.deliver, described)
     said = f"{count} measurements, {answered} responses, {len(described)} feature values"
     return f"{said}; {_write_sdtm(study)}"
+
+
+def _write_field_positions(study: Study) -> None:
+    """Write field_positions.csv, a line per reader, visit and lesion; gone with fields.csv."""
+    path = study.deliver / "field_positions.csv"
+    path.unlink(missing_ok=True)
+    with study.database.session() as session:
+        codes = subjects(session)
+    found = [each for code in codes for each in read_positions(study, code)]
+    if found:
+        write_positions(found, path)
 
 
 def _write_sdtm(study: Study) -> str:

@@ -32,12 +32,15 @@ from npcpit_imaging.store.lesions import every_proposal_of, lesions_of
 from npcpit_imaging.store.reads import newest_reads
 from npcpit_imaging.store.results import responses_of
 from npcpit_imaging.store.schema import AssessmentRow, JsonObject
+from npcpit_imaging.study.timepoint import BASELINE
+from npcpit_imaging.study.treatment import DiffuserKind
 
 Toml: TypeAlias = dict[str, Any]
 """What tomllib gives."""
 
 SUBJECT = "NPC-0001"
 READER = "SCRIPTED"
+FIBRE_COLUMNS = ("subject", "cycle", "timepoint", "kind", "tip_mm", "axis", "length_mm", "radius_mm")
 LABEL = "SCRIPTED READ: made by the demo from truth.toml, not by a person."
 
 DIAMETERS = (
@@ -153,6 +156,23 @@ def _hand_in_subject(folder: Path, truth: Toml, lesions: Toml) -> None:
         if values["irradiated"]
     ]
     _write(tables / "treatments.csv", ("subject", "lesion", "cycle", "date"), treated)
+    _write(tables / "fields.csv", FIBRE_COLUMNS, list(_fibres(truth)))
+
+
+def _fibres(truth: Toml) -> Iterator[dict[str, object]]:
+    """The fibres of the treatment, as they lay on the baseline CT."""
+    for fibre in truth["irradiated_field"]["diffuser"]:
+        tip, axis = (",".join(str(value) for value in fibre[name]) for name in ("tip_mm", "axis"))
+        size = {name: fibre[name] for name in ("length_mm", "radius_mm")}
+        yield {
+            "subject": SUBJECT,
+            "cycle": 1,
+            "timepoint": BASELINE,
+            "kind": DiffuserKind.CYLINDRICAL.value,
+            "tip_mm": tip,
+            "axis": axis,
+            **size,
+        }
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:

@@ -1,6 +1,5 @@
-"""The irradiated field of a study: tables/fields.csv to masks on every visit, and where each lesion lies to it."""
+"""The irradiated field of a study: tables/fields.csv to a mask on every visit's CT."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from npcpit_imaging.app.images import open_mask
-from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.registrations import visit_transform
 from npcpit_imaging.app.series import find_series, open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.tables import Row, read_table
-from npcpit_imaging.errors import FlowError, InputError, RegistrationError, TableError
-from npcpit_imaging.registration.field import IrradiatedField, classify, irradiated_field
-from npcpit_imaging.store.images import subjects, timepoints
-from npcpit_imaging.store.lesions import proposals_of
+from npcpit_imaging.errors import InputError, TableError
+from npcpit_imaging.registration.field import IrradiatedField, irradiated_field
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.study.treatment import Diffuser, DiffuserKind
 from npcpit_imaging.volume.geometry import Geometry
@@ -49,25 +45,6 @@ class FieldRow:
     diffuser: Diffuser | None
     file: Path | None
     roi: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LesionInField:
-    """Where one lesion of one visit lies to the field of every cycle before it was looked at.
-
-    Args:
-        position: ``in``, ``margin``, ``out``, or why it is not known.
-        nearest_mm: From the field's edge to the lesion's nearest point, negative inside; None when not known.
-    """
-
-    subject: str
-    timepoint: str
-    lesion_id: str
-    position: str
-    fraction_in: float | None = None
-    fraction_in_or_margin: float | None = None
-    nearest_mm: float | None = None
-    margin_mm: float | None = None
 
 
 def read_fields(study: Study) -> tuple[FieldRow, ...]:
@@ -192,65 +169,3 @@ def _carried(
         mask = resample_mask(mask, target, transform)
         margin_mm = float(np.hypot(margin_mm, max(least, doubt)))
     return mask, margin_mm
-
-
-def positions(study: Study) -> tuple[LesionInField, ...]:
-    """Where every lesion with a mask on a CT lies to its subject's field, visit by visit.
-
-    Raises:
-        InputError: The table is missing, or names a subject of whom nothing came.
-        TableError: A line cannot be used.
-    """
-    rows = read_fields(study)
-    with study.database.session() as session:
-        known = subjects(session)
-        visits = {code: [point.name for point in timepoints(session, code)] for code in known}
-    unknown = sorted({row.subject for row in rows} - set(known))
-    if unknown:
-        raise InputError(f"fields.csv: no images of subject {', '.join(unknown)}, found {', '.join(known) or 'none'}")
-    named = dict.fromkeys(row.subject for row in rows)
-    return tuple(each for subject in named for visit in visits[subject] for each in _visit(study, subject, visit, rows))
-
-
-def _visit(study: Study, subject: str, visit: str, rows: Sequence[FieldRow]) -> list[LesionInField]:
-    """One bad visit says why and hides no other."""
-    with study.database.session() as session:
-        here = [each for each in proposals_of(session, subject) if each.timepoint == visit and each.uptake is None]
-    newest = {each.lesion.lesion_id: each for each in here}
-    try:
-        ct = find_series(study, subject, visit, Modality.CT).uid
-        field = field_at(study, subject, visit, rows)
-    except (FlowError, InputError, RegistrationError) as error:
-        return [
-            LesionInField(subject=subject, timepoint=visit, lesion_id=name, position=f"not known: {error}")
-            for name in newest
-        ]
-    volume, found = open_series(study, ct), []
-    for name, proposal in newest.items():
-        if proposal.series_uid != ct:
-            said = "not known: its mask is not on the visit's CT"
-            found.append(LesionInField(subject=subject, timepoint=visit, lesion_id=name, position=said))
-            continue
-        relation = classify(field, open_mask_of(study, proposal, volume))
-        found.append(
-            LesionInField(
-                subject=subject,
-                timepoint=visit,
-                lesion_id=name,
-                position=relation.position.value,
-                fraction_in=round(relation.fraction_in, 4),
-                fraction_in_or_margin=round(relation.fraction_in_or_margin, 4),
-                nearest_mm=round(relation.nearest_mm, 2),
-                margin_mm=round(relation.margin_mm, 2),
-            )
-        )
-    return found
-
-
-def write_positions(found: Sequence[LesionInField], path: Path) -> None:
-    """Write the answers as a table, a line per lesion and visit."""
-    columns = tuple(LesionInField.__dataclass_fields__)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows([getattr(each, column) for column in columns] for each in found)

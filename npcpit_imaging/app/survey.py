@@ -32,7 +32,7 @@ from npcpit_imaging.store.images import (
     timepoints_of_each,
 )
 from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
-from npcpit_imaging.store.runs import newest_runs
+from npcpit_imaging.store.runs import done_reasons, newest_runs
 from npcpit_imaging.store.schema import JsonObject
 from npcpit_imaging.store.staleness import StaleResult, stale_results_of_each
 from npcpit_imaging.store.vault_map import VaultMap
@@ -82,13 +82,14 @@ class SurveyedSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One time point: what was received, who read it and the response."""
+    """One time point: what was received, who read it, the response, and where its lesions lie to the light."""
 
     name: str
     date: date
     series: dict[str, int]
     readers: tuple[str, ...]
     response: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ class StudyStatus:
                             "series": visit.series,
                             "readers": list(visit.readers),
                             "response": visit.response,
+                            "field": visit.field,
                         }
                         for visit in each.visits
                     ],
@@ -266,6 +268,7 @@ def _subjects(study: Study, codes: Sequence[str]) -> Iterator[SubjectStatus]:
         stale = stale_results_of_each(session, codes, reads=reads)
         answers = overall_responses(session, codes)
         decided = adjudications_on_record(session, subjects=codes)
+        lit = done_reasons(session, "followup", ending="/field", subjects=codes)
     shift = DateShift(study, codes)
     for code in codes:
         received = {point.name: point.date for point in points[code]}
@@ -277,12 +280,19 @@ def _subjects(study: Study, codes: Sequence[str]) -> Iterator[SubjectStatus]:
             open_series=tuple(each for each in series[code] if each.state not in SETTLED_STATES),
             stale=tuple(stale[code]),
             awaited=tuple(each for each in planned if each.name not in received),
-            visits=tuple(_visit(point, series[code], reads[code], overall) for point in points[code]),
+            visits=tuple(
+                _visit(point, series[code], reads[code], overall, lit.get(f"{code}/{point.name}/field", ""))
+                for point in points[code]
+            ),
         )
 
 
 def _visit(
-    point: TimePoint, series: Sequence[SeriesSummary], reads: Sequence[SignedRead], answers: Mapping[str, str]
+    point: TimePoint,
+    series: Sequence[SeriesSummary],
+    reads: Sequence[SignedRead],
+    answers: Mapping[str, str],
+    field: str,
 ) -> Visit:
     return Visit(
         name=point.name,
@@ -290,6 +300,7 @@ def _visit(
         series=dict(sorted(Counter(each.modality for each in series if each.timepoint == point.name).items())),
         readers=tuple(read.reader for read in reads if read.timepoint == point.name),
         response=answers.get(point.name, ""),
+        field=field,
     )
 
 

@@ -88,6 +88,33 @@ class QualityLimits(Config):
     deformation_mm: Limits = Limits(warn=15.0, reject=30.0)
 
 
+class Polish(Config):
+    """Rigid refinement on voxels after the search, for two images of one modality.
+
+    Args:
+        enabled: Whether it runs.
+        spacings_mm: Grids, coarse to fine; 0 is each image's own grid.
+        points: At most about this many voxels of the body, evenly chosen.
+        iterations: Steps of one grid at most.
+        local_mm: Grey values are fitted to each other within this reach (MR); 0 takes them as they are (CT).
+        robust: Residuals beyond so many spreads count little.
+        farthest_mm: A refinement that leads farther from where the search ended is not believed.
+    """
+
+    enabled: bool = False
+    spacings_mm: tuple[float, ...] = (3.0, 0.0)
+    points: int = Field(default=120_000, ge=1000)
+    iterations: PositiveInt = 12
+    local_mm: float = Field(default=0.0, ge=0)
+    robust: PositiveFloat = 3.0
+    farthest_mm: PositiveFloat = 10.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _require_finer([spacing or 1e-9 for spacing in self.spacings_mm])
+        return self
+
+
 class DeformableLevel(Config):
     """One resolution of the refinement: Gauss-Newton steps on every voxel of the body."""
 
@@ -178,6 +205,7 @@ class RegistrationPlan(Config):
     seed: int = Field(default=20240, ge=1)
     threads: PositiveInt = 1
     starts: Starts = Starts()
+    polish: Polish = Polish()
     deformable: Deformable = Deformable()
     engine: Engine = Engine()
     quality: QualityLimits = QualityLimits()

@@ -12,6 +12,7 @@ from npcpit_imaging.errors import RegistrationError
 from npcpit_imaging.registration.assess import assess, assess_refined
 from npcpit_imaging.registration.deform import deform
 from npcpit_imaging.registration.elastix import run_elastix
+from npcpit_imaging.registration.polish import polished
 from npcpit_imaging.registration.prepare import Prepared, prepare
 from npcpit_imaging.registration.quality import RegistrationQuality
 from npcpit_imaging.registration.search import Cancelled, Pair, Progress, StartResult, search
@@ -29,7 +30,7 @@ class Alignment:
 
     Args:
         transform: Maps fixed points to moving points, LPS mm; it resamples the moving image onto the fixed grid.
-        metric: Negative Mattes mutual information at the finest level; lower is better, not comparable between pairs.
+        metric: Negative Mattes mutual information where the search ended; lower is better, one pair only.
         starts: Where every start ended, best first.
         quality: How far to trust it.
         reverse: Independent registration the other way: maps moving points to fixed points.
@@ -115,9 +116,10 @@ def align(
 def _rigidly(
     pair: Pair, initial: Sequence[RigidTransform], points_mm: NDArray[np.float64] | None, report: Progress
 ) -> Alignment:
-    there = search(pair, starts(pair.fixed, pair.moving, pair.plan, initial), _part(report, 0.05, 0.5))
+    found = search(pair, starts(pair.fixed, pair.moving, pair.plan, initial), _part(report, 0.05, 0.5))
+    there = polished(pair, found)
     back_starts = starts(pair.moving, pair.fixed, pair.plan, [transform.inverse() for transform in initial])
-    back = search(pair.reversed(), back_starts, _part(report, 0.5, 0.9))
+    back = polished(pair.reversed(), search(pair.reversed(), back_starts, _part(report, 0.5, 0.9)))
     report(0.9, "quality")
     best = there[0]
     return Alignment(

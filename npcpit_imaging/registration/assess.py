@@ -123,7 +123,11 @@ def _deformation_mm(transform: Found, image: Prepared) -> float:
 
 
 def mirror_ratio(pair: Pair, transform: RigidTransform, level: int) -> float:
-    """Return the mirrored image's best metric over the metric found, both at one level; 0 when the mirror fails."""
+    """Return the mirrored image's best metric over the metric found, both at one level; 0 when the mirror fails.
+
+    Each counts times the square root of its overlap, as among starts: a mirror that shares a corner with the image
+    resembles it there without being its like.
+    """
     mirrored = replace(pair, moving=_mirrored(pair.moving))
     start = Start(name="mirror", transform=_mirrored_transform(transform, pair.moving))
     try:
@@ -135,7 +139,9 @@ def mirror_ratio(pair: Pair, transform: RigidTransform, level: int) -> float:
         raise
     except RegistrationError:
         return 0.0
-    return float(flipped.metric / straight.metric) if straight.metric < 0 else np.inf
+    if straight.metric >= 0:
+        return float(np.inf)
+    return float(flipped.metric / straight.metric * np.sqrt(flipped.overlap / straight.overlap))
 
 
 def _mirrored(image: Prepared) -> Prepared:

@@ -77,8 +77,24 @@ def diffuser_mask(diffuser: Diffuser, geometry: Geometry) -> Mask:
     Cylindrical: within ``radius_mm`` of the lit length, which runs back from the tip. Frontal: the (truncated) cone
     from ``start_radius_mm`` at the tip to ``radius_mm`` at ``length_mm`` in front of it.
     """
-    points = geometry.to_mm(np.indices(geometry.shape_kji).reshape(3, -1).T)
-    return Mask(voxels=lit(diffuser, points).reshape(geometry.shape_kji), geometry=geometry, label=diffuser.kind)
+    voxels = np.zeros(geometry.shape_kji, bool)
+    low, high = _reach(diffuser, geometry)
+    if np.all(high > low):
+        block = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1)
+        voxels[tuple(map(slice, low, high))] = lit(diffuser, geometry.to_mm(block))
+    return Mask(voxels=voxels, geometry=geometry, label=diffuser.kind)
+
+
+def _reach(diffuser: Diffuser, geometry: Geometry) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and last + 1 voxel `(k, j, i)` of the block around all that a fibre can light."""
+    tip, far = np.array(diffuser.tip_mm), max(diffuser.length_mm, 0.0) * np.array(diffuser.axis)
+    wide = max(diffuser.radius_mm, diffuser.start_radius_mm)
+    ends = np.stack([tip, tip + far, tip - far])
+    offsets = wide * np.stack(np.meshgrid([-1, 1], [-1, 1], [-1, 1]), axis=-1).reshape(-1, 3)
+    index = geometry.to_index((ends[:, None, :] + offsets).reshape(-1, 3))
+    shape = np.array(geometry.shape_kji)
+    low = np.clip(np.floor(index.min(axis=0)), 0, shape).astype(np.intp)
+    return low, np.clip(np.ceil(index.max(axis=0)) + 1, 0, shape).astype(np.intp)
 
 
 def lit(diffuser: Diffuser, points_mm: ArrayLike) -> NDArray[np.bool_]:

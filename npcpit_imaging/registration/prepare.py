@@ -20,6 +20,9 @@ MIN_EXTENT_MM = 16.0
 MIN_VOXELS = 4
 """Voxels along every axis of a pyramid level that interpolation and its gradient need."""
 
+CT_RANGE_HU = (-1024.0, 3071.0)
+"""What a 12-bit CT can show; padding outside the field of view lies below."""
+
 MIN_BODY_ML = 5.0
 """A smaller body is noise."""
 
@@ -37,12 +40,14 @@ class Prepared:
     Args:
         pyramid: One SimpleITK float32 image per level of the plan, coarse to fine.
         clamped: The whole image, clamped, on its native grid.
+        native: The same, as acquired (a CT within `CT_RANGE_HU`).
         body: The body on its own coarse grid.
         geometry: The native grid.
     """
 
     pyramid: tuple[sitk.Image, ...]
     clamped: sitk.Image
+    native: sitk.Image
     body: Mask
     geometry: Geometry
 
@@ -92,9 +97,12 @@ def prepare(volume: Volume, plan: RegistrationPlan, *, role: str) -> Prepared:
             f"{role} image: expected a body of at least {MIN_BODY_ML:g} mL above {threshold:g}, "
             f"found {body.volume_ml:.1f} mL ({volume.geometry.describe()})"
         )
-    clamped = sitk.Clamp(to_itk(volume), sitk.sitkFloat32, *clamp)
+    native = sitk.Cast(to_itk(volume), sitk.sitkFloat32)
+    if volume.modality is Modality.CT:
+        native = sitk.Clamp(native, sitk.sitkFloat32, *CT_RANGE_HU)
+    clamped = sitk.Clamp(native, sitk.sitkFloat32, *clamp)
     pyramid = tuple(shrink(clamped, level.spacing_mm) for level in plan.levels)
-    return Prepared(pyramid=pyramid, clamped=clamped, body=body, geometry=volume.geometry)
+    return Prepared(pyramid=pyramid, clamped=clamped, native=native, body=body, geometry=volume.geometry)
 
 
 def intensity_limits(volume: Volume, plan: RegistrationPlan) -> tuple[tuple[float, float], float]:

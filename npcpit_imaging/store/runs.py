@@ -21,6 +21,17 @@ def done_keys(session: Session, pipeline: str) -> dict[str, str]:
     return {case: key for case, (key, outcome) in newest.items() if outcome == DONE}
 
 
+def done_reasons(session: Session, pipeline: str, *, ending: str, subjects: Sequence[str]) -> dict[str, str]:
+    """What was said when each case of some subjects that ends so was last done, by case."""
+    rows = session.execute(
+        select(RunRow.case_name, RunRow.reason)
+        .where(RunRow.pipeline == pipeline, RunRow.outcome == DONE, RunRow.case_name.endswith(ending, autoescape=True))
+        .order_by(RunRow.id)
+    )
+    known = set(subjects)
+    return {case: reason for case, reason in rows if case.split("/")[0] in known}
+
+
 def put_runs(session: Session, rows: Sequence[RunRow]) -> None:
     """Record runs of cases, in one statement: as objects they would be one each on SQLite, to learn their keys."""
     names = [column.key for column in RunRow.__table__.columns if column.key != "id"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from npcpit_imaging.app.fields import LesionInField, read_fields, write_positions
+from npcpit_imaging.app.field_positions import LesionInField, write_positions
+from npcpit_imaging.app.fields import read_fields
 from npcpit_imaging.errors import TableError
 from npcpit_imaging.study.treatment import DiffuserKind
 
@@ -68,6 +69,7 @@ def test_positions_are_written_a_line_each(tmp_path):
         timepoint="FU1",
         lesion_id="T01",
         position="in",
+        role="NEW",
         fraction_in=0.9,
         fraction_in_or_margin=1.0,
         nearest_mm=-4.5,
@@ -76,7 +78,8 @@ def test_positions_are_written_a_line_each(tmp_path):
     other = LesionInField(subject="S1", timepoint="FU1", lesion_id="T02", position="not known: rejected")
     write_positions([known, other], tmp_path / "positions.csv")
     assert (tmp_path / "positions.csv").read_text().splitlines() == [
-        "subject,timepoint,lesion_id,position,fraction_in,fraction_in_or_margin,nearest_mm,margin_mm",
-        "S1,FU1,T01,in,0.9,1.0,-4.5,4.0",
-        "S1,FU1,T02,not known: rejected,,,,",
+        "subject,timepoint,lesion_id,position,role,fraction_in,fraction_in_or_margin,nearest_mm,margin_mm,reader,"
+        "read_position",
+        "S1,FU1,T01,in,NEW,0.9,1.0,-4.5,4.0,,",
+        "S1,FU1,T02,not known: rejected,,,,,,,",
     ]

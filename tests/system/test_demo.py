@@ -26,6 +26,7 @@ from npcpit_imaging.app.registrations import visit_transform
 from npcpit_imaging.app.responses import shifted
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study, open_study
+from npcpit_imaging.app.survey import survey_study
 from npcpit_imaging.dicom.sr_read import read_sr
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.lesions import proposals_of, put_proposal
@@ -192,8 +193,8 @@ def test_the_pdf_has_a_page_of_pictures_per_visit_and_registration(study: Path, 
     (report,) = (study / "deliver").rglob("*_report.pdf")
     subprocess.run([pdftoppm, "-r", "40", "-png", report, tmp_path / "page"], check=True)
     pages = [np.asarray(Image.open(path).convert("L")) for path in sorted(tmp_path.glob("*.png"))]
-    assert len(pages) == 1 + 1 + 3 + 2
-    for page in pages[2:]:
+    assert len(pages) == 1 + 2 + 3 + 2
+    for page in pages[3:]:
         assert np.count_nonzero(page < 128) > 0.02 * page.size, "a page of pictures is not blank"
 
 
@@ -317,40 +318,70 @@ def test_two_readers_have_files_of_their_own_and_no_mask_is_lost(study: Path, tm
     assert shared.readers.tolist() == ["R2+SCRIPTED"]
 
 
-def test_a_seed_carried_from_the_baseline_falls_inside_the_follow_ups_lesion(study: Path):
-    """Each target's baseline centre, by the stored registration, lies in what the reader accepted at FU1 and FU2."""
+SURE_MM = 2.0
+"""No carried seed claims to be surer (uncertainty_floor_mm of the plan)."""
+
+
+def test_a_seed_carried_from_the_baseline_falls_where_the_truth_says(study: Path):
+    """The registration is exact at each target; a mask's carried centre is as far from the later lesion's as in truth.
+
+    T01 shrinks towards one side: by truth.toml its first centre lies 7.4 mm from the centre at FU2, just outside of
+    what is left (half axes 8.0 and 5.5 mm). So no seed of it has to lie inside there; of the others every one does.
+    """
+    truth = tomllib.loads((SAMPLE / "truth.toml").read_text())
     with open_study(study) as opened:
         with opened.database.session() as session:
             stored = [each for each in proposals_of(session, SUBJECT) if each.uptake is None]
         masks = {(each.timepoint, each.lesion.lesion_id): each for each in stored}
-        seen = 0
+        seen = []
         for (visit, name), proposal in masks.items():
-            if visit == "BASELINE" or ("BASELINE", name) not in masks:
+            known = truth["lesion"][name]["at"]
+            if visit == "BASELINE" or "center_mm" not in known["BASELINE"] or "center_mm" not in known[visit]:
                 continue
+            motion = np.array(truth["timepoint"][visit]["series"]["CT"]["baseline_ct_to_series"])
+            first, later = (np.array(known[when]["center_mm"]) for when in ("BASELINE", visit))
+            expected = motion[:3, :3] @ first + motion[:3, 3]
+            transform, _ = visit_transform(opened, SUBJECT, visit)
+            assert np.linalg.norm(transform.inverse().map(first) - expected) <= 0.3, f"{visit} {name}"
             baseline = masks["BASELINE", name]
             source, target = (open_series(opened, each.series_uid) for each in (baseline, proposal))
             points = source.geometry.to_mm(np.argwhere(open_mask_of(opened, baseline, source).voxels))
-            transform, _ = visit_transform(opened, SUBJECT, visit)
-            index = np.rint(target.geometry.to_index(transform.inverse().map(points.mean(axis=0)))).astype(int)
-            assert open_mask_of(opened, proposal, target).voxels[tuple(index)], f"{visit} {name}"
-            seen += 1
-    assert seen >= 5
+            seed = transform.inverse().map(points.mean(axis=0))
+            moved = np.linalg.norm(expected - later)
+            assert abs(np.linalg.norm(seed - later) - moved) <= SURE_MM, f"{visit} {name}"
+            if moved < SURE_MM:
+                index = np.rint(target.geometry.to_index(seed)).astype(int)
+                assert open_mask_of(opened, proposal, target).voxels[tuple(index)], f"{visit} {name}"
+            seen.append((visit, name))
+    assert sorted(seen) == [("FU1", "T01"), ("FU1", "T02"), ("FU1", "T03"), ("FU2", "T01"), ("FU2", "T02")]
 
 
-def test_the_new_lesion_lies_outside_the_field_and_the_irradiated_ones_inside(study: Path, tmp_path: Path):
-    """Fibres of truth.toml, planned on the baseline CT: T01 and T03 were lit, T02 and the new N01 were not."""
-    truth = tomllib.loads((SAMPLE / "truth.toml").read_text())
-    lines = ["subject,cycle,timepoint,kind,tip_mm,axis,length_mm,radius_mm"]
-    for fibre in truth["irradiated_field"]["diffuser"]:
-        tip, axis = (",".join(str(value) for value in fibre[name]) for name in ("tip_mm", "axis"))
-        lines.append(f'{SUBJECT},1,BASELINE,cylindrical,"{tip}","{axis}",{fibre["length_mm"]},{fibre["radius_mm"]}')
-    (study / "tables" / "fields.csv").write_text("\n".join(lines) + "\n")
+POSITIONS = {
+    ("FU1", "T01"): "in", ("FU1", "T02"): "out", ("FU1", "T03"): "in",
+    ("FU2", "N01"): "out", ("FU2", "T01"): "in", ("FU2", "T02"): "out",
+}  # fmt: skip
+"""T01 and T03 were lit, T02 and the new N01 were not: the fibres of truth.toml, planned on the baseline CT."""
+
+
+def test_the_pipelines_say_which_lesion_lies_in_the_field(study: Path):
+    """In the follow-up's outcome, in the status and beside the reader's own word in a table."""
+    found = pd.read_csv(study / "deliver" / "field_positions.csv", keep_default_na=False)
+    said = {(row.timepoint, row.lesion_id): row.position for row in found.itertuples()}
+    assert {key: said[key] for key in POSITIONS} == POSITIONS
+    assert {said["BASELINE", name] for name in ("T01", "T03")} == {"in"}
+    carried = found[found.timepoint != "BASELINE"]
+    assert (carried.margin_mm >= 4).all(), "a carried field's edge is in doubt"
+    assert found[found.lesion_id == "N01"].read_position.tolist() == ["out"], "what the reader said stands beside"
+    with open_study(study) as opened:
+        (subject,) = survey_study(opened).subjects
+    visits = {visit.name: visit.field for visit in subject.visits}
+    assert visits["FU2"].startswith("N01 (NEW) out ("), "the new lesion comes first"
+    assert visits["BASELINE"] == ""
+
+
+def test_the_field_verb_writes_a_line_per_lesion(study: Path, tmp_path: Path):
+    """The same positions for the newest masks, without a read."""
     assert cli.run(["field", str(study), "-o", str(tmp_path / "positions.csv")]) == 0
     found = pd.read_csv(tmp_path / "positions.csv")
     said = {(row.timepoint, row.lesion_id): row.position for row in found.itertuples()}
-    assert said["FU2", "N01"] == "out"
-    assert {said[visit, "T02"] for visit in ("BASELINE", "FU1", "FU2")} == {"out"}
-    assert {said[visit, "T01"] for visit in ("BASELINE", "FU1", "FU2")} == {"in"}
-    assert said["BASELINE", "T03"] == "in"
-    assert (found.loc[found.timepoint == "BASELINE", "margin_mm"] == 0).all()
-    assert (found.loc[found.timepoint != "BASELINE", "margin_mm"] >= 4).all(), "a carried field's edge is in doubt"
+    assert {key: said[key] for key in POSITIONS} == POSITIONS
