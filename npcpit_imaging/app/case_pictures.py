@@ -1,4 +1,4 @@
-"""The pictures of one subject's report: key images of the masks in use, checkerboards of the registrations."""
+"""The pictures of one subject's report: key images of the masks in use, check figures of the registrations."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,14 @@ from npcpit_imaging.errors import InputError
 from npcpit_imaging.registration.checkerboard import CheckPlane, check_planes
 from npcpit_imaging.report.case_report import Panel
 from npcpit_imaging.report.key_image import KeyImage, Window, key_image
-from npcpit_imaging.store.lesions import StoredProposal
+from npcpit_imaging.store.lesions import StoredProposal, proposals_of
 from npcpit_imaging.store.results import registration_between
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.transform import RigidTransform
-from npcpit_imaging.volume.volume import Modality, Volume
+from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
 DASH = "-"
+LESION_IN_ORANGE = "orange: the baseline's lesion"
 DISPLAY_PERCENTILES = (1.0, 99.5)
 
 
@@ -74,7 +75,7 @@ def window_of(display: DisplaySettings, volume: Volume) -> Window:
 
 
 def registration_panels(study: Study, subject: str, reader: str, points: Sequence[str]) -> list[Panel]:
-    """Checkerboards of each follow-up and the baseline through the largest lesion, after registration and before."""
+    """Check figures of each follow-up and the baseline through the largest lesion, after registration and before."""
     used = [each for each in masks_in_use(study, subject) if each.read.reader == reader and each.confirmed]
     panels = []
     for name in points[1:]:
@@ -94,13 +95,39 @@ def _registration_panel(study: Study, subject: str, name: str, largest: StoredPr
     line = largest.measurement.longest_diameter
     assert line is not None, "chosen because it has one"
     centre = np.mean([line.start_mm, line.end_mm], axis=0)
-    after = check_planes(fixed, moving, transform, centre)
-    before = check_planes(fixed, moving, RigidTransform.identity(), centre)
-    pictures = [_board(plane, "registered") for plane in after] + [_board(plane, "as acquired") for plane in before]
-    title = f"{name}: baseline CT laid on this visit through {largest.lesion.lesion_id}, +/- {uncertainty_mm:.1f} mm"
+    lesion = _at_baseline(study, subject, largest, moving)
+    after = check_planes(fixed, moving, transform, centre, lesion=lesion)
+    before = check_planes(fixed, moving, RigidTransform.identity(), centre, lesion=lesion)
+    sure_mm = max(uncertainty_mm, study.plan("ct-ct").uncertainty_floor_mm)
+    title = f"{name}: baseline CT laid on this visit through {largest.lesion.lesion_id}, +/- {sure_mm:.1f} mm"
     verdict, reasons = registration_verdict(study, subject, name)
     said = f"Registration: {verdict}. {reasons}".strip()
-    return Panel(title=title, pictures=tuple(pictures), columns=3, note=said)
+    said += f" Two independent registrations differ by at most {uncertainty_mm:.1f} mm at the lesions."
+    return Panel(title=title, pictures=check_pictures(after, before), columns=4, note=said)
+
+
+def check_pictures(after: Sequence[CheckPlane], before: Sequence[CheckPlane]) -> tuple[KeyImage, ...]:
+    """A row as registered and a row as acquired: the three planes with edges, then the axial checkerboard."""
+    rows = ((after, "registered"), (before, "as acquired"))
+    return tuple(
+        picture
+        for planes, caption in rows
+        for picture in (*(_overlay(plane, caption) for plane in planes), _board(planes[0], caption))
+    )
+
+
+def _at_baseline(study: Study, subject: str, lesion: StoredProposal, moving: Volume) -> Mask | None:
+    """The lesion's newest mask on the baseline CT; None where it has none there."""
+    with study.database.session() as session:
+        known = [
+            each
+            for each in proposals_of(session, subject)
+            if each.timepoint == BASELINE
+            and each.lesion.tracking_uid == lesion.lesion.tracking_uid
+            and each.series_uid == moving.series_uid
+            and each.uptake is None
+        ]
+    return open_mask_of(study, known[-1], moving) if known else None
 
 
 def registration_verdict(study: Study, subject: str, name: str) -> tuple[str, str]:
@@ -119,12 +146,25 @@ def registration_verdict(study: Study, subject: str, name: str) -> tuple[str, st
     return row.verdict, "; ".join(str(reason) for reason in reasons)
 
 
-def _board(plane: CheckPlane, caption: str) -> KeyImage:
+def _overlay(plane: CheckPlane, caption: str) -> KeyImage:
     return KeyImage(
         title=f"{plane.name}, {caption}",
-        caption=f"tiles of {plane.tile_mm:.0f} mm: this visit and the baseline in turn",
+        caption="grey: baseline; blue: this visit's edges\n" + LESION_IN_ORANGE * bool(plane.lesion.any()),
+        pixels=plane.moving.astype(float),
+        mask=plane.lesion,
+        calipers=(),
+        pixel_aspect=1.0,
+        edges=plane.edges,
+    )
+
+
+def _board(plane: CheckPlane, caption: str) -> KeyImage:
+    return KeyImage(
+        title=f"{plane.name} tiles, {caption}",
+        caption=f"{plane.tile_mm:.0f} mm: this visit and the baseline in turn\n"
+        + LESION_IN_ORANGE * bool(plane.lesion.any()),
         pixels=plane.board.astype(float),
-        mask=np.zeros(plane.board.shape, bool),
+        mask=plane.lesion,
         calipers=(),
         pixel_aspect=1.0,
     )

@@ -1,18 +1,29 @@
-"""Three-plane checkerboard of two aligned volumes through a point: the arrays of the registration's check figure."""
+"""Three planes of two aligned volumes through a point: the arrays of the registration's check figure.
+
+Each holds both images, a checkerboard of the two, the edges of the fixed one (to be drawn on the moving one), and the
+lesion as it was carried over.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from skimage.feature import canny
 
 from npcpit_imaging.errors import RegistrationError
 from npcpit_imaging.volume.deformable import Transform
 from npcpit_imaging.volume.geometry import Geometry
-from npcpit_imaging.volume.resample import resample
-from npcpit_imaging.volume.volume import Volume
+from npcpit_imaging.volume.resample import resample, resample_mask
+from npcpit_imaging.volume.volume import Mask, Volume
 
 DISPLAY_PERCENTILES = (1.0, 99.0)
 """Grey values shown as black and white, of each image's own plane."""
+
+EDGE_MM = 1.5
+"""Spread of the smoothing before edges are taken: noise gives none, skin, bone and air do."""
+
+WEAK_EDGE, STRONG_EDGE = 0.86, 0.95
+"""Quantiles of the gradient: an edge begins at the strong one and goes on down to the weak one."""
 
 PLANE_AXES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "axial": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
@@ -31,6 +42,8 @@ class CheckPlane:
         fixed: `(H, W)` float32.
         moving: `(H, W)` float32, resampled through the transform.
         board: `(H, W)` float32, tiles of fixed and moving in turn.
+        edges: `(H, W)` bool, the fixed image's strong edges.
+        lesion: `(H, W)` bool, the moving image's lesion, resampled as the moving image is; empty without one.
         pixel_mm: Side of a pixel.
         tile_mm: Side of a tile.
         extent_mm: Left, right, bottom, top relative to the point, as matplotlib's ``imshow(extent=...)`` wants.
@@ -40,6 +53,8 @@ class CheckPlane:
     fixed: NDArray[np.float32]
     moving: NDArray[np.float32]
     board: NDArray[np.float32]
+    edges: NDArray[np.bool_]
+    lesion: NDArray[np.bool_]
     pixel_mm: float
     tile_mm: float
     extent_mm: tuple[float, float, float, float]
@@ -51,6 +66,7 @@ def check_planes(
     transform: Transform,
     point_mm: ArrayLike,
     *,
+    lesion: Mask | None = None,
     half_width_mm: float = 80.0,
     pixel_mm: float = 1.0,
     tile_mm: float = 20.0,
@@ -62,6 +78,7 @@ def check_planes(
         moving: The moving image.
         transform: Maps fixed points to moving points; identity shows "before".
         point_mm: ``(3,)`` of the fixed image, LPS mm.
+        lesion: The lesion on the moving image, to be carried over.
         half_width_mm: How far the picture reaches on each side of the point.
         pixel_mm: Side of a pixel.
         tile_mm: Side of a tile.
@@ -88,6 +105,8 @@ def check_planes(
                 fixed=one,
                 moving=other,
                 board=checkerboard(one, other, tile_pixels),
+                edges=edges(one, EDGE_MM / pixel_mm),
+                lesion=_carried(lesion, grid, transform),
                 pixel_mm=pixel_mm,
                 tile_mm=tile_pixels * pixel_mm,
                 extent_mm=(-half, half, half, -half),
@@ -100,6 +119,21 @@ def checkerboard(one: NDArray[np.float32], other: NDArray[np.float32], tile_pixe
     """Return `(H, W)` with tiles of `one` (top left) and `other` in turn."""
     rows, columns = np.indices(one.shape) // tile_pixels
     return np.where((rows + columns) % 2 == 0, one, other).astype(np.float32)
+
+
+def edges(plane: NDArray[np.float32], smoothing_pixels: float) -> NDArray[np.bool_]:
+    """Return `(H, W)` bool: ridges of the smoothed plane's gradient (Canny), the strongest ones and what joins them."""
+    found: NDArray[np.bool_] = canny(
+        plane, sigma=smoothing_pixels, low_threshold=WEAK_EDGE, high_threshold=STRONG_EDGE, use_quantiles=True
+    )
+    return found
+
+
+def _carried(lesion: Mask | None, grid: Geometry, transform: Transform) -> NDArray[np.bool_]:
+    if lesion is None:
+        return np.zeros(grid.shape_kji[1:], bool)
+    carried: NDArray[np.bool_] = resample_mask(lesion, grid, transform).voxels[0]
+    return carried
 
 
 def _grid(point_mm: NDArray[np.float64], name: str, size: int, pixel_mm: float) -> Geometry:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from npcpit_imaging.report.key_image import KeyImage
@@ -33,6 +35,7 @@ LABEL_GAP = 0.065
 
 LONGEST = "#37d67a"
 SHORT = "#4cc9f0"
+EDGE_COLOURS = ListedColormap(["#22d3ee"])
 COLOURS = ("#0b6e99", "#c2410c", "#5b21b6", "#15803d", "#be123c", "#475569")
 
 NOTICE = "Research software, not a medical device."
@@ -282,6 +285,9 @@ def draw_key_image(axes: Axes, picture: KeyImage) -> None:
         aspect=picture.pixel_aspect,
         interpolation="bilinear",
     )
+    if picture.edges is not None:
+        shown = np.ma.masked_equal(picture.edges, 0)
+        axes.imshow(shown, cmap=EDGE_COLOURS, aspect=picture.pixel_aspect, interpolation="nearest")
     if picture.mask.any():
         axes.contour(picture.mask.astype(float), levels=[0.5], colors=[LESION], linewidths=0.9)
     for line, colour in zip(picture.calipers, (LONGEST, SHORT), strict=False):

@@ -38,6 +38,7 @@ class KeyImage:
         calipers: Longest diameter and short axis in pixels of this picture.
         pixel_aspect: Height of a pixel over its width.
         reversed_grey: PET is shown dark on light.
+        edges: `(J, I)` bool, another image's edges to be laid over; None without.
     """
 
     title: str
@@ -47,6 +48,7 @@ class KeyImage:
     calipers: tuple[Line2d, ...]
     pixel_aspect: float
     reversed_grey: bool = False
+    edges: NDArray[np.bool_] | None = None
 
 
 def key_image(

@@ -356,6 +356,18 @@ def test_a_seed_carried_from_the_baseline_falls_where_the_truth_says(study: Path
     assert sorted(seen) == [("FU1", "T01"), ("FU1", "T02"), ("FU1", "T03"), ("FU2", "T01"), ("FU2", "T02")]
 
 
+def test_the_delivered_registration_moves_the_baselines_points_onto_the_follow_up(study: Path):
+    """PS3.3 C.20.2.1.1 by hand: the moving item's matrix takes T02's known centre to its known place at FU1 and FU2."""
+    truth = tomllib.loads((SAMPLE / "truth.toml").read_text())
+    for visit in ("FU1", "FU2"):
+        written = pydicom.dcmread(study / "deliver" / SUBJECT / f"{SUBJECT}_{visit}_CT_REG.dcm")
+        moving = written.RegistrationSequence[1].MatrixRegistrationSequence[0].MatrixSequence[0]
+        matrix = np.array(moving.FrameOfReferenceTransformationMatrix, float).reshape(4, 4)
+        motion = np.array(truth["timepoint"][visit]["series"]["CT"]["baseline_ct_to_series"])
+        centre = np.array([*truth["lesion"]["T02"]["at"]["BASELINE"]["center_mm"], 1.0])
+        assert np.linalg.norm((matrix @ centre - motion @ centre)[:3]) <= 0.3, visit
+
+
 POSITIONS = {
     ("FU1", "T01"): "in", ("FU1", "T02"): "out", ("FU1", "T03"): "in",
     ("FU2", "N01"): "out", ("FU2", "T01"): "in", ("FU2", "T02"): "out",
