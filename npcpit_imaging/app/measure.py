@@ -61,7 +61,10 @@ def default_settings(modality: Modality) -> ImagingSettings:
 def default_plan(fixed: Modality, moving: Modality) -> RegistrationPlan:
     """The shipped registration plan of a pair of modalities."""
     pair = {fixed, moving}
-    name = "ct-ct" if pair == {Modality.CT} else "mr-mr" if pair <= {Modality.MR, Modality.OT} else "ct-mr"
+    if pair == {Modality.MR, Modality.PT}:
+        name = "mr-pt"
+    else:
+        name = "ct-ct" if pair == {Modality.CT} else "mr-mr" if pair <= {Modality.MR, Modality.OT} else "ct-mr"
     return load(shipped("configs") / "npc-pit" / "imaging" / "registration" / f"{name}.toml", RegistrationPlan)
 
 

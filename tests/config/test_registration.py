@@ -12,7 +12,7 @@ from npcpit_imaging.errors import ConfigError
 PLANS = Path(__file__).parents[2] / "configs" / "npc-pit" / "imaging" / "registration"
 
 
-@pytest.mark.parametrize("name", ["ct-ct", "mr-mr", "ct-mr"])
+@pytest.mark.parametrize("name", ["ct-ct", "mr-mr", "ct-mr", "mr-pt"])
 def test_a_plan_file_names_every_option(name):
     values = tomllib.loads((PLANS / f"{name}.toml").read_text())
     plan = load(PLANS / f"{name}.toml", RegistrationPlan).model_dump()
