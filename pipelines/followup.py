@@ -3,7 +3,7 @@
 A reader's prompt comes first; without one the baseline's mask is carried over by the registration. Registration only
 says where to look: what is measured is the follow-up's own pixels. Where a reader pointed at lesions, it is proposed
 which is which (split, merged, another's name); a reader decides.
-Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY, then SUBJECT/VISIT/match, and SUBJECT/VISIT/field:
+Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY, then SUBJECT/VISIT/match, and /field:
 where each lesion, a new one above all, lies to the irradiated field of tables/fields.csv.
 """
 
