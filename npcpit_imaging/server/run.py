@@ -47,19 +47,6 @@ def require_guarded(site: ServerSite, host: str) -> None:
         )
 
 
-def require_built(site: ServerSite) -> None:
-    """Refuse a way to sign in that nobody could use.
-
-    Raises:
-        ConfigError: site.toml sets OpenID Connect, which is not built yet.
-    """
-    if site.oidc is not None:
-        raise ConfigError(
-            "site.toml: [server.oidc]: OpenID Connect sign-in is not built yet; expected no such table, found one. "
-            "Take it out; people sign in with the passwords of npcpit user add"
-        )
-
-
 def serve(
     study: Study,
     *,
@@ -80,13 +67,12 @@ def serve(
         ready: Called with the URL once the socket listens.
 
     Raises:
-        ConfigError: It would listen unguarded, a TLS file is missing, or OpenID Connect is asked for.
+        ConfigError: It would listen unguarded, a TLS file is missing, or OpenID Connect is not set as it must be.
         InputError: The port is taken.
     """
     site = study.site.server
     address = host or site.host
     require_guarded(site, address)
-    require_built(site)
     secure = site.tls is not None or site.behind_proxy
     config = uvicorn.Config(
         create_app(study, secure=secure),
