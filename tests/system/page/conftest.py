@@ -1,10 +1,14 @@
 """The reading page as readers use it: Debian's Chromium on the real server with the sample study.
 
-The study is made once (received over the network, registered), the baseline is read once through the API; every test
-has a copy of its own and a server of its own on a free port of this machine.
+The study is made once (received over the network, registered), the baseline is read once through the API. Tests that
+change a draft only share one server and one page a module, and begin with everything undone; the others have a copy of
+the study and a server of their own on a free port of this machine.
 """
 
+import fcntl
+import json
 import os
+import re
 import shutil
 import socket
 import threading
@@ -31,10 +35,11 @@ from npcpit_imaging.server.application import create_app
 from npcpit_imaging.server.page import DIST
 
 SAMPLE = Path(__file__).parents[3] / "sample_dicom"
+CHROMIUM = "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
 """WebGL in software, as on a machine without a graphics card."""
 
-READY_MS = 60_000
+READY_MS = 1000 * int(os.environ.get("NPCPIT_PATIENCE_S", "120"))
 """Patience with a busy machine; a test waits for what it needs, never for a time."""
 
 Truth = dict[str, Any]
@@ -81,12 +86,25 @@ class Caller:
 
     def change(self, visit: str, **change: object) -> Any:
         """Change a draft; the newest revision is remembered, so that this costs one request."""
-        revision = self.revisions.get(visit)
-        if revision is None:
-            revision = self.read(visit)["revision"]
-        read = self.post(f"reads/{SUBJECT}/{visit}/changes", {"revision": revision, "change": change})["read"]
+        path = f"reads/{SUBJECT}/{visit}/changes"
+        body = {"revision": self.revisions.get(visit) or self.read(visit)["revision"], "change": change}
+        answer = self.http.post(path, json=body)
+        if answer.status_code == 409:  # the page changed it in between
+            answer = self.http.post(path, json={**body, "revision": self.read(visit)["revision"]})
+        assert answer.is_success, answer.text
+        read = answer.json()["read"]
         self.revisions[visit] = read["revision"]
         return read
+
+    def undo_all(self, visit: str) -> None:
+        """Take back every change of a draft."""
+        read = self.read(visit)
+        while read["can_undo"]:
+            read = self.post(f"reads/{SUBJECT}/{visit}/undo", {"revision": read["revision"]})["read"]
+        self.revisions[visit] = read["revision"]
+
+    def lesion(self, visit: str, name: str) -> Any:
+        return next(each for each in self.read(visit)["lesions"] if each["lesion"] == name)
 
     def sign(self, visit: str) -> Any:
         body = {"revision": self.read(visit)["revision"], "password": self.password, "meaning": "read"}
@@ -155,26 +173,44 @@ def served(demo: Demo, folder: Path) -> Iterator[Site]:
             thread.join(timeout=60)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], dict[str, str]]) -> Demo:
+    """Make a study once for all of pytest's workers."""
+    base = factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, passwords = root / f"page-{name}", root / f"page-{name}.json"
+    with (root / f"page-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not passwords.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            passwords.write_text(json.dumps(make(folder)), encoding="utf-8")
+    return Demo(folder=folder, passwords=json.loads(passwords.read_text(encoding="utf-8")))
+
+
 @pytest.fixture(scope="session")
 def unread(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The sample study as it arrives, nothing read; `NPCPIT_READING_DEMO` may name one made before, to save time."""
     if not (DIST / "index.html").is_file():
         pytest.fail("the reading page is not built: run .venv/bin/python npcpit_imaging/server/web/build_page.py")
-    folder = tmp_path_factory.mktemp("page") / "unread"
-    if made := os.environ.get("NPCPIT_READING_DEMO"):
-        shutil.copytree(made, folder)
-    lines = make_reading_demo(folder, SAMPLE, say=lambda line: None)
-    words = [line.split() for line in lines[1:]]
-    return Demo(folder=folder, passwords={name: password for name, _, password in words})
+
+    def make(folder: Path) -> dict[str, str]:
+        if made := os.environ.get("NPCPIT_READING_DEMO"):
+            shutil.copytree(made, folder)
+        lines = make_reading_demo(folder, SAMPLE, say=lambda line: None)
+        return {name: password for name, _, password in (line.split() for line in lines[1:])}
+
+    return made_once(tmp_path_factory, "unread", make)
 
 
 @pytest.fixture(scope="session")
 def followed(unread: Demo, truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """Reader 1 has signed the baseline, drawn on the true axes."""
-    folder = tmp_path_factory.mktemp("page") / "followed"
-    with served(unread, folder) as site:
-        site.caller("reader1").read_whole("BASELINE", truth)
-    return Demo(folder=folder, passwords=unread.passwords)
+
+    def make(folder: Path) -> dict[str, str]:
+        with served(unread, folder) as site:
+            site.caller("reader1").read_whole("BASELINE", truth)
+        return unread.passwords
+
+    return made_once(tmp_path_factory, "followed", make)
 
 
 @pytest.fixture
@@ -191,11 +227,10 @@ def site(followed: Demo, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    program = Path("/usr/bin/chromium")
-    if not program.exists():
+    if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed (Debian package chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(program), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
         browser.close()
 
@@ -221,10 +256,18 @@ class Hand:
         self.page.wait_for_selector("tr.chosen[data-lesion]")
         self.settle()
 
+    def again(self) -> None:
+        """Reload the page and wait for its images."""
+        self.page.reload()
+        self.page.wait_for_selector("[data-pane=right][data-loaded=all]")
+        self.page.wait_for_selector("tr.chosen[data-lesion]")
+        self.settle()
+
     def settle(self) -> None:
-        """Wait until both sides have been drawn: two frames after the last change."""
+        """Wait until nothing is under way and both sides have been drawn: two frames after the last change."""
+        self.page.wait_for_selector("html:not([data-busy=true])", state="attached")
         self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        self.page.wait_for_timeout(250)
+        self.page.wait_for_selector("html:not([data-busy=true])", state="attached")
 
     def saved(self, revision: int) -> None:
         """Wait until the server has a change after this revision."""
@@ -261,13 +304,49 @@ class Hand:
         assert box is not None
         return box["x"] + xa * column + xb * row + x0, box["y"] + ya * column + yb * row + y0
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Press at the first point, move through the others, let go at the last."""
         mouse = self.page.mouse
-        mouse.move(*start)
-        self.page.wait_for_timeout(150)
+        mouse.move(*points[0])
+        self.settle()
         mouse.down()
-        mouse.move(*end, steps=8)
+        for point in points[1:]:
+            mouse.move(*point, steps=6)
         mouse.up()
+
+    def wheel(self, down: float, side: str = "right") -> None:
+        """Turn the wheel over a side, and wait until that side has moved."""
+        box = self.page.locator(f"[data-pane={side}]").bounding_box()
+        assert box is not None
+        before = self.focus_mm(side)
+        self.page.mouse.move(box["x"] + 200, box["y"] + 300)
+        self.page.mouse.wheel(0, down)
+        self.until(lambda: not np.array_equal(self.focus_mm(side), before))
+        self.settle()
+
+    def to_slice_of(self, point_mm: Any) -> None:
+        """Page to the slice of the right side in which a point lies."""
+        for _ in range(200):
+            away = float(point_mm[2]) - self.focus_mm("right")[2]
+            if abs(away) <= self.slice_mm / 2 + 0.1:
+                return
+            self.key("PageUp" if away > 0 else "PageDown")
+        raise AssertionError(f"no slice at {point_mm}")
+
+    def choose_tool(self, key: str, says: str) -> None:
+        """Press a tool's key until the line below the image says what it is."""
+        for _ in range(6):
+            self.key(key)
+            if says in self.page.inner_text("[data-side=right] .bottom-right"):
+                return
+        raise AssertionError(f"{key} never said {says}")
+
+    @property
+    def slice_mm(self) -> float:
+        said = self.page.inner_text("[data-side=right] .top-right")
+        found = re.search(r"([0-9.]+) mm slices", said)
+        assert found, said
+        return float(found.group(1))
 
     def shot(self, name: str) -> Rgb:
         """A picture of the page, kept for people to look at."""
@@ -284,12 +363,10 @@ class Hand:
 NewHand = Callable[[], Hand]
 
 
-@pytest.fixture
-def new_hand(
-    chromium: Browser, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[NewHand]:
-    """Hands, each with a browser session of its own; a page that throws fails the test."""
-    kept = Path(request.config.rootpath) / ".page-shots"
+@contextmanager
+def hands(chromium: Browser, config: pytest.Config) -> Iterator[tuple[NewHand, list[str]]]:
+    """Make hands, each with a browser session of its own; also what their pages have thrown."""
+    kept = Path(config.rootpath) / ".page-shots"
     kept.mkdir(exist_ok=True)
     contexts = []
     errors: list[str] = []
@@ -302,12 +379,72 @@ def new_hand(
         page.on("pageerror", lambda error: errors.append(str(error)))
         return Hand(page, kept)
 
-    yield make
+    yield make, errors
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def new_hand(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[NewHand]:
+    """Hands for one test; a page that throws fails it."""
+    with hands(chromium, request.config) as (make, errors):
+        yield make
     assert errors == []
+
+
+@pytest.fixture
+def hand_without_webgl(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Hand]:
+    """A hand in a browser that has no 3D interface at all."""
+    browser = chromium.browser_type.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-3d-apis", "--disable-gpu"]
+    )
+    try:
+        with hands(browser, request.config) as (make, errors):
+            yield make()
+        assert errors == []
+    finally:
+        browser.close()
 
 
 @pytest.fixture
 def hand(new_hand: NewHand) -> Hand:
     return new_hand()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Reader 1 before the follow-up: the page, the server, and the same person at the API."""
+
+    hand: Hand
+    site: Site
+    reader: Caller
+    geometry: Any
+    errors: list[str]
+
+    def place(self, point_mm: Any) -> tuple[float, float]:
+        """Where a point of the follow-up's CT lies on the screen."""
+        return self.hand.on_screen("right", point_mm, self.geometry)
+
+
+@pytest.fixture(scope="module")
+def opened(
+    followed: Demo, chromium: Browser, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reading]:
+    """One server and one page for the tests of a module."""
+    folder = tmp_path_factory.mktemp("page") / "study"
+    with served(followed, folder) as site, hands(chromium, request.config) as (make, errors):
+        hand, reader = make(), site.caller("reader1")
+        hand.open(site, "reader1", "FU1")
+        geometry = reader.get(f"series/{reader.ct('FU1')}")
+        yield Reading(hand=hand, site=site, reader=reader, geometry=geometry, errors=errors)
+
+
+@pytest.fixture
+def reading(opened: Reading) -> Iterator[Reading]:
+    """The follow-up as it is opened for the first time: everything that another test did is taken back."""
+    opened.reader.undo_all("FU1")
+    opened.hand.again()
+    yield opened
+    thrown = list(opened.errors)
+    opened.errors.clear()
+    assert thrown == []

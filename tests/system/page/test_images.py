@@ -17,29 +17,20 @@ def pixels_like(picture: Any, colour: Any, *, within: int = 30) -> int:
     return int((np.abs(picture - colour).max(axis=-1) <= within).sum())
 
 
-def geometry_of(site: Any, name: str, visit: str) -> Any:
-    """Where the voxels of a visit's CT lie."""
-    caller = site.caller(name)
-    return caller.get(f"series/{caller.ct(visit)}")
-
-
 def number(text: str, name: str) -> float:
     found = re.search(rf"{name}\s+([0-9.]+)", text)
     assert found, text
     return float(found.group(1))
 
 
-def test_scrolling_one_side_shows_the_same_anatomy_on_the_other_through_the_rotated_registration(site, hand, truth):
+def test_scrolling_one_side_shows_the_same_anatomy_on_the_other_through_the_rotated_registration(reading, truth):
     """Frames of reference differ by a known rotation; the left side must show the point that the truth says."""
-    hand.open(site, "reader1", "FU1")
+    hand = reading.hand
     matrix = np.array(truth["timepoint"]["FU1"]["series"]["CT"]["baseline_ct_to_series"])
     spacing = truth["timepoint"]["BASELINE"]["series"]["CT"]["spacing_mm"][2]
-    box = hand.page.locator("[data-pane=right]").bounding_box()
-    hand.page.mouse.move(box["x"] + 200, box["y"] + 300)
     seen = []
     for _ in range(4):
-        hand.page.mouse.wheel(0, 300)
-        hand.settle()
+        hand.wheel(300)
         right, left = hand.focus_mm("right"), hand.focus_mm("left")
         expected = (np.linalg.inv(matrix) @ [*right, 1.0])[:3]
         assert np.linalg.norm(left - expected) <= spacing / 2 + 2.0, "half a slice, and 2 mm of registration"
@@ -47,7 +38,7 @@ def test_scrolling_one_side_shows_the_same_anatomy_on_the_other_through_the_rota
     assert np.all(np.diff(seen) < -5), "the wheel goes towards the feet, three 3 mm slices a turn"
 
     picture = hand.shot("linked-scroll")
-    caller = site.caller("reader1")
+    caller = reading.reader
     uid = caller.ct("BASELINE")
     geometry = caller.get(f"series/{uid}")
     k = int(hand.page.get_attribute("[data-pane=left]", "data-plane"))
@@ -64,30 +55,23 @@ def test_scrolling_one_side_shows_the_same_anatomy_on_the_other_through_the_rota
     assert match > 0.97, "the left side shows that very slice of the baseline, pixel by pixel"
 
 
-def test_alt_wheel_moves_one_side_and_the_page_says_how_far_it_is_off_the_link(site, hand):
-    hand.open(site, "reader1", "FU1")
-    box = hand.page.locator("[data-pane=right]").bounding_box()
+def test_alt_wheel_moves_one_side_and_the_page_says_how_far_it_is_off_the_link(reading):
+    hand = reading.hand
     left = hand.focus_mm("left")
-    hand.page.mouse.move(box["x"] + 200, box["y"] + 300)
     hand.page.keyboard.down("Alt")
-    hand.page.mouse.wheel(0, 400)
+    hand.wheel(400)
     hand.page.keyboard.up("Alt")
-    hand.settle()
     assert np.array_equal(hand.focus_mm("left"), left)
     assert "off the link by 12 mm" in hand.page.inner_text("[data-side=right] .top-right")
 
 
-def test_a_line_becomes_a_dashed_proposal_and_enter_confirms_it(site, hand, truth):
+def test_a_line_becomes_a_dashed_proposal_and_enter_confirms_it(reading, truth):
     """Tab, drag, Enter: a target in three inputs; the line drawn on the true axis measures the true diameter."""
-    hand.open(site, "reader1", "FU1")
-    geometry = geometry_of(site, "reader1", "FU1")
+    hand = reading.hand
     start, end = truth["reader"]["FU1"]["T01"]["long_axis_mm"]
-    k = hand.focus_mm("right")[2]
-    while abs(k - start[2]) > 1.6:
-        hand.key("PageUp" if k < start[2] else "PageDown")
-        k = hand.focus_mm("right")[2]
+    hand.to_slice_of(start)
     hand.key("s")
-    places = [hand.on_screen("right", point, geometry) for point in (start, end)]
+    places = [reading.place(point) for point in (start, end)]
     revision = hand.revision
     hand.drag(*places)
     hand.saved(revision)
@@ -112,10 +96,10 @@ def test_a_line_becomes_a_dashed_proposal_and_enter_confirms_it(site, hand, trut
     assert "T02 + T03" in timeline, "an incomplete sum is said as incomplete"
 
 
-def test_a_brush_stroke_is_one_step_of_undo(site, hand):
-    hand.open(site, "reader1", "FU1")
+def test_a_brush_stroke_is_one_step_of_undo(reading):
+    hand = reading.hand
     hand.key("Tab", "b", "]", "]")
-    place = hand.on_screen("right", hand.focus_mm("right"), geometry_of(site, "reader1", "FU1"))
+    place = reading.place(hand.focus_mm("right"))
     before = pixels_like(hand.around(hand.shot("brush-before"), place, 50), DRAWN)
     revision = hand.revision
     hand.drag(place, (place[0] + 25, place[1] + 12))
@@ -136,34 +120,31 @@ def test_a_brush_stroke_is_one_step_of_undo(site, hand):
     assert abs(pixels_like(hand.around(hand.shot("brush-redone"), place, 50), DRAWN) - after) <= 5
 
 
-def test_an_end_of_a_caliper_is_dragged(site, hand, truth):
-    reader = site.caller("reader1")
+def test_an_end_of_a_caliper_is_dragged(reading, truth):
+    hand, reader = reading.hand, reading.reader
     start, end = truth["reader"]["FU1"]["T01"]["long_axis_mm"]
     reader.change("FU1", kind="caliper", lesion="T01", series_uid=reader.ct("FU1"), axis="long", line_mm=[start, end])
-    hand.open(site, "reader1", "FU1")
-    hand.key("Home")
-    geometry = geometry_of(site, "reader1", "FU1")
+    hand.again()
     direction = (np.array(end) - start) / np.linalg.norm(np.array(end) - start)
     longer = np.array(end) + 6 * direction
     revision = hand.revision
-    hand.drag(hand.on_screen("right", end, geometry), hand.on_screen("right", longer, geometry))
+    hand.drag(reading.place(end), reading.place(longer))
     hand.saved(revision)
     hand.shot("caliper")
-    entry = next(each for each in reader.read("FU1")["lesions"] if each["lesion"] == "T01")
+    entry = reader.lesion("FU1", "T01")
     expected = float(np.linalg.norm(longer - start))
     assert entry["caliper"]["length_mm"] == pytest.approx(expected, abs=0.5), "within a screen pixel"
     assert number(hand.page.inner_text(".card"), "Longest diameter, mm") == pytest.approx(expected, abs=0.5)
-    place = hand.on_screen("right", np.array(entry["caliper"]["end_mm"]), geometry)
+    place = reading.place(entry["caliper"]["end_mm"])
     assert pixels_like(hand.around(hand.shot("caliper"), place, 7), DRAWN) > 8, "the handle is where it was let go"
 
 
-def test_pet_is_laid_over_ct_and_glows_where_the_lesion_is(site, hand, truth):
-    hand.open(site, "reader1", "FU1")
+def test_pet_is_laid_over_ct_and_glows_where_the_lesion_is(reading, truth):
+    hand = reading.hand
     hand.key("Home")
-    geometry = geometry_of(site, "reader1", "FU1")
     lesion = truth["lesion"]["T01"]["at"]["FU1"]["center_mm"]
     muscle = np.array(lesion) + np.array([45.0, 0.0, 0.0])
-    spots = [hand.on_screen("right", point, geometry) for point in (lesion, muscle)]
+    spots = [reading.place(point) for point in (lesion, muscle)]
 
     def redness(picture: Any, spot: Any) -> float:
         part = hand.around(picture, spot, 5)
@@ -172,18 +153,17 @@ def test_pet_is_laid_over_ct_and_glows_where_the_lesion_is(site, hand, truth):
     before = hand.shot("fusion-off")
     hand.key("g", "f")
     hand.page.wait_for_selector("[data-fusion]")
-    hand.page.wait_for_timeout(1200)
     after = hand.shot("fusion")
     assert redness(after, spots[0]) > redness(before, spots[0]) + 25, "SUV 5 adds red to the CT"
     assert redness(after, spots[0]) > redness(after, spots[1]) + 15
     assert "another frame of reference" in hand.page.get_attribute("[data-fusion]", "title")
 
 
-def test_orthogonal_planes_cut_at_the_cursor(site, hand, truth):
-    hand.open(site, "reader1", "FU1")
+def test_orthogonal_planes_cut_at_the_cursor(reading, truth):
+    hand = reading.hand
     hand.key("Home", "m")
     hand.page.wait_for_selector("[data-pane=right-coronal][data-focus]")
-    hand.page.wait_for_timeout(800)
+    hand.settle()
     picture = hand.shot("mpr")
     for cut in ("coronal", "sagittal"):
         box = hand.page.locator(f"[data-pane=right-{cut}]").bounding_box()
@@ -192,8 +172,8 @@ def test_orthogonal_planes_cut_at_the_cursor(site, hand, truth):
         assert np.abs(hand.focus_mm(f"right-{cut}") - hand.focus_mm("right")).max() < 1.0
 
 
-def test_windows_by_digit_change_both_sides(site, hand):
-    hand.open(site, "reader1", "FU1")
+def test_windows_by_digit_change_both_sides(reading):
+    hand = reading.hand
     before = hand.shot("window-1")
     hand.key("4")
     after = hand.shot("window-4")
@@ -203,10 +183,10 @@ def test_windows_by_digit_change_both_sides(site, hand):
         assert np.abs(hand.around(after, (x, y), 80) - hand.around(before, (x, y), 80)).mean() > 10
 
 
-def test_images_of_a_later_visit_are_refused_by_the_server(site, hand):
+def test_images_of_a_later_visit_are_refused_by_the_server(reading):
     """No look-ahead: not by the page, and not by asking the server for the pixels."""
-    hand.open(site, "reader1", "FU1")
-    assert "FU2 locked until FU1 is signed" in hand.page.inner_text(".bar")
-    reader = site.caller("reader1")
+    hand = reading.hand
+    assert "FU2 locked" in hand.page.inner_text(".bar")
+    reader = reading.reader
     with pytest.raises(httpx.HTTPStatusError, match="403"):
         reader.get("reads/NPC-0001/FU2")

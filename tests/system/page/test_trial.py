@@ -141,16 +141,12 @@ def test_reloading_in_the_middle_of_a_read_loses_nothing(site, hand, truth):
     line = truth["reader"]["FU1"]["T02"]["long_axis_mm"]
     prompt = {"kind": "line", "points_mm": line}
     reader.change("FU1", kind="prompt", lesion="T02", series_uid=reader.ct("FU1"), prompts=[prompt])
-    hand.page.reload()
-    hand.page.wait_for_selector("[data-pane=right][data-loaded=all]")
+    hand.again()
     hand.page.click("tr[data-lesion=T02]")
-    hand.page.wait_for_timeout(700)
     hand.settle()
     before, words = hand.shot("before-reload"), hand.page.inner_text("aside")
-    hand.page.reload()
-    hand.page.wait_for_selector("[data-pane=right][data-loaded=all]")
+    hand.again()
     hand.page.click("tr[data-lesion=T02]")
-    hand.page.wait_for_timeout(700)
     hand.settle()
     after = hand.shot("after-reload")
     assert hand.page.inner_text("aside") == words

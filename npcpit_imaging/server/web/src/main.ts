@@ -3,6 +3,7 @@
 import "./style.css";
 import { whenSignedOut } from "./api/client";
 import type { Session } from "./api/types";
+import { during } from "./dom/busy";
 import { h, replace } from "./dom/h";
 import type { ReadingScreen } from "./reading/screen";
 import { showAdjudication, showAdjudications } from "./screens/adjudication";
@@ -27,7 +28,7 @@ async function show(root: HTMLElement, session: Session): Promise<void> {
     if (mine !== turn) return;
     reading = screen;
     replace(root, screen.root);
-    await screen.start();
+    await during(screen.start());
   } else if (place === "worklist") await showWorklist(root, session);
   else if (place === "adjudications") await (first === "" ? showAdjudications(root, session) : showAdjudication(root, session, first));
   else if (place === "progress") await showProgress(root, session);

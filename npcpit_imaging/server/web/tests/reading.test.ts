@@ -66,6 +66,10 @@ describe("the keyboard", () => {
     expect(commandOf(press("s", { altKey: true }))).toBeNull();
     expect(commandOf(press("s", { ctrlKey: true }))).toBeNull();
   });
+  it("adds and takes away with the space bar, and scrolls one side with Alt", () => {
+    expect([commandOf(press(" ")), commandOf(press(" ", { shiftKey: true })), commandOf(press(" ", { ctrlKey: true }))]).toEqual(["drop", "drop-add", "drop-not"]);
+    expect([commandOf(press("PageUp", { altKey: true })), keyOf("drop-add")]).toEqual(["slice-up-alone", "Shift+Space"]);
+  });
   it("is shown on the buttons", () => expect([keyOf("undo"), keyOf("drop"), keyOf("segment"), keyOf("previous-lesion")]).toEqual(["Ctrl+Z", "Space", "S", "Shift+Tab"]));
 });
 

@@ -74,13 +74,13 @@ describe("links between series", () => {
   });
   it("asks the server to carry a point through a deformable one", async () => {
     const asked: unknown[] = [];
-    const server = (to: string, point: Vec3, back: boolean): Promise<Vec3> => {
-      asked.push([to, point, back]);
+    const server = (link: Link, point: Vec3, back: boolean): Promise<Vec3> => {
+      asked.push([link.from, link.to, point, back]);
       return Promise.resolve([7, 8, 9]);
     };
     const path = new Links(SERIES, [link("ct2", "ct1", null, { kind: "deformable" })], server).between("ct1", "ct2");
     expect(path?.rigid).toBeNull();
     expect(await path?.map([1, 2, 3])).toEqual([7, 8, 9]);
-    expect(asked).toEqual([["BASELINE", [1, 2, 3], true]]);
+    expect(asked).toEqual([["FU1", "BASELINE", [1, 2, 3], true]]);
   });
 });

@@ -1,7 +1,7 @@
 // How a point of one series is found in another: through a shared frame of reference, or through the server's
 // registrations, one after the other. Never through slice numbers or image corners.
 
-import { post } from "../api/client";
+import { ApiError, post } from "../api/client";
 import type { Link } from "../api/types";
 import { IDENTITY, inverse, mapPoint, rigid, type Rigid } from "./transform";
 import type { Vec3 } from "./vector";
@@ -17,6 +17,7 @@ export interface Path {
   readonly uncertainty_mm: number | null;
   readonly verdict: "accept" | "warn";
   readonly reasons: readonly string[];
+  readonly deformable: boolean;
   map(point_mm: Vec3): Promise<Vec3 | null>;
 }
 
@@ -27,7 +28,7 @@ interface Hop {
   readonly inverse: boolean;
 }
 
-type AskServer = (to: string, point_mm: Vec3, inverse: boolean) => Promise<Vec3 | null>;
+type AskServer = (link: Link, point_mm: Vec3, inverse: boolean) => Promise<Vec3 | null>;
 
 export class Links {
   private readonly frameOf = new Map<string, string>();
@@ -79,6 +80,7 @@ export class Links {
       uncertainty_mm: hops.length === 0 || doubts.some((each) => each === null) ? null : Math.hypot(...doubts.map((each) => each ?? 0)),
       verdict: hops.some((hop) => hop.link.verdict !== "accept") ? "warn" : "accept",
       reasons: hops.flatMap((hop) => hop.link.reasons),
+      deformable: hops.some((hop) => hop.rigid === null),
       map: (point) => this.walk(hops, point),
     };
   }
@@ -87,7 +89,7 @@ export class Links {
     let here: Vec3 | null = point_mm;
     for (const hop of hops) {
       if (here === null) return null;
-      here = hop.rigid === null ? await this.askServer(hop.link.to, here, hop.inverse) : mapPoint(hop.rigid, here);
+      here = hop.rigid === null ? await this.askServer(hop.link, here, hop.inverse) : mapPoint(hop.rigid, here);
     }
     return here;
   }
@@ -100,11 +102,21 @@ export function after(first: Rigid, then: Rigid): Rigid {
   return { matrix: Array.from({ length: 16 }, (_, n) => cell(n >> 2, n & 3)) };
 }
 
-/** Asks the server to carry a point through a deformable registration. */
-export function serverMap(subject: string, timepoint: string): AskServer {
-  return async (to, point_mm, back) => {
-    const path = `links/${encodeURIComponent(subject)}/${encodeURIComponent(timepoint)}/map`;
-    const found = await post<{ points_mm: (Vec3 | null)[] }>(path, { to, points_mm: [point_mm], inverse: back });
-    return found.points_mm[0] ?? null;
+/** Asks the server to carry a point through a deformable registration; null where it cannot. */
+export function serverMap(subject: string): AskServer {
+  return async (link, point_mm, back) => {
+    const path = `links/${encodeURIComponent(subject)}/${encodeURIComponent(link.from)}/map`;
+    try {
+      const found = await post<{ points_mm: (Vec3 | null)[] }>(path, { to: link.to, points_mm: [point_mm], inverse: back });
+      return found.points_mm[0] ?? null;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 422) return null;
+      throw error;
+    }
   };
 }
+
+/** How well a registration repeats, in words that promise no more: independent runs, and there and back. */
+export const repeats = (uncertainty_mm: number | null): string => (uncertainty_mm === null ? "" : `repeats within ${uncertainty_mm.toFixed(1)} mm`);
+
+export const REPEATS_MEANS = "How far independent runs, and the way there and back, differ. It is no bound of the error: compare the anatomy.";

@@ -1,9 +1,10 @@
 // What the keys and buttons do.
 
 import type { Read, SeriesLine } from "../api/types";
+import { during } from "../dom/busy";
 import { openDialog } from "../dom/dialog";
 import type { Pane } from "../image/pane";
-import type { Vec3 } from "../image/vector";
+import { add, subtract, type Vec3 } from "../image/vector";
 import { offered, type Accept } from "./accept";
 import { askDetails, askNewLesion, askRead, askSignature, askState, askUnlock, showHelp } from "./dialogs";
 import { seriesOf } from "./choose";
@@ -13,7 +14,7 @@ import { whyNot, type Hand } from "./pointer";
 import type { BarActions, BarState } from "./panels/topbar";
 import type { ReadingScreen } from "./screen";
 import type { Side } from "./side";
-import { PLAIN, type Handle, type Meaning } from "./tools";
+import { ADD, NOT, PLAIN, type Handle, type Meaning } from "./tools";
 import { mm } from "./words";
 
 const REGIONS = ["images", "lesions", "card", "checks", "bar"] as const;
@@ -58,14 +59,15 @@ export class Commands implements Hand {
       ...this.toolDeeds(),
       ...this.imageDeeds(),
       ...this.lesionDeeds(),
-      left: () => this.step(-many, 0),
-      right: () => this.step(many, 0),
-      up: () => this.step(0, -many),
-      down: () => this.step(0, many),
+      left: () => this.arrow(-many, 0),
+      right: () => this.arrow(many, 0),
+      up: () => this.arrow(0, -many),
+      down: () => this.arrow(0, many),
       "next-region": () => this.nextRegion(),
       help: () => showHelp(),
     };
-    await deeds[command]?.();
+    const work = Promise.resolve(deeds[command]?.());
+    await (command in this.imageDeeds() ? during(work) : work);
     this.screen.renderStage();
   }
 
@@ -81,7 +83,9 @@ export class Commands implements Hand {
       look: () => tools.choose("look"),
       smaller: () => tools.resize(-1),
       larger: () => tools.resize(1),
-      drop: () => this.drop(),
+      drop: () => this.drop(PLAIN),
+      "drop-add": () => this.drop(ADD),
+      "drop-not": () => this.drop(NOT),
       "fill-between": () => this.fillBetween(),
     };
   }
@@ -95,12 +99,16 @@ export class Commands implements Hand {
       fusion: () => imagery.fuse(!stage.fused),
       ghost: () => (this.screen.ghosts = !this.screen.ghosts),
       modality: () => imagery.nextModality(),
+      series: () => imagery.nextSeries(),
+      side: () => this.switchSide(),
       jump: () => this.jump(),
       reset: () => stage.whole(),
       "zoom-in": () => stage.zoom(1 / 1.25),
       "zoom-out": () => stage.zoom(1.25),
       "slice-up": () => stage.scroll(stage.active, 1),
       "slice-down": () => stage.scroll(stage.active, -1),
+      "slice-up-alone": () => stage.scroll(stage.active, 1, true),
+      "slice-down-alone": () => stage.scroll(stage.active, -1, true),
       "window-1": window(0),
       "window-2": window(1),
       "window-3": window(2),
@@ -120,6 +128,8 @@ export class Commands implements Hand {
       "next-lesion": () => this.next(1),
       "previous-lesion": () => this.next(-1),
       confirm: () => this.confirm(null),
+      "confirm-own": () => this.confirm("caliper"),
+      reopen: withLesion((entry) => (entry.status === "confirmed" ? this.reopen() : this.refuse(`${entry.lesion} is not confirmed.`))),
       reject: withLesion((entry) => (entry.status === "proposal" ? model.change({ kind: "reject", lesion: entry.lesion }) : this.refuse("There is no proposal to reject."))),
       "other-state": withLesion((entry) => askState(model, entry)),
       "too-small": withLesion((entry) => this.state(entry.lesion, "too_small")),
@@ -206,7 +216,7 @@ export class Commands implements Hand {
     this.tools.clear();
     this.tools.started = null;
     this.screen.render();
-    await this.jump();
+    await during(this.jump());
   }
 
   private async jump(): Promise<void> {
@@ -215,7 +225,7 @@ export class Commands implements Hand {
   }
 
   /** The tool at the cursor, by the keyboard. */
-  private async drop(): Promise<void> {
+  private async drop(meaning: Meaning): Promise<void> {
     const { right } = this.stage;
     const why = whyNot(this, right);
     if (!this.tools.draws || why !== "") {
@@ -231,7 +241,7 @@ export class Commands implements Hand {
     }
     const points = paired && this.tools.started !== null ? [this.tools.started, point] : [point];
     this.tools.started = null;
-    await this.send(right.main, points, PLAIN);
+    await this.send(right.main, points, meaning);
   }
 
   draw(pane: Pane, points: readonly Vec3[], meaning: Meaning): void {
@@ -255,6 +265,28 @@ export class Commands implements Hand {
       this.tools.clear();
       this.screen.redraw();
     });
+  }
+
+  /** An arrow key: it moves the cursor, or what the tool in hand would move by the mouse. */
+  private async arrow(columns: number, rows: number): Promise<void> {
+    const { tools, stage } = this;
+    const { main } = stage.side(stage.active);
+    if (tools.tool === "window") {
+      if (main.window !== null) stage.dragWindow(main.window, 10 * columns, 10 * rows);
+      return;
+    }
+    if (tools.tool === "pan") {
+      const [from, to] = [main.toPoint(0, 0), main.toPoint(20 * columns, 20 * rows)];
+      await stage.pan(stage.active, add(main.middle(), subtract(from, to)));
+      return;
+    }
+    await this.step(columns, rows);
+  }
+
+  private switchSide(): void {
+    const { stage } = this;
+    if (stage.left.timepoint === "") this.refuse("There is no earlier visit beside this one.");
+    else stage.active = stage.active === "left" ? "right" : "left";
   }
 
   private async step(columns: number, rows: number): Promise<void> {
@@ -310,8 +342,8 @@ export class Commands implements Hand {
   barActions(): BarActions {
     return {
       run: (command) => void this.run(command),
-      modality: (name) => void this.imagery.showModality(name).then(() => this.screen.renderStage()),
-      compare: (timepoint) => void this.imagery.showTimepoint(timepoint).then(() => this.screen.renderStage()),
+      modality: (name) => void during(this.imagery.showModality(name)).then(() => this.screen.renderStage()),
+      compare: (timepoint) => void during(this.imagery.showTimepoint(timepoint)).then(() => this.screen.renderStage()),
       opacity: (value) => {
         this.stage.opacity = value;
         for (const side of this.stage.sides) side.main.setFusedOpacity(value);

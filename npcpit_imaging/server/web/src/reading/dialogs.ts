@@ -2,7 +2,8 @@
 
 import { field, openDialog, radios, select, text } from "../dom/dialog";
 import { h, key } from "../dom/h";
-import { post } from "../api/client";
+import { ApiError, post } from "../api/client";
+import { presentSession, providerLink } from "../screens/signin";
 import type { LesionEntry, Read, Session } from "../api/types";
 import { BINDINGS, keyOf } from "./keymap";
 import type { ReadModel } from "./model";
@@ -125,12 +126,19 @@ export function askSignature(model: ReadModel, session: Session): Promise<boolea
       h("p", {}, session.statement),
       answer.overall === null ? "" : h("p", {}, h("b", {}, `Overall: ${answer.overall}. `), answer.rule ?? ""),
       h("p", { class: "hint" }, `Signed as ${session.name} (${session.username}).`),
-      session.method === "password" ? field("Password", password) : "",
+      session.method === "password" ? field("Password", password) : providerLink("api/oidc/start?purpose=sign", "First prove again who you are"),
     ],
     submit: "Sign and lock",
     act: async (form) => {
-      const body = { revision: model.read.revision, meaning: "read", ...(session.method === "password" ? { password: text(form, "password") } : {}) };
-      model.adopt(await post<Read>(`${model.path}/sign`, body));
+      const elsewhere = session.method !== "password";
+      if (elsewhere) await presentSession(); // signed in anew in another tab: another anti-forgery token
+      const body = { revision: model.read.revision, meaning: "read", ...(elsewhere ? {} : { password: text(form, "password") }) };
+      try {
+        model.adopt(await post<Read>(`${model.path}/sign`, body));
+      } catch (error) {
+        if (error instanceof ApiError && error.code === "reauthenticate") throw new Error(`${error.message} Use the button above, then sign here.`);
+        throw error;
+      }
     },
   });
 }
@@ -157,7 +165,6 @@ export function showHelp(): Promise<boolean> {
     ["middle drag", "move the image"],
     ["Shift stroke", "segment: add to the mask (a second line: the short axis)"],
     ["Ctrl stroke", "segment: not this"],
-    ["Shift Enter", "confirm the own caliper, not the proposal"],
   ].map(([name, says]) => h("div", {}, key(name ?? ""), h("span", {}, says)));
   return openDialog({ title: "Keys", body: [h("div", { class: "keys" }, rows, mouse)], submit: "Close", cancel: null, act: () => Promise.resolve() });
 }

@@ -7,7 +7,7 @@ import type { BarState } from "./panels/topbar";
 import type { ReadModel } from "./model";
 import type { Side } from "./side";
 import type { Stage } from "./stage";
-import { mm } from "./words";
+import { repeats, REPEATS_MEANS } from "../image/links";
 
 const FUSED_UPPER_SUV = 10;
 
@@ -72,6 +72,14 @@ export class Imagery {
     this.shown();
   }
 
+  /** The next series of the side that the keys move. */
+  async nextSeries(): Promise<void> {
+    const side = this.stage.side(this.stage.active);
+    const all = seriesOf(this.model.read, side.timepoint);
+    const next = all[(all.findIndex((each) => each.uid === side.volume?.uid) + 1) % all.length];
+    if (next !== undefined) await this.showSeries(side, next.uid);
+  }
+
   async showTimepoint(timepoint: string): Promise<void> {
     const { left, right } = this.stage;
     if (timepoint === "") return;
@@ -125,8 +133,10 @@ export class Imagery {
     const path = stage.left.timepoint === "" ? null : stage.path("right");
     if (stage.left.timepoint === "") return { text: "Link: no earlier visit", on: false, warning: false, title: "" };
     if (path === null) return { text: "Link: no registration", on: false, warning: true, title: stage.links.links.map((each) => each.problem).filter((each) => each !== "").join("; ") };
-    const doubt = path.uncertainty_mm === null ? "" : ` +/- ${mm(path.uncertainty_mm)} mm`;
-    const how = path.sameFrame ? "same frame" : `registration ${path.verdict}${doubt}`;
-    return { text: `${stage.linked ? "Link" : "Link off"}: ${how}`, on: stage.linked, warning: path.verdict === "warn", title: path.reasons.join("; ") };
+    const on = stage.linked ? "Link" : "Link off";
+    if (path.sameFrame) return { text: `${on}: same frame`, on: stage.linked, warning: false, title: "Both images have one frame of reference." };
+    const verdict = path.verdict === "accept" ? "accepted" : "DOUBTFUL";
+    const how = [`${path.deformable ? "deformable, " : ""}${verdict}`, repeats(path.uncertainty_mm)].filter((each) => each !== "").join(", ");
+    return { text: `${on}: ${how}`, on: stage.linked, warning: path.verdict === "warn", title: ["By registration.", ...path.reasons, REPEATS_MEANS].join(" ") };
   }
 }

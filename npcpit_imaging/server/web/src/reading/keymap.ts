@@ -4,7 +4,8 @@ export type Command =
   | "next-lesion" | "previous-lesion" | "confirm" | "reject" | "segment" | "brush" | "erase" | "smaller" | "larger" | "fill-between"
   | "caliper" | "window-tool" | "pan-tool" | "look" | "link" | "mpr" | "fusion" | "ghost" | "modality" | "undo" | "redo" | "new-lesion"
   | "other-state" | "too-small" | "absent" | "not-evaluable" | "details" | "jump" | "reset" | "zoom-in" | "zoom-out" | "slice-up"
-  | "slice-down" | "left" | "right" | "up" | "down" | "drop" | "sign" | "help" | "next-region" | "window-1" | "window-2" | "window-3" | "window-4"; // prettier-ignore
+  | "slice-down" | "slice-up-alone" | "slice-down-alone" | "left" | "right" | "up" | "down" | "drop" | "drop-add" | "drop-not" | "confirm-own"
+  | "reopen" | "series" | "side" | "sign" | "help" | "next-region" | "window-1" | "window-2" | "window-3" | "window-4"; // prettier-ignore
 
 export interface Binding {
   readonly command: Command;
@@ -18,6 +19,8 @@ export const BINDINGS: readonly Binding[] = [
   bind("next-lesion", "next lesion (both sides jump)", "Tab"),
   bind("previous-lesion", "previous lesion", "Shift+Tab"),
   bind("confirm", "confirm", "Enter"),
+  bind("confirm-own", "confirm the own caliper, not the proposal", "Shift+Enter"),
+  bind("reopen", "reopen what is confirmed", "u"),
   bind("reject", "reject the proposal", "Delete"),
   bind("segment", "segment; again: line, box, click, scribble", "s"),
   bind("brush", "brush", "b"),
@@ -42,17 +45,23 @@ export const BINDINGS: readonly Binding[] = [
   bind("absent", "absent", "a"),
   bind("not-evaluable", "not evaluable", "x"),
   bind("details", "field, endoscopy, comment", "d"),
+  bind("series", "next series of this side", "."),
+  bind("side", "the other side (arrows, PageUp and series act on it)", "q"),
   bind("jump", "back to the lesion", "Home"),
   bind("reset", "whole image", "r"),
   bind("zoom-in", "zoom in", "+", "="),
   bind("zoom-out", "zoom out", "-"),
   bind("slice-up", "towards the head", "PageUp"),
   bind("slice-down", "towards the feet", "PageDown"),
-  bind("left", "move the cursor (Shift: ten voxels)", "ArrowLeft", "Shift+ArrowLeft"),
+  bind("slice-up-alone", "this side only: towards the head", "Alt+PageUp"),
+  bind("slice-down-alone", "this side only: towards the feet", "Alt+PageDown"),
+  bind("left", "move the cursor (Shift: ten voxels); with W the window, with P the image", "ArrowLeft", "Shift+ArrowLeft"),
   bind("right", "move the cursor", "ArrowRight", "Shift+ArrowRight"),
   bind("up", "move the cursor", "ArrowUp", "Shift+ArrowUp"),
   bind("down", "move the cursor", "ArrowDown", "Shift+ArrowDown"),
   bind("drop", "use the tool at the cursor (a line: at both ends)", " "),
+  bind("drop-add", "the same, added to the mask", "Shift+ "),
+  bind("drop-not", "the same, taken away", "Ctrl+ "),
   bind("sign", "sign", "Ctrl+Enter"),
   bind("next-region", "next part of the page", "F6"),
   bind("help", "these keys", "?", "h"),
@@ -72,7 +81,6 @@ export interface KeyPress {
 
 /** The command of a key press; null when there is none. */
 export function commandOf(press: KeyPress): Command | null {
-  if (press.altKey) return null;
   const name = nameOf(press);
   return BINDINGS.find((each) => each.keys.includes(name))?.command ?? null;
 }
@@ -80,13 +88,13 @@ export function commandOf(press: KeyPress): Command | null {
 function nameOf(press: KeyPress): string {
   const letter = press.key.length === 1;
   const ctrl = press.ctrlKey || press.metaKey ? "Ctrl+" : "";
-  const shift = press.shiftKey && (!letter || ctrl !== "") ? "Shift+" : "";
-  return `${ctrl}${shift}${letter ? press.key.toLowerCase() : press.key}`;
+  const shift = press.shiftKey && (!letter || ctrl !== "" || press.key === " ") ? "Shift+" : "";
+  return `${press.altKey ? "Alt+" : ""}${ctrl}${shift}${letter ? press.key.toLowerCase() : press.key}`;
 }
 
 /** A command's first key, for a button. */
 export function keyOf(command: Command): string {
   const first = BINDINGS.find((each) => each.command === command)?.keys[0] ?? "";
-  if (first === " ") return "Space";
+  if (first.endsWith(" ")) return `${first.slice(0, -1)}Space`;
   return first.replace(/(^|\+)([a-z])$/, (_, before: string, letter: string) => before + letter.toUpperCase());
 }

@@ -3,6 +3,7 @@
 
 import { ApiError, get, post } from "../api/client";
 import type { Change, Changed, LesionEntry, Mask, Read } from "../api/types";
+import { during } from "../dom/busy";
 import { EMPTY, unpack, type BoxMask } from "../mask/bits";
 
 export type Saving = "saved" | "saving" | "failed";
@@ -55,7 +56,7 @@ export class ReadModel {
 
   /** Send what could not be saved again. */
   retry(): void {
-    void this.drain();
+    void during(this.drain());
   }
 
   get unsaved(): number {
@@ -65,7 +66,7 @@ export class ReadModel {
   private send(step: Step): Promise<boolean> {
     return new Promise((done) => {
       this.queue.push({ step, done });
-      void this.drain();
+      void during(this.drain());
     });
   }
 
@@ -131,7 +132,7 @@ export class ReadModel {
     if (known !== undefined) return known;
     if (!this.asked.has(digest)) {
       this.asked.add(digest);
-      get<Mask>(`masks/${digest}`).then(
+      during(get<Mask>(`masks/${digest}`)).then(
         (mask) => {
           this.keep(mask);
           this.tell();

@@ -1,38 +1,33 @@
 // What lies over each side's image: on the right this read's masks, calipers and ghosts; on the left what was read then.
 
 import type { Earlier, LesionEntry, Line } from "../api/types";
-import type { BoxMask } from "../mask/bits";
 import { shownLines } from "./accept";
 import type { ReadModel } from "./model";
+import type { Field } from "./field";
 import type { Drawing, Look } from "./overlay/drawing";
 import type { Side } from "./side";
 import type { Tools } from "./tools";
 import { mm } from "./words";
-
-export interface Field {
-  readonly series_uid: string;
-  readonly inside: BoxMask;
-  readonly margin: BoxMask | null;
-}
 
 export interface SceneParts {
   readonly model: ReadModel;
   readonly tools: Tools;
   readonly lesion: string | null;
   readonly ghosts: boolean;
-  readonly field: Field | null;
+  field(series_uid: string | undefined): Field | null;
   readonly ghostSeries: string | null; // whose space the ghosts are in
 }
 
 export function sceneOf(side: Side, parts: SceneParts): Drawing[] {
   const cross: Drawing = { kind: "cross", point: side.main.focus, strong: false };
-  return side.name === "left" ? [cross, ...earlierScene(side, parts)] : [cross, ...currentScene(parts)];
+  const field = parts.ghosts ? parts.field(side.volume?.uid) : null;
+  const under = field === null ? [cross] : [cross, ...fieldDrawings(field)];
+  return [...under, ...(side.name === "left" ? earlierScene(side, parts) : currentScene(parts))];
 }
 
 function currentScene(parts: SceneParts): Drawing[] {
   const { model, tools, lesion } = parts;
   const drawings: Drawing[] = [];
-  if (parts.ghosts && parts.field !== null) drawings.push(...fieldDrawings(parts.field));
   for (const entry of model.read.lesions) {
     const mine = entry.lesion === lesion;
     if (mine && parts.ghosts) drawings.push(...ghostDrawings(entry, parts.ghostSeries));
@@ -44,14 +39,14 @@ function currentScene(parts: SceneParts): Drawing[] {
 function fieldDrawings(field: Field): Drawing[] {
   const inside: Drawing = { kind: "mask", series_uid: field.series_uid, mask: field.inside, look: "field", label: "irradiated field" };
   if (field.margin === null) return [inside];
-  return [{ kind: "mask", series_uid: field.series_uid, mask: field.margin, look: "margin", label: "" }, inside];
+  const label = `its edge +/- ${mm(field.margin_mm)} mm`;
+  return [{ kind: "mask", series_uid: field.series_uid, mask: field.margin, look: "margin", label }, inside];
 }
 
 function ghostDrawings(entry: LesionEntry, series_uid: string | null): Drawing[] {
   const { ghost } = entry;
   if (ghost === null) return [];
-  const doubt = ghost.uncertainty_mm === null ? "" : ` +/- ${mm(ghost.uncertainty_mm)} mm`;
-  const label = `${ghost.timepoint} caliper${doubt}`;
+  const label = `${ghost.timepoint} caliper, carried over`;
   const line = (axis: "long" | "short", ends: Line, said: string): Drawing => ({ kind: "caliper", series_uid, axis, line: ends, look: "ghost", label: said, handles: false });
   return [line("long", [ghost.start_mm, ghost.end_mm], label), ...(ghost.short === null ? [] : [line("short", ghost.short, "")])];
 }

@@ -1,8 +1,8 @@
 // The reading screen: joins the read (model), the images (stage), the tools and the panels around them.
 
-import { ApiError, get, post } from "../api/client";
-import type { KeyImage, Link, Mask, Read, Session } from "../api/types";
-import { unpack } from "../mask/bits";
+import { get, post } from "../api/client";
+import type { KeyImage, LesionEntry, Link, Read, Session } from "../api/types";
+import { during } from "../dom/busy";
 import { h, replace } from "../dom/h";
 import { startImaging } from "../image/cornerstone";
 import { forgetVolumes } from "../image/volume";
@@ -10,6 +10,7 @@ import { presetsOf } from "../image/windows";
 import { choicesAt, Commands } from "./commands";
 import { renderCorners } from "./corners";
 import { pick, seriesOf } from "./choose";
+import { Fields, placeOf, placeSaid } from "./field";
 import { commandOf } from "./keymap";
 import { ReadModel } from "./model";
 import { paint } from "./overlay/paint";
@@ -19,11 +20,11 @@ import { renderLesions } from "./panels/lesions";
 import { renderTimeline } from "./panels/timeline";
 import { renderBar } from "./panels/topbar";
 import { Pointer } from "./pointer";
-import { sceneOf, type Field } from "./scene";
+import { sceneOf } from "./scene";
 import type { Side } from "./side";
 import { Stage } from "./stage";
 import { Tools } from "./tools";
-import { day } from "./words";
+import { clock, day } from "./words";
 
 const TICK_MS = 30_000;
 
@@ -32,7 +33,7 @@ export class ReadingScreen {
   readonly stage: Stage;
   readonly tools = new Tools();
   readonly commands: Commands;
-  field: Field | null = null;
+  private readonly fields: Fields;
   keyImages: readonly KeyImage[] | null = null;
   ghosts = true;
   private readonly bar = h("header", { class: "bar", "data-region": "bar" });
@@ -43,6 +44,8 @@ export class ReadingScreen {
   private readonly note = h("div", { class: "note", role: "status", "aria-live": "polite", hidden: true });
   private readonly stops = new AbortController();
   private active = true;
+  private activeAt = Date.now();
+  private counted_s = 0; // since the server last said how long the read has taken
   private noteTimer = 0;
 
   constructor(
@@ -56,6 +59,7 @@ export class ReadingScreen {
     this.stage.root.setAttribute("data-region", "images");
     this.stage.root.tabIndex = 0;
     this.stage.root.setAttribute("aria-label", "Images. Tab: next lesion. F6: next part of the page. H: all keys.");
+    this.fields = new Fields(model.path, (text) => this.say(text), () => this.render());
     this.commands = new Commands(this);
     replace(this.root, this.bar, this.stage.root, h("aside", {}, this.lesions, this.card), this.timeline, this.checks, this.note);
   }
@@ -69,7 +73,6 @@ export class ReadingScreen {
     this.render();
     if (!webgl) this.say("WebGL is missing in this browser: images are drawn by the processor, slower; PET fusion is off.", 0);
     await this.openImages();
-    void this.openField();
     await this.commands.chooseFirst();
   }
 
@@ -90,18 +93,6 @@ export class ReadingScreen {
     await Promise.all([this.commands.imagery.showSeries(this.stage.right, current.uid), this.commands.imagery.showTimepoint(this.stage.left.timepoint)]);
   }
 
-  private async openField(): Promise<void> {
-    const uid = this.stage.right.volume?.uid;
-    if (uid === undefined) return;
-    try {
-      const found = await get<{ in: Mask; margin: Mask | null }>(`${this.model.path}/field?series_uid=${encodeURIComponent(uid)}`);
-      this.field = { series_uid: uid, inside: unpack(found.in), margin: found.margin === null ? null : unpack(found.margin) };
-      this.redraw();
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 404) this.say(error instanceof Error ? error.message : String(error));
-    }
-  }
-
   /** The pictures that the server kept at signing, caliper burnt in. */
   private async openKeyImages(): Promise<void> {
     this.keyImages = [];
@@ -116,7 +107,7 @@ export class ReadingScreen {
   private listen(): void {
     const { signal } = this.stops;
     document.addEventListener("keydown", (event) => this.onKey(event), { signal });
-    document.addEventListener("pointermove", () => (this.active = true), { signal });
+    document.addEventListener("pointermove", () => this.isActive(), { signal });
     window.addEventListener("beforeunload", (event) => {
       if (this.model.unsaved > 0) event.preventDefault();
     }, { signal });
@@ -125,11 +116,24 @@ export class ReadingScreen {
       this.redraw();
     });
     observer.observe(this.stage.root);
-    const timer = window.setInterval(() => void this.tick(), TICK_MS);
+    const timers = [window.setInterval(() => void this.tick(), TICK_MS), window.setInterval(() => this.second(), 1000)];
     signal.addEventListener("abort", () => {
       observer.disconnect();
-      window.clearInterval(timer);
+      for (const timer of timers) window.clearInterval(timer);
     });
+  }
+
+  private isActive(): void {
+    this.active = true;
+    this.activeAt = Date.now();
+  }
+
+  /** The clock goes on by seconds while somebody reads; the server's count, every half minute, is the record. */
+  private second(): void {
+    if (!this.model.open || document.hidden || Date.now() - this.activeAt > TICK_MS) return;
+    this.counted_s += 1;
+    const shown = this.bar.querySelector(".timer");
+    if (shown !== null) shown.textContent = clock(this.model.read.seconds + this.counted_s);
   }
 
   /** The read timer counts only while somebody is reading. */
@@ -138,6 +142,7 @@ export class ReadingScreen {
     this.active = false;
     try {
       const { seconds } = await post<{ seconds: number }>(`${this.model.path}/tick`);
+      this.counted_s = 0;
       this.model.adopt({ ...this.model.read, seconds });
     } catch {
       this.active = true; // counted at the next tick
@@ -145,18 +150,13 @@ export class ReadingScreen {
   }
 
   private onKey(event: KeyboardEvent): void {
-    this.active = true;
+    this.isActive();
     const target = event.target instanceof HTMLElement ? event.target : null;
     if (target?.matches("input, textarea, select") === true || document.querySelector("dialog") !== null) return;
-    if (event.key === "Enter" && event.shiftKey) {
-      event.preventDefault();
-      void this.commands.confirm("caliper");
-      return;
-    }
     const command = commandOf(event);
     if (command === null) return;
     const onButton = target?.closest("button, [tabindex='0']:not(.stage)") !== null && target !== null;
-    if (onButton && ["Enter", " ", "Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    if (onButton && ["Enter", " ", "Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].includes(event.key) && command !== "confirm-own") return;
     event.preventDefault();
     void this.commands.run(command, event.shiftKey);
   }
@@ -186,16 +186,16 @@ export class ReadingScreen {
   }
 
   private get parts(): Parameters<typeof sceneOf>[1] {
-    const { model, tools, ghosts, field } = this;
+    const { model, tools, ghosts } = this;
     const diagnostic = pick(seriesOf(model.read, model.read.timepoint), "CT");
-    return { model, tools, lesion: this.commands.chosen, ghosts, field, ghostSeries: diagnostic?.uid ?? null };
+    return { model, tools, lesion: this.commands.chosen, ghosts, field: (uid) => this.fields.on(uid), ghostSeries: diagnostic?.uid ?? null };
   }
 
   render(): void {
     const { read } = this.model;
     const entry = this.model.lesion(this.commands.chosen);
     renderLesions(this.lesions, read, this.commands.chosen, { choose: (name) => void this.commands.choose(name), add: () => void this.commands.run("new-lesion") });
-    renderCard(this.card, read, entry, {
+    renderCard(this.card, read, entry, this.placed(entry), {
       run: (command) => void this.commands.run(command),
       confirm: (accept) => void this.commands.confirm(accept),
       state: (state) => void this.commands.setState(state),
@@ -216,10 +216,20 @@ export class ReadingScreen {
     this.renderStage();
   }
 
+  /** Where the chosen lesion lies to the irradiated field by the plan, in words; null when that is not known. */
+  private placed(entry: LesionEntry | null): { position: string; said: string } | null {
+    const { volume } = this.stage.right;
+    const field = this.fields.on(volume?.uid);
+    if (entry === null || volume === null || field === null) return null;
+    const found = placeOf(entry, this.model.mask(entry.mask?.digest), field, volume);
+    return found === null ? null : { position: found.position, said: placeSaid(found, field.margin_mm) };
+  }
+
   renderStage(): void {
     const { stage, commands } = this;
-    renderBar(this.bar, this.session, this.model, commands.barState(), commands.barActions());
+    renderBar(this.bar, this.session, this.model, { ...commands.barState(), seconds: this.model.read.seconds + this.counted_s }, commands.barActions());
     for (const side of stage.sides) {
+      side.root.classList.toggle("active", side.name === stage.active && stage.left.timepoint !== "");
       const visit = this.model.read.timepoints.find((each) => each.name === side.timepoint);
       renderCorners({
         side,
@@ -228,7 +238,7 @@ export class ReadingScreen {
         entry: this.model.lesion(commands.chosen),
         hint: commands.hint(side),
         choices: choicesAt(this.model.read, side.timepoint),
-        choose: (uid) => void commands.imagery.showSeries(side, uid),
+        choose: (uid) => void during(commands.imagery.showSeries(side, uid)),
       });
     }
     this.redraw();

@@ -1,10 +1,11 @@
 // The two sides together: they are linked by one world point, carried from one space to the other by the server's
 // registrations; zoom and window are shared. Slice numbers are never compared.
 
+import { during } from "../dom/busy";
 import { h, replace } from "../dom/h";
 import type { Link, SeriesLine } from "../api/types";
 import { engine } from "../image/cornerstone";
-import { Links, serverMap, type Path } from "../image/links";
+import { Links, repeats, serverMap, type Path } from "../image/links";
 import { IDENTITY } from "../image/transform";
 import type { Pane } from "../image/pane";
 import { wholeHeight_mm } from "../image/pane";
@@ -34,11 +35,11 @@ export class Stage {
   constructor(
     readonly series: readonly SeriesLine[],
     links: readonly Link[],
-    place: { readonly subject: string; readonly timepoint: string },
+    place: { readonly subject: string },
     private readonly drawn: (side: Side, pane: Pane) => void,
     private readonly moved: () => void,
   ) {
-    this.links = new Links(series, links, serverMap(place.subject, place.timepoint));
+    this.links = new Links(series, links, serverMap(place.subject));
     this.left = new Side("left", "Earlier image", (pane) => this.drawn(this.left, pane));
     this.right = new Side("right", "Current image", (pane) => this.drawn(this.right, pane));
     this.root = h("div", { class: "stage" });
@@ -69,7 +70,7 @@ export class Stage {
     if (this.moving) return;
     this.moving = true;
     try {
-      for (let move = this.take(); move !== null; move = this.take()) await this.move(move.side, move.point, move.middle, move.alone);
+      for (let move = this.take(); move !== null; move = this.take()) await during(this.move(move.side, move.point, move.middle, move.alone));
     } finally {
       this.moving = false;
     }
@@ -180,11 +181,11 @@ export class Stage {
     if (base === null || pet === undefined) return none("no PET of this visit");
     if (base.uid === pet.uid) return none("this is the PET itself");
     const path = this.links.between(base.uid, pet.uid);
-    if (path?.rigid === undefined || path.rigid === null) return none("PET has another frame of reference and no registration: not fused; choose the CT of the PET");
+    if (path === null || path.rigid === null) return none(path === null ? "PET has another frame of reference and no registration: not fused; choose the CT of the PET" : "PET is registered by a deformable transform: not fused; choose the CT of the PET");
     await side.fuse(await volumeOf(pet.uid), path.rigid, upper, this.opacity);
     if (path.sameFrame) return { text: "same frame of reference", warning: false };
-    const doubt = path.uncertainty_mm === null ? "" : ` +/- ${path.uncertainty_mm.toFixed(1)} mm`;
-    return { text: `PET has another frame of reference; laid on by registration${doubt}`, warning: true };
+    const doubt = path.uncertainty_mm === null ? "" : ` (${repeats(path.uncertainty_mm)})`;
+    return { text: `PET has another frame of reference; laid on by registration${doubt}: compare the anatomy`, warning: true };
   }
 
   /** The panes have another size. */

@@ -23,6 +23,8 @@ export interface Meaning {
 }
 
 export const PLAIN: Meaning = { add: false, exclude: false };
+export const ADD: Meaning = { add: true, exclude: false };
+export const NOT: Meaning = { add: false, exclude: true };
 
 export interface Handle {
   readonly axis: Axis;
@@ -116,7 +118,7 @@ export class Tools {
     const series_uid = pane.view?.source.uid;
     if (first === undefined || last === undefined || series_uid === undefined) return null;
     const { lesion } = entry;
-    const short = distance(first, last) < 3 * pane.pixel_mm;
+    const short = points.every((each) => distance(first, each) < 3 * pane.pixel_mm); // a closed scribble is none
     if (this.tool === "brush" || this.tool === "erase") {
       return { kind: "edit_mask", lesion, series_uid, operation: this.tool, points_mm: dense(points, this.radius_mm / 2), radius_mm: this.radius_mm, in_slice: true };
     }

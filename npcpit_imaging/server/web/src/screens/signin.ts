@@ -53,8 +53,25 @@ export async function showSignIn(root: HTMLElement, done: (session: Session) => 
   username.focus();
 }
 
+/** A way to the provider that leaves this page, and what is not saved on it, as it is. */
+export const providerLink = (url: string, label: string): HTMLElement => h("p", {}, h("a", { class: "button", href: url, target: "_blank", rel: "noopener" }, label), " (opens in a tab of its own)");
+
+async function signInAgainElsewhere(): Promise<void> {
+  const { oidc } = await get<Ways>("sign-in");
+  await openDialog({
+    title: "The session has ended",
+    body: [h("p", {}, "Sign in again to go on; what is on the page stays."), providerLink(oidc?.url ?? "api/oidc/start", `Sign in with ${oidc?.name ?? "your provider"}`)],
+    submit: "Go on",
+    cancel: null,
+    act: async () => {
+      if ((await presentSession()) === null) throw new Error("Not signed in yet: sign in in the other tab first.");
+    },
+  });
+}
+
 /** Ask for the password again over the page. */
 export async function signInAgain(who: Session): Promise<void> {
+  if (who.method !== "password") return signInAgainElsewhere();
   await openDialog({
     title: "The session has ended",
     body: [

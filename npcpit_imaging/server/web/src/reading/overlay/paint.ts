@@ -1,8 +1,9 @@
-// Draws over an image. Only what lies in the plane that is shown is drawn; nothing is projected from other planes.
+// Draws over an image. Only what lies in the plane that is shown is drawn; nothing is projected from other planes, but a
+// caliper carried over from an earlier visit (a ghost): it may lie askew, and is shown in the plane of its middle.
 
 import type { Pane } from "../../image/pane";
 import { toIndex, toWorld } from "../../image/grid";
-import type { Vec3 } from "../../image/vector";
+import { middle, type Vec3 } from "../../image/vector";
 import type { View } from "../../image/view";
 import { isSet, type BoxMask } from "../../mask/bits";
 import { outlines, type Point2 } from "../../mask/contour";
@@ -25,7 +26,8 @@ function draw(context: CanvasRenderingContext2D, pane: Pane, view: View, each: D
     if (each.series_uid === view.source.uid) drawMask(context, pane, view, each);
   } else if (each.kind === "caliper") {
     const here = each.series_uid === null || each.series_uid === view.source.uid;
-    if (here && each.line.every((end) => pane.shows(end))) drawCaliper(context, pane, each);
+    const shown = each.look === "ghost" ? [middle(...each.line)] : each.line;
+    if (here && shown.every((point) => pane.shows(point))) drawCaliper(context, pane, each);
   } else if (each.kind === "cross") {
     drawCross(context, pane, each.point, each.strong);
   } else if (each.kind === "disc") {

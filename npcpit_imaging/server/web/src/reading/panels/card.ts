@@ -14,13 +14,19 @@ export interface CardActions {
   readonly remove: () => void;
 }
 
-export function renderCard(root: HTMLElement, read: Read, entry: LesionEntry | null, actions: CardActions): void {
+/** Where a lesion lies to the irradiated field by the plan. */
+export interface Placed {
+  readonly position: string;
+  readonly said: string;
+}
+
+export function renderCard(root: HTMLElement, read: Read, entry: LesionEntry | null, placed: Placed | null, actions: CardActions): void {
   if (entry === null) {
     replace(root, h("p", { class: "hint" }, "No lesion is chosen. Tab chooses the next one."));
     return;
   }
   const title = h("h2", {}, `${entry.lesion} - ${heading(entry)}`);
-  const parts = [title, h("p", { class: "hint" }, origin(entry)), numbers(read, entry), findings(entry), noted(entry)];
+  const parts = [title, h("p", { class: "hint" }, origin(entry)), numbers(read, entry), findings(entry), planned(entry, placed), noted(entry)];
   replace(root, parts, read.status === "draft" ? buttons(entry, actions) : null);
   root.dataset["status"] = entry.status;
 }
@@ -73,6 +79,13 @@ function findings(entry: LesionEntry): HTMLElement | null {
   return texts.length === 0 ? null : h("ul", { class: "findings" }, texts.map((each) => h("li", {}, each)));
 }
 
+/** The plan's word on the field; where the reader says otherwise, both are seen. */
+function planned(entry: LesionEntry, placed: Placed | null): HTMLElement | null {
+  if (placed === null) return null;
+  const differs = entry.field !== null && entry.field !== placed.position;
+  return h("p", { class: differs ? "warning" : "hint", "data-planned": placed.position }, `Irradiated field by the plan: ${placed.said}${differs ? `; you said: ${entry.field}` : ""}`);
+}
+
 function noted(entry: LesionEntry): HTMLElement | null {
   const said = [entry.field === null ? "" : `field: ${entry.field}`, entry.endoscopy === null ? "" : `endoscopy: ${entry.endoscopy}`, entry.comment].filter((each) => each !== "");
   return said.length === 0 ? null : h("p", { class: "hint" }, said.join(" / "));
@@ -81,11 +94,15 @@ function noted(entry: LesionEntry): HTMLElement | null {
 const STATE_COMMANDS: Readonly<Record<string, Command>> = { too_small: "too-small", absent: "absent", not_assessed: "not-evaluable" };
 const QUICK_WORDS: Readonly<Record<string, string>> = { too_small: "Too small", absent: "Absent", not_assessed: "Not evaluable" };
 
+/** States of a target by one button; a lesion that is judged, not measured, has a button for each but the rare ones. */
+const TARGET_QUICK: readonly string[] = ["too_small", "absent"];
+const RARE: readonly string[] = ["measured", "not_imaged", "removed", "merged"];
+
 /** What can be done: measured lesions are confirmed; the others (non-target, new) are given a state by one button each. */
 function buttons(entry: LesionEntry, actions: CardActions): HTMLElement {
   const command = (name: Command, label: string, style = ""): HTMLElement => h("button", { class: style, "data-command": name, onclick: () => actions.run(name) }, `${label} `, key(keyOf(name)));
   const accept = offered(entry);
-  const quick = entry.states.filter((state) => (entry.states.includes("measured") ? state in STATE_COMMANDS && state !== "not_assessed" : state !== "not_imaged"));
+  const quick = entry.states.filter((state) => (entry.role === "TARGET" ? TARGET_QUICK.includes(state) : !RARE.includes(state)));
   const both = maskMeasured(entry) && caliperMeasured(entry) && accept === "proposal";
   if (entry.status === "confirmed") {
     return h("div", { class: "actions" }, h("button", { onclick: actions.reopen, "data-command": "reopen" }, "Reopen"), command("details", "Details"), entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null);

@@ -17,16 +17,18 @@ export function renderLesions(root: HTMLElement, read: Read, chosen: string | nu
   const add = h("button", { class: "row-button", onclick: actions.add, disabled: read.status !== "draft" }, "+ add a lesion ", key(keyOf("new-lesion")));
   replace(
     root,
-    h("h2", {}, "Lesions ", h("span", { class: "hint" }, "Tab / Shift-Tab: next, previous (both sides jump)")),
+    h("h2", {}, "Lesions ", h("span", { class: "hint", title: "Tab: next, Shift+Tab: previous; both sides jump" }, key("Tab"), " next")),
     h("table", { class: "lesions", role: "grid", "aria-label": "Lesions" }, h("thead", {}, head), h("tbody", {}, rows)),
     add,
   );
+  root.querySelector("tr.chosen")?.scrollIntoView({ block: "nearest" });
 }
 
 function row(entry: LesionEntry, earlier: readonly string[], chosen: boolean, actions: LesionActions): HTMLElement {
   const done = entry.status === "confirmed";
   const change = done ? entry.change.nadir_percent : null;
   const site = entry.location.toLowerCase() + (entry.nodal ? " (SA)" : "");
+  const kind = entry.parent !== "" ? `part of ${entry.parent}, ` : { TARGET: "", NEW: "new, ", "NON-TARGET": "non-target, " }[entry.role];
   return h(
     "tr",
     {
@@ -44,7 +46,7 @@ function row(entry: LesionEntry, earlier: readonly string[], chosen: boolean, ac
       },
     },
     h("th", { scope: "row" }, entry.lesion),
-    h("td", { title: `${entry.role.toLowerCase()}, ${entry.organ.toLowerCase()}` }, site, entry.role === "TARGET" ? null : h("span", { class: "role" }, entry.role === "NEW" ? " new" : " non-target")),
+    h("td", { class: "site", title: `${site}, ${entry.role.toLowerCase()}, ${entry.organ.toLowerCase()}` }, kind === "" ? null : h("span", { class: "role" }, kind), site),
     earlier.map((name) => h("td", { class: "number" }, earlierCell(entry.earlier.find((each) => each.timepoint === name)))),
     h("td", { class: `number now ${done ? "done" : "open"}` }, currentCell(entry)),
     h("td", { class: `number ${tone(change)}` }, percent(change)),

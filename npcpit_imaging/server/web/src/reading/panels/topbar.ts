@@ -14,6 +14,7 @@ export interface BarState {
   readonly fusion: { readonly on: boolean; readonly opacity: number; readonly text: string; readonly warning: boolean };
   readonly mpr: boolean;
   readonly compare: string;
+  readonly seconds?: number;
 }
 
 export interface BarActions {
@@ -32,20 +33,20 @@ export function renderBar(root: HTMLElement, session: Session, model: ReadModel,
   const { link } = state;
   replace(
     root,
-    h("button", { class: "chip", onclick: actions.leave, "aria-label": "Back to the worklist" }, "\u2190 Worklist"),
-    h("strong", {}, `READ - ${session.name}`),
+    h("button", { class: "chip", onclick: actions.leave, title: "Back to the worklist", "aria-label": "Back to the worklist" }, "\u2190"),
+    h("strong", { class: "who", title: `${session.name} (${session.username})` }, session.name),
     h("span", { class: "chip plain" }, read.subject),
     visits(read, state, actions),
     modalities(state, actions),
-    h("span", { class: "chip group", role: "group", "aria-label": "Window" }, "W/L ", state.windows.map((each, n) => h("button", { class: each.on ? "on" : "", "aria-pressed": String(each.on), onclick: () => actions.run(`window-${String(n + 1)}` as Command) }, `${each.name} `, key(String(n + 1))))),
+    h("span", { class: "chip group", role: "group", "aria-label": "Window" }, state.windows.map((each, n) => h("button", { class: each.on ? "on" : "", title: `window ${each.name}`, "aria-label": each.name, "aria-pressed": String(each.on), onclick: () => actions.run(`window-${String(n + 1)}` as Command) }, each.on ? `${each.name} ` : "", key(String(n + 1))))),
     h("button", { class: `chip ${link.warning ? "warning" : ""}`, "aria-pressed": String(link.on), title: link.title, "data-command": "link", onclick: () => actions.run("link") }, `${link.text} `, key(keyOf("link"))),
     toggle("mpr", "MPR", state.mpr),
     toggle("fusion", "PET fusion", state.fusion.on),
     state.fusion.on ? slider(state, actions) : null,
     h("span", { class: "spacer" }),
-    h("span", { class: "timer", title: "read time" }, `read time ${clock(read.seconds)}`),
-    h("button", { class: "chip", disabled: !read.can_undo, title: read.undo_says, "data-command": "undo", onclick: () => actions.run("undo") }, "Undo ", key("Ctrl Z")),
-    h("button", { class: "chip", disabled: !read.can_redo, title: read.redo_says, "data-command": "redo", onclick: () => actions.run("redo") }, "Redo ", key("Ctrl Y")),
+    h("span", { class: "timer", title: "read time", role: "timer" }, clock(state.seconds ?? read.seconds)),
+    h("button", { class: "chip", disabled: !read.can_undo, title: `${read.undo_says} (${keyOf("undo")})`, "data-command": "undo", onclick: () => actions.run("undo") }, "Undo"),
+    h("button", { class: "chip", disabled: !read.can_redo, title: `${read.redo_says} (${keyOf("redo")})`, "data-command": "redo", onclick: () => actions.run("redo") }, "Redo"),
     saved(model, actions),
     h("button", { class: "chip", "aria-label": "Keys", onclick: () => actions.run("help") }, key("?")),
   );
@@ -53,10 +54,10 @@ export function renderBar(root: HTMLElement, session: Session, model: ReadModel,
 
 function visits(read: Read, state: BarState, actions: BarActions): HTMLElement[] {
   return read.timepoints.map((each) => {
-    const label = `${each.name} ${each.date ?? ""}`.trim();
-    if (each.name === read.timepoint) return h("span", { class: "chip current", "aria-current": "true" }, label);
-    if (each.status === "locked") return h("span", { class: "chip plain locked" }, `${each.name} locked until ${read.timepoint} is signed`);
-    return h("button", { class: "chip", "aria-pressed": String(state.compare === each.name), onclick: () => actions.compare(each.name) }, label);
+    const date = each.date ?? "";
+    if (each.name === read.timepoint) return h("span", { class: "chip current", "aria-current": "true", title: date }, each.name);
+    if (each.status === "locked") return h("span", { class: "chip plain locked", title: `${each.name} locked until ${read.timepoint} is signed` }, `${each.name} locked`);
+    return h("button", { class: "chip", "aria-pressed": String(state.compare === each.name), title: `compare with ${each.name} ${date}`, onclick: () => actions.compare(each.name) }, each.name);
   });
 }
 
@@ -68,7 +69,7 @@ function modalities(state: BarState, actions: BarActions): HTMLElement {
 function slider(state: BarState, actions: BarActions): HTMLElement {
   const input = h("input", { type: "range", min: 0, max: 100, value: Math.round(100 * state.fusion.opacity), "aria-label": "PET opacity" });
   input.addEventListener("input", () => actions.opacity(Number(input.value) / 100));
-  return h("label", { class: `chip ${state.fusion.warning ? "warning" : ""}`, title: state.fusion.text, "data-fusion": state.fusion.warning ? "warning" : "plain" }, input, h("span", { class: "fusion-text" }, state.fusion.text));
+  return h("label", { class: `chip ${state.fusion.warning ? "warning" : ""}`, title: state.fusion.text, "data-fusion": state.fusion.warning ? "warning" : "plain" }, input, state.fusion.warning ? " !" : "");
 }
 
 /** The reader's own clock: when the server last said that all is saved. */
@@ -81,5 +82,5 @@ function saved(model: ReadModel, actions: BarActions): HTMLElement {
     return h("span", { class: "saved failed", role: "alert", title: model.problem }, `NOT SAVED (${model.unsaved}) `, h("button", { onclick: actions.retry }, "Try again"));
   }
   if (model.read.status === "signed") return h("span", { class: "saved", role: "status" }, "signed and locked");
-  return h("span", { class: "saved", role: "status", "data-saving": model.saving }, model.saving === "saving" ? "saving..." : `draft - saved ${localTime(model.read.saved)}`);
+  return h("span", { class: "saved", role: "status", "data-saving": model.saving }, model.saving === "saving" ? "saving..." : `saved ${localTime(model.read.saved)}`);
 }
