@@ -11,11 +11,8 @@ import { seriesOf } from "./choose";
 import { Imagery } from "./imagery";
 import type { Command } from "./keymap";
 import { whyNot, type Hand } from "./pointer";
-import type { BarActions, BarState } from "./panels/topbar";
 import type { ReadingScreen } from "./screen";
-import type { Side } from "./side";
 import { ADD, NOT, PLAIN, type Handle, type Meaning } from "./tools";
-import { mm } from "./words";
 
 const REGIONS = ["images", "lesions", "card", "checks", "bar"] as const;
 
@@ -307,49 +304,5 @@ export class Commands implements Hand {
     const region = this.screen.root.querySelector<HTMLElement>(`[data-region="${next}"]`);
     const inside = region?.querySelector<HTMLElement>("button:not(:disabled), [tabindex='0']");
     (next === "images" ? region : inside)?.focus();
-  }
-
-  /** The line under an image: the tool, and what it does. */
-  hint(side: Side): string {
-    const { tools } = this;
-    if (side.name === "left") return this.stage.linked ? "wheel: both sides - Alt wheel: this side only" : "not linked";
-    const size = `${mm(tools.radius_mm)} mm [ ]`;
-    const said: Readonly<Record<string, string>> = {
-      look: "S segment - C caliper - B brush - E erase - M MPR - F fusion - H keys",
-      segment: `segment: ${tools.prompt === "point" ? "click" : tools.prompt} (S: next kind)`,
-      brush: `brush ${size}`,
-      erase: `erase ${size}`,
-      caliper: `caliper: ${tools.axis} axis (C: the other)`,
-      window: "drag: window",
-      pan: "drag: move",
-    };
-    return said[tools.tool] ?? "";
-  }
-
-  barState(): BarState {
-    const { stage, imagery } = this;
-    return {
-      modality: imagery.modality,
-      modalities: imagery.modalities,
-      windows: this.screen.windows(),
-      link: imagery.linkState(),
-      fusion: { on: stage.fused, opacity: stage.opacity, text: imagery.fusionText, warning: imagery.fusionWarning },
-      mpr: stage.right.mpr,
-      compare: stage.left.timepoint,
-    };
-  }
-
-  barActions(): BarActions {
-    return {
-      run: (command) => void this.run(command),
-      modality: (name) => void during(this.imagery.showModality(name)).then(() => this.screen.renderStage()),
-      compare: (timepoint) => void during(this.imagery.showTimepoint(timepoint)).then(() => this.screen.renderStage()),
-      opacity: (value) => {
-        this.stage.opacity = value;
-        for (const side of this.stage.sides) side.main.setFusedOpacity(value);
-      },
-      leave: this.screen.leave,
-      retry: () => this.model.retry(),
-    };
   }
 }

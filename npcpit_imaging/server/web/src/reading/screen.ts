@@ -7,6 +7,7 @@ import { h, replace } from "../dom/h";
 import { startImaging } from "../image/cornerstone";
 import { forgetVolumes } from "../image/volume";
 import { presetsOf } from "../image/windows";
+import { barActions, barState, hintOf } from "./bar";
 import { choicesAt, Commands } from "./commands";
 import { renderCorners } from "./corners";
 import { pick, seriesOf } from "./choose";
@@ -133,7 +134,12 @@ export class ReadingScreen {
     if (!this.model.open || document.hidden || Date.now() - this.activeAt > TICK_MS) return;
     this.counted_s += 1;
     const shown = this.bar.querySelector(".timer");
-    if (shown !== null) shown.textContent = clock(this.model.read.seconds + this.counted_s);
+    if (shown !== null) shown.textContent = clock(this.seconds);
+  }
+
+  /** How long the read has taken, as far as the page knows. */
+  get seconds(): number {
+    return this.model.read.seconds + this.counted_s;
   }
 
   /** The read timer counts only while somebody is reading. */
@@ -227,7 +233,7 @@ export class ReadingScreen {
 
   renderStage(): void {
     const { stage, commands } = this;
-    renderBar(this.bar, this.session, this.model, { ...commands.barState(), seconds: this.model.read.seconds + this.counted_s }, commands.barActions());
+    renderBar(this.bar, this.session, this.model, barState(this), barActions(this));
     for (const side of stage.sides) {
       side.root.classList.toggle("active", side.name === stage.active && stage.left.timepoint !== "");
       const visit = this.model.read.timepoints.find((each) => each.name === side.timepoint);
@@ -236,7 +242,7 @@ export class ReadingScreen {
         stage,
         date: day(visit?.date),
         entry: this.model.lesion(commands.chosen),
-        hint: commands.hint(side),
+        hint: hintOf(commands, side),
         choices: choicesAt(this.model.read, side.timepoint),
         choose: (uid) => void during(commands.imagery.showSeries(side, uid)),
       });

@@ -14,7 +14,7 @@ export interface BarState {
   readonly fusion: { readonly on: boolean; readonly opacity: number; readonly text: string; readonly warning: boolean };
   readonly mpr: boolean;
   readonly compare: string;
-  readonly seconds?: number;
+  readonly seconds: number; // of reading
 }
 
 export interface BarActions {
@@ -44,7 +44,7 @@ export function renderBar(root: HTMLElement, session: Session, model: ReadModel,
     toggle("fusion", "PET fusion", state.fusion.on),
     state.fusion.on ? slider(state, actions) : null,
     h("span", { class: "spacer" }),
-    h("span", { class: "timer", title: "read time", role: "timer" }, clock(state.seconds ?? read.seconds)),
+    h("span", { class: "timer", title: "read time", role: "timer" }, clock(state.seconds)),
     h("button", { class: "chip", disabled: !read.can_undo, title: `${read.undo_says} (${keyOf("undo")})`, "data-command": "undo", onclick: () => actions.run("undo") }, "Undo"),
     h("button", { class: "chip", disabled: !read.can_redo, title: `${read.redo_says} (${keyOf("redo")})`, "data-command": "redo", onclick: () => actions.run("redo") }, "Redo"),
     saved(model, actions),
