@@ -314,13 +314,17 @@ class Hand:
             mouse.move(*point, steps=6)
         mouse.up()
 
-    def wheel(self, down: float, side: str = "right") -> None:
-        """Turn the wheel over a side, and wait until that side has moved."""
+    def wheel(self, down: float, side: str = "right", *, held: str | None = None) -> None:
+        """Turn the wheel over a side, with a key held or not, and wait until that side has moved."""
         box = self.page.locator(f"[data-pane={side}]").bounding_box()
         assert box is not None
         before = self.focus_mm(side)
         self.page.mouse.move(box["x"] + 200, box["y"] + 300)
+        if held is not None:
+            self.page.keyboard.down(held)
         self.page.mouse.wheel(0, down)
+        if held is not None:
+            self.page.keyboard.up(held)
         self.until(lambda: not np.array_equal(self.focus_mm(side), before))
         self.settle()
 

@@ -58,9 +58,7 @@ def test_scrolling_one_side_shows_the_same_anatomy_on_the_other_through_the_rota
 def test_alt_wheel_moves_one_side_and_the_page_says_how_far_it_is_off_the_link(reading):
     hand = reading.hand
     left = hand.focus_mm("left")
-    hand.page.keyboard.down("Alt")
-    hand.wheel(400)
-    hand.page.keyboard.up("Alt")
+    hand.wheel(400, held="Alt")
     assert np.array_equal(hand.focus_mm("left"), left)
     assert "off the link by 12 mm" in hand.page.inner_text("[data-side=right] .top-right")
 

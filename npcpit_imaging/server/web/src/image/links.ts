@@ -103,11 +103,12 @@ export function after(first: Rigid, then: Rigid): Rigid {
 }
 
 /** Asks the server to carry a point through a deformable registration; null where it cannot. */
-export function serverMap(subject: string): AskServer {
+export function serverMap(subject: string, timepoint: string): AskServer {
+  const path = `links/${encodeURIComponent(subject)}/${encodeURIComponent(timepoint)}/points`;
   return async (link, point_mm, back) => {
-    const path = `links/${encodeURIComponent(subject)}/${encodeURIComponent(link.from)}/map`;
+    const [from_series_uid, to_series_uid] = back ? [link.to_series_uid, link.from_series_uid] : [link.from_series_uid, link.to_series_uid];
     try {
-      const found = await post<{ points_mm: (Vec3 | null)[] }>(path, { to: link.to, points_mm: [point_mm], inverse: back });
+      const found = await post<{ points_mm: (Vec3 | null)[] }>(path, { from_series_uid, to_series_uid, points_mm: [point_mm] });
       return found.points_mm[0] ?? null;
     } catch (error) {
       if (error instanceof ApiError && error.status === 422) return null;

@@ -205,7 +205,6 @@ export class ReadingScreen {
       run: (command) => void this.commands.run(command),
       confirm: (accept) => void this.commands.confirm(accept),
       state: (state) => void this.commands.setState(state),
-      reopen: () => void this.commands.reopen(),
       remove: () => void this.commands.remove(),
     });
     renderTimeline(this.timeline, read);

@@ -35,11 +35,11 @@ export class Stage {
   constructor(
     readonly series: readonly SeriesLine[],
     links: readonly Link[],
-    place: { readonly subject: string },
+    place: { readonly subject: string; readonly timepoint: string },
     private readonly drawn: (side: Side, pane: Pane) => void,
     private readonly moved: () => void,
   ) {
-    this.links = new Links(series, links, serverMap(place.subject));
+    this.links = new Links(series, links, serverMap(place.subject, place.timepoint));
     this.left = new Side("left", "Earlier image", (pane) => this.drawn(this.left, pane));
     this.right = new Side("right", "Current image", (pane) => this.drawn(this.right, pane));
     this.root = h("div", { class: "stage" });

@@ -35,6 +35,6 @@ export const INK: Readonly<Record<Look, Ink>> = {
   other: { line: "rgba(160, 190, 220, 0.75)", fill: "rgba(0, 0, 0, 0)", dash: [], width: 1 },
   ghost: { line: "rgba(255, 224, 102, 0.8)", fill: "rgba(0, 0, 0, 0)", dash: [2, 4], width: 1.5 },
   earlier: { line: "#ffe066", fill: "rgba(255, 224, 102, 0.12)", dash: [], width: 1.5 },
-  field: { line: "#79c0ff", fill: "rgba(80, 160, 255, 0.10)", dash: [1, 3], width: 1.5 },
-  margin: { line: "rgba(121, 192, 255, 0.6)", fill: "rgba(0, 0, 0, 0)", dash: [1, 5], width: 1 },
+  field: { line: "#79c0ff", fill: "rgba(0, 0, 0, 0)", dash: [2, 3], width: 2 },
+  margin: { line: "rgba(121, 192, 255, 0.6)", fill: "rgba(0, 0, 0, 0)", dash: [2, 5], width: 1.5 },
 };

@@ -67,6 +67,7 @@ function drawMask(context: CanvasRenderingContext2D, pane: Pane, view: View, eac
   context.beginPath();
   let right: readonly [number, number] = [-Infinity, 0];
   let low = -Infinity;
+  let left = Infinity;
   for (const line of lines) {
     line.forEach((point, n) => {
       const [x, y] = place(point);
@@ -74,13 +75,16 @@ function drawMask(context: CanvasRenderingContext2D, pane: Pane, view: View, eac
       else context.lineTo(x, y);
       if (x > right[0]) right = [x, y];
       low = Math.max(low, y);
+      left = Math.min(left, x);
     });
     context.closePath();
   }
   context.fillStyle = INK[each.look].fill;
   context.fill("evenodd");
   stroke(context, INK[each.look]);
-  if (each.label !== "") write(context, each.label, right[0] + 8, low + 4, INK[each.look].line);
+  // The field is named below it, so that it never covers what is measured.
+  const below = { field: 16, margin: 30 }[each.look as string];
+  if (each.label !== "") write(context, each.label, below === undefined ? right[0] + 8 : left, low + (below ?? 4), INK[each.look].line);
 }
 
 const kept = new WeakMap<BoxMask, Map<string, Point2[][]>>();

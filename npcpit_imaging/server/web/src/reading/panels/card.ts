@@ -10,7 +10,6 @@ export interface CardActions {
   readonly run: (command: Command) => void;
   readonly confirm: (accept: Accept) => void;
   readonly state: (state: string) => void;
-  readonly reopen: () => void;
   readonly remove: () => void;
 }
 
@@ -44,7 +43,7 @@ function origin(entry: LesionEntry): string {
   return `${mask.segmenter} / ${mask.origin}${seconds}`;
 }
 
-const line = (name: string, ...values: readonly string[]): HTMLElement => h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td", { class: "number" }, value)));
+const line = (name: string, ...values: readonly string[]): HTMLElement => h("tr", {}, h("th", { scope: "row" }, name), values.map((value) => h("td", { class: "number", colspan: values.length === 1 ? 2 : undefined }, value)));
 
 /** Both measurements side by side: the mask's and the reader's own. */
 function sizes(entry: LesionEntry): HTMLElement[] {
@@ -105,7 +104,7 @@ function buttons(entry: LesionEntry, actions: CardActions): HTMLElement {
   const quick = entry.states.filter((state) => (entry.role === "TARGET" ? TARGET_QUICK.includes(state) : !RARE.includes(state)));
   const both = maskMeasured(entry) && caliperMeasured(entry) && accept === "proposal";
   if (entry.status === "confirmed") {
-    return h("div", { class: "actions" }, h("button", { onclick: actions.reopen, "data-command": "reopen" }, "Reopen"), command("details", "Details"), entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null);
+    return h("div", { class: "actions" }, command("reopen", "Reopen"), command("details", "Details"), entry.own ? h("button", { class: "danger", onclick: actions.remove }, "Remove") : null);
   }
   return h(
     "div",
