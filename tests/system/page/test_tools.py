@@ -56,7 +56,7 @@ def test_a_box_a_click_and_a_scribble_each_propose_the_lesion(reading, truth, ki
 def test_discs_in_two_slices_are_filled_between_and_erased_again(reading):
     """Areas and volumes of discs of 5 mm by hand: two slices, three after filling, less a disc of 2 mm."""
     hand, reader = reading.hand, reading.reader
-    hand.key("b")
+    hand.key("=", "=", "=", "=", "b")
     hand.choose_tool("]", "brush 5.0 mm")
     thickness = reading.geometry["spacing_mm"][2]
 
@@ -84,22 +84,21 @@ def test_discs_in_two_slices_are_filled_between_and_erased_again(reading):
     act("i")
     filled = hand.around(hand.shot("filled"), place, 50)
     assert pixels_like(filled, DRAWN) > 60
-    assert volume_ml() == pytest.approx(3 * disc_ml, rel=0.1)
+    full_ml = volume_ml()
+    assert full_ml == pytest.approx(3 * disc_ml, rel=0.1)
     hand.key("e")
     hand.choose_tool("[", "erase 2.0 mm")
     act(" ")
     erased = hand.around(hand.shot("erased"), place, 50)
     assert pixels_like(erased, DRAWN) > pixels_like(filled, DRAWN) + 20, "the hole has an edge of its own"
-    assert volume_ml() == pytest.approx(3 * disc_ml - math.pi * 2**2 * thickness / 1000, rel=0.1)
+    assert full_ml - volume_ml() == pytest.approx(math.pi * 2**2 * thickness / 1000, rel=0.35)
 
 
 def test_the_earlier_caliper_is_a_dotted_ghost_that_a_key_hides(reading):
     hand = reading.hand
     ghost = reading.reader.lesion("FU1", "T01")["ghost"]
-    middle = (np.array(ghost["start_mm"]) + ghost["end_mm"]) / 2
-    hand.to_slice_of(middle)
-    hand.page.mouse.move(700, 500)
-    hand.key("g")
+    hand.page.mouse.move(700, 700)
+    hand.key("Home", "g")
     without = hand.shot("ghost-off")
     hand.key("g")
     shown = hand.shot("ghost")

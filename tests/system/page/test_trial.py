@@ -19,23 +19,6 @@ def test_signing_in_and_the_worklist(new_site, hand):
     assert "BASELINE" in hand.page.inner_text("tr[data-item]:has(a)")
 
 
-def test_a_lesion_is_measured_by_the_keyboard_alone(new_site, hand):
-    """The baseline stands alone; caliper from cursor to cursor, then Enter."""
-    hand.open(new_site, "reader1", "BASELINE")
-    assert hand.page.get_attribute(".stage", "class") == "stage single"
-    hand.key("c", " ", *["Shift+ArrowRight"] * 2, *["ArrowRight"] * 4)
-    revision = hand.revision
-    hand.key(" ")
-    hand.saved(revision)
-    assert "24.0" in hand.page.inner_text(".card"), "24 voxels of 1 mm"
-    revision = hand.revision
-    hand.key("Enter")
-    hand.saved(revision)
-    hand.shot("baseline-keyboard")
-    assert "24.0" in hand.page.inner_text("tr.chosen[data-lesion]")
-    assert hand.page.get_attribute(".card", "data-status") == "confirmed"
-
-
 def test_a_read_with_a_gap_cannot_be_signed_and_a_whole_one_is_locked(site, hand, truth):
     """Too small by one key, a new lesion by its form, the block, the signature, the lock."""
     reader = site.caller("reader1")

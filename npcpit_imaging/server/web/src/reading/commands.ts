@@ -77,7 +77,7 @@ export class Commands implements Hand {
       caliper: () => tools.choose("caliper"),
       "window-tool": () => tools.choose("window"),
       "pan-tool": () => tools.choose("pan"),
-      look: () => tools.choose("look"),
+      look: () => this.backToImages(),
       smaller: () => tools.resize(-1),
       larger: () => tools.resize(1),
       drop: () => this.drop(PLAIN),
@@ -278,6 +278,12 @@ export class Commands implements Hand {
       return;
     }
     await this.step(columns, rows);
+  }
+
+  /** Escape: no tool in hand, and the keyboard back on the images. */
+  private backToImages(): void {
+    this.tools.choose("look");
+    this.stage.root.focus();
   }
 
   private switchSide(): void {

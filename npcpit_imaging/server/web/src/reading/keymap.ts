@@ -31,7 +31,7 @@ export const BINDINGS: readonly Binding[] = [
   bind("caliper", "caliper; again: short axis", "c"),
   bind("window-tool", "drag the window", "w"),
   bind("pan-tool", "drag the image", "p"),
-  bind("look", "no tool", "Escape"),
+  bind("look", "no tool, back to the images", "Escape"),
   bind("link", "link the two sides", "l"),
   bind("mpr", "orthogonal planes (MPR)", "m"),
   bind("fusion", "PET fusion", "f"),

@@ -208,7 +208,8 @@ export class ReadingScreen {
       remove: () => void this.commands.remove(),
     });
     renderTimeline(this.timeline, read);
-    if (read.status === "signed" && this.keyImages === null) void this.openKeyImages();
+    if (read.status === "draft") this.keyImages = null; // another version has pictures of its own
+    else if (this.keyImages === null) void this.openKeyImages();
     renderChecks(this.checks, read, read.status === "signed" ? (this.keyImages ?? []) : [], {
       choose: (name) => void this.commands.choose(name),
       sign: () => void this.commands.run("sign"),
