@@ -117,7 +117,7 @@ def test_the_earlier_caliper_is_a_dotted_ghost_that_a_key_hides(reading):
 def test_without_webgl_the_page_says_so_plainly_and_still_shows_images(opened, hand_without_webgl):
     hand = hand_without_webgl
     hand.open(opened.site, "reader1", "FU1")
-    assert "WebGL is missing in this browser" in hand.page.inner_text(".note")
+    assert "WebGL is missing in this browser" in hand.page.text_content(".note")
     picture = hand.shot("no-webgl")
     box = hand.page.locator("[data-pane=right]").bounding_box()
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -28,7 +28,7 @@ def test_a_read_with_a_gap_cannot_be_signed_and_a_whole_one_is_locked(site, hand
     assert sign.is_disabled()
     assert hand.page.locator("li.blocks").count() >= 2
     hand.key("Control+Enter")
-    assert "Before signing" in hand.page.inner_text(".note")
+    assert "Before signing" in hand.page.text_content(".note")
     hand.shot("checks")
 
     hand.page.click("tr[data-lesion=T02]")
@@ -72,7 +72,7 @@ def test_a_read_with_a_gap_cannot_be_signed_and_a_whole_one_is_locked(site, hand
     hand.shot("signed")
     assert hand.page.locator("button[data-command=sign]").count() == 0
     hand.key("x")
-    assert "signed" in hand.page.inner_text(".note")
+    assert "signed" in hand.page.text_content(".note")
     assert reader.read("FU1")["status"] == "signed"
 
 
@@ -151,7 +151,7 @@ def test_another_windows_change_is_never_written_over(site, new_hand):
     one.saved(revision)
     other.page.click("tr[data-lesion=T02]")
     other.key("t")
-    other.until(lambda: "another window" in other.page.inner_text(".note"))
+    other.until(lambda: "another window" in other.page.text_content(".note"))
     other.settle()
     assert "absent" in other.page.inner_text("tr[data-lesion=T03]")
 
