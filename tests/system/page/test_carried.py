@@ -65,7 +65,8 @@ def bent_like(truth: Any) -> DeformableTransform:
     back = np.linalg.inv(np.array(truth["timepoint"]["FU1"]["series"]["CT"]["baseline_ct_to_series"]))
     lattice = Geometry(shape_kji=(9, 12, 12), origin_mm=(-165.0, -165.0, -120.0), spacing_mm=(30.0, 30.0, 30.0))
     coefficients = np.random.default_rng(7).uniform(-6, 6, (3, *lattice.shape_kji))
-    rigid = RigidTransform(rotation=back[:3, :3], translation_mm=back[:3, 3])
+    left, _, right = np.linalg.svd(back[:3, :3])  # the truth is written to eight digits; ITK wants ten
+    rigid = RigidTransform(rotation=left @ right, translation_mm=back[:3, 3])
     return DeformableTransform(rigid=rigid, lattice=lattice, coefficients_mm=coefficients)
 
 

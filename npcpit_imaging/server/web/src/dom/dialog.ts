@@ -31,7 +31,9 @@ export function openDialog(parts: DialogParts): Promise<boolean> {
       event.preventDefault();
       submit.disabled = true;
       problem.textContent = "";
-      parts.act(new FormData(form)).then(
+      const data = new FormData(form);
+      // Begun within a promise: a form that refuses at once says so too.
+      void Promise.resolve().then(() => parts.act(data)).then(
         () => close(true),
         (error: unknown) => {
           submit.disabled = false;
