@@ -306,9 +306,14 @@ export class Commands implements Hand {
 
   private nextRegion(): void {
     const here = document.activeElement?.closest("[data-region]")?.getAttribute("data-region") ?? "images";
-    const next = REGIONS[(REGIONS.indexOf(here as (typeof REGIONS)[number]) + 1) % REGIONS.length] ?? "images";
-    const region = this.screen.root.querySelector<HTMLElement>(`[data-region="${next}"]`);
-    const inside = region?.querySelector<HTMLElement>("button:not(:disabled), [tabindex='0']");
-    (next === "images" ? region : inside)?.focus();
+    const from = REGIONS.indexOf(here as (typeof REGIONS)[number]);
+    for (let n = 1; n <= REGIONS.length; n++) {
+      const next = REGIONS[(from + n) % REGIONS.length] ?? "images";
+      const region = this.screen.root.querySelector<HTMLElement>(`[data-region="${next}"]`);
+      const inside = next === "images" ? region : region?.querySelector<HTMLElement>("button:not(:disabled), [tabindex='0']");
+      if (inside === null || inside === undefined) continue; // nothing to work in this part
+      inside.focus();
+      return;
+    }
   }
 }
