@@ -63,7 +63,7 @@ def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
     return CaseReport(
         subject=subject,
         title=study.protocol.title,
-        summary=(*_summary(study, reader, others, summary), *_adjudication(decision, reader)),
+        summary=(*_summary(study, reader, others, summary), *_adjudication(decision, reader, accepted=True)),
         timepoints=tuple(points),
         sum_curve=SizeCurve(name="sum", sizes_mm=tuple(_sum(name, points, per_visit) for name in points)),
         lesion_curves=tuple(
@@ -81,7 +81,10 @@ def build_case_report(study: Study, subject: str, reader: str) -> CaseReport:
             *key_image_panels(study, subject, reader, points),
             *registration_panels(study, subject, reader, points),
         ),
-        notes=tuple(sorted({read.label for read in reads if read.label})),
+        notes=(
+            *_adjudication(decision, reader, accepted=False),
+            *sorted({read.label for read in reads if read.label}),
+        ),
     )
 
 
@@ -97,9 +100,9 @@ def _summary(study: Study, reader: str, others: Sequence[str], values: Mapping[s
     )
 
 
-def _adjudication(decision: Adjudicated | None, reader: str) -> tuple[str, ...]:
-    """One line that says whether these are the study's reads, where an adjudicator decided."""
-    if decision is None:
+def _adjudication(decision: Adjudicated | None, reader: str, *, accepted: bool) -> tuple[str, ...]:
+    """A line on the adjudicator's decision: below the title for the accepted reads, a warning for all others."""
+    if decision is None or (decision.acceptance(reader) is Acceptance.ACCEPTED) is not accepted:
         return ()
     said = {
         Acceptance.ACCEPTED: "The study's reads: chosen by the adjudicator",

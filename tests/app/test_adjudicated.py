@@ -222,9 +222,10 @@ def test_every_table_keeps_both_and_marks_the_accepted_one(study: Study):
 def test_every_reader_s_files_say_whose_the_study_s_reads_are(study: Study):
     choose(study, "R2")
     assert [visit.response for visit in survey_study(study).subjects[0].visits] == ["", "PD", "SD"]
-    lines = {reader: build_case_report(study, SUBJECT, reader).summary[-1] for reader in ("R1", "R2")}
-    assert lines["R1"].startswith("NOT the study's reads: the adjudicator chose those of R2")
-    assert lines["R2"].startswith("The study's reads: chosen by the adjudicator")
+    other, chosen = (build_case_report(study, SUBJECT, reader) for reader in ("R1", "R2"))
+    assert other.notes[0].startswith("NOT the study's reads: the adjudicator chose those of R2")
+    assert chosen.summary[-1].startswith("The study's reads: chosen by the adjudicator")
+    assert not chosen.notes
     deliver_subject(study, SUBJECT)
     said = {
         reader: pydicom.dcmread(study.deliver / SUBJECT / f"{SUBJECT}_FU1_CT_{reader}_SEG.dcm").SeriesDescription

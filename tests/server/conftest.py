@@ -262,10 +262,16 @@ def enter(served: Served) -> Iterator[Callable[[str], Person]]:
         context.__exit__(None, None, None)
 
 
-def read_and_sign(client: Person, visit: str, series_uid: str, *, non_target: str = "present") -> dict[str, Any]:
-    """A whole read of a visit: line prompt, confirm, non-target, sign."""
+def read_and_sign(
+    client: Person, visit: str, series_uid: str, *, non_target: str = "present", prompted: bool = False
+) -> dict[str, Any]:
+    """A whole read of a visit: the reader's own line (prompted: and its mask), confirm, non-target, sign."""
     prompt = {"kind": "line", "points_mm": line_mm(visit)}
-    client.change(visit, kind="prompt", lesion="T01", series_uid=series_uid, prompts=[prompt])
+    if prompted:
+        client.change(visit, kind="prompt", lesion="T01", series_uid=series_uid, prompts=[prompt])
+    else:
+        line = line_mm(visit)
+        client.change(visit, kind="caliper", lesion="T01", series_uid=series_uid, axis="long", line_mm=line)
     client.change(visit, kind="confirm", lesion="T01", accept="caliper")
     client.change(visit, kind="state", lesion="NT01", state=non_target)
     signed = client.sign(visit)

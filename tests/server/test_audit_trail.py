@@ -18,7 +18,7 @@ Enter = Callable[[str], Person]
 
 def test_what_a_reader_does_stands_in_the_trail_in_order_without_a_name(served: Served, enter: Enter):
     reader = enter("reader1")
-    read_and_sign(reader, "BASELINE", served.series["BASELINE"])
+    read_and_sign(reader, "BASELINE", served.series["BASELINE"], prompted=True)
     auditor = enter("auditor")
     events = auditor.get("/api/audit", params={"subject": SUBJECT}).json()["events"]
     actions = [each["action"] for each in events if each["actor"] == "reader1"]
@@ -42,7 +42,7 @@ APPEND_ONLY = {
 
 
 def test_the_database_refuses_to_change_or_delete_what_was_done(served: Served, enter: Enter):
-    read_and_sign(enter("reader1"), "BASELINE", served.series["BASELINE"])
+    read_and_sign(enter("reader1"), "BASELINE", served.series["BASELINE"], prompted=True)
     for table, column in APPEND_ONLY.items():
         with served.study.database.session() as session:
             rows = session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()  # our own names
