@@ -8,7 +8,7 @@ import numpy as np
 from npcpit_imaging.app.demo import SUBJECT
 from npcpit_imaging.app.study import open_study
 from npcpit_imaging.registration.files import write_transform
-from npcpit_imaging.store.images import series_digest
+from npcpit_imaging.store.digests import series_digest
 from npcpit_imaging.store.results import put_registration
 from npcpit_imaging.store.schema import RegistrationRow
 from npcpit_imaging.volume.deformable import DeformableTransform
