@@ -15,6 +15,7 @@ from npcpit_imaging.errors import MissingPartError, RegistrationCancelledError, 
 from npcpit_imaging.registration.search import Cancelled, Pair, Progress
 from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.geometry import Geometry
+from npcpit_imaging.volume.itk import FILES
 from npcpit_imaging.volume.transform import RigidTransform
 
 ASKED_EVERY_S = 0.1
@@ -44,7 +45,8 @@ def run_elastix(pair: Pair, progress: Progress) -> RigidTransform | DeformableTr
     with tempfile.TemporaryDirectory(prefix="npcpit-elastix-") as name:
         folder = Path(name)
         for image, role in ((pair.fixed, "fixed"), (pair.moving, "moving")):
-            sitk.WriteImage(image.clamped, str(folder / f"{role}.mha"))
+            with FILES:
+                sitk.WriteImage(image.clamped, str(folder / f"{role}.mha"))
         command = [program, "-f", "fixed.mha", "-m", "moving.mha", "-out", ".", "-threads", str(engine.threads)]
         for file in files:
             command += ["-p", str(file)]

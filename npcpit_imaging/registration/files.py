@@ -6,7 +6,13 @@ import SimpleITK as sitk
 
 from npcpit_imaging.errors import GeometryError, InputError
 from npcpit_imaging.volume.deformable import DeformableTransform
-from npcpit_imaging.volume.itk import from_itk_deformable, from_itk_transform, to_itk_deformable, to_itk_transform
+from npcpit_imaging.volume.itk import (
+    FILES,
+    from_itk_deformable,
+    from_itk_transform,
+    to_itk_deformable,
+    to_itk_transform,
+)
 from npcpit_imaging.volume.transform import RigidTransform
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
@@ -24,7 +30,8 @@ def write_transform(transform: RigidTransform | DeformableTransform, path: Path)
     """
     _require_suffix(path)
     try:
-        sitk.WriteTransform(_itk(transform), str(path))
+        with FILES:
+            sitk.WriteTransform(_itk(transform), str(path))
     except RuntimeError as error:
         raise InputError(f"{path.name}: cannot be written as a transform") from error
 
@@ -40,7 +47,8 @@ def read_transform(path: Path) -> RigidTransform | DeformableTransform:
         raise InputError(f"{path.name}: no such file")
     _require_suffix(path)
     try:
-        transform = sitk.ReadTransform(str(path))
+        with FILES:
+            transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise InputError(f"{path.name}: expected an ITK transform, found something else") from error
     if transform.GetDimension() != 3:

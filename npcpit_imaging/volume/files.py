@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from npcpit_imaging.errors import GeometryError, InputError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.geometry import Geometry
-from npcpit_imaging.volume.itk import geometry_of, set_geometry
+from npcpit_imaging.volume.itk import FILES, geometry_of, set_geometry
 from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -189,7 +189,8 @@ def _read_nifti(path: Path) -> tuple[NDArray[np.float64], Geometry]:
 
 
 def _read_nrrd(path: Path) -> tuple[NDArray[np.float64], Geometry]:
-    image = sitk.ReadImage(str(path))
+    with FILES:
+        image = sitk.ReadImage(str(path))
     _require_lengths(path, _nrrd_fields(path))
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(
@@ -224,6 +225,7 @@ def _write_nrrd(voxels: NDArray[np.generic], geometry: Geometry, path: Path) -> 
     image = sitk.GetImageFromArray(voxels)
     set_geometry(image, geometry)
     try:
-        sitk.WriteImage(image, str(path), useCompression=True)
+        with FILES:
+            sitk.WriteImage(image, str(path), useCompression=True)
     except RuntimeError as error:
         raise InputError(f"{path.name}: cannot be written") from error

@@ -1,5 +1,7 @@
 """Volumes, masks and transforms to SimpleITK and back."""
 
+import threading
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -9,6 +11,9 @@ from npcpit_imaging.volume.deformable import DeformableTransform
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.transform import RigidTransform
 from npcpit_imaging.volume.volume import Mask, Volume
+
+FILES = threading.Lock()
+"""Held while ITK reads or writes a file: its readers are looked up in a registry that threads break (they crashed)."""
 
 
 def to_itk(image: Volume | Mask) -> sitk.Image:
