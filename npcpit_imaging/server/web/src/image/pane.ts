@@ -18,6 +18,7 @@ export class Pane {
   private fusable = false;
   enabled = false;
   private turn = 0;
+  private opening: Promise<unknown> = Promise.resolve(); // the stack that is being set
   view: View | null = null;
   focus: Vec3 = [0, 0, 0];
   plane = 0;
@@ -63,16 +64,20 @@ export class Pane {
     const turn = ++this.turn;
     this.view = view;
     this.focus = focus ?? centre(view.grid);
-    const plane = sliceAt(view.grid, this.focus);
-    if (changed) await this.viewport.setStack(imageIdsOf(view), plane);
-    if (turn !== this.turn) return;
     if (this.halfHeight_mm === 0) this.halfHeight_mm = wholeHeight_mm(view);
+    const plane = sliceAt(view.grid, this.focus);
+    if (changed) {
+      const set = this.viewport.setStack(imageIdsOf(view), plane);
+      this.opening = set.catch(() => undefined);
+      await set;
+    }
+    if (this.view !== view) return;
     this.applyWindow();
-    await this.look(this.focus, focus ?? this.focus);
+    if (turn === this.turn) await this.look(this.focus, this.focus); // else somebody has asked for another point meanwhile
   }
 
   /** Look at a world point: show its plane, and bring `middle` (else what was there) to the middle of the pane. */
-  async look(point: Vec3, middle: Vec3 = this.middle()): Promise<void> {
+  async look(point: Vec3, middle?: Vec3): Promise<void> {
     if (this.view === null) return;
     const turn = ++this.turn;
     const { grid } = this.view;
@@ -81,9 +86,12 @@ export class Pane {
     this.plane = plane;
     this.root.dataset["plane"] = String(plane);
     this.root.dataset["focus"] = this.focus.join(",");
+    await this.opening; // before it the viewport has no plane and no camera
+    if (turn !== this.turn) return;
+    const to = middle ?? this.middle();
     if (this.viewport.getCurrentImageIdIndex() !== plane) await this.viewport.setImageIdIndex(plane);
     if (turn !== this.turn) return;
-    this.aim(this.viewport, intoSlice(grid, middle, plane));
+    this.aim(this.viewport, intoSlice(grid, to, plane));
     await this.drawFused();
   }
 

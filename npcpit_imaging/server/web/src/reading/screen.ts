@@ -92,6 +92,7 @@ export class ReadingScreen {
     this.stage.root.classList.toggle("single", this.stage.left.timepoint === "");
     this.stage.resize();
     await Promise.all([this.commands.imagery.showSeries(this.stage.right, current.uid), this.commands.imagery.showTimepoint(this.stage.left.timepoint)]);
+    await this.stage.go("right", this.stage.right.main.focus); // whichever side came first, the left one is linked now
   }
 
   /** The pictures that the server kept at signing, caliper burnt in. */
