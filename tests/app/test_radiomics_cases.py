@@ -315,6 +315,7 @@ def survives_kill(folder, *, count, parts, kills):
     assert (outcomes.status == "failed").sum() == count // 10 and outcomes.reason.notna().all()
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_done(tmp_path):
     survives_kill(tmp_path, count=40, parts=6, kills=1)
 

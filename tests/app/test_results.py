@@ -122,6 +122,7 @@ def test_the_data_cut_leaves_later_visits_events_and_treatments_out(filled):
     assert cut.isoformat() in (filled.deliver / "results" / "results.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_pipeline_computes_results_once_and_again_when_a_table_changes(filled):
     def results_case():
         return next(each for each in run_pipeline(filled, "deliver") if each.case.name == "results")
@@ -138,6 +139,7 @@ def test_the_pipeline_computes_results_once_and_again_when_a_table_changes(fille
     assert results_case().status.value == "done"
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_tables_and_figures(filled):
     deliver_results(filled)
     folder = filled.deliver / "results"

@@ -77,6 +77,7 @@ def test_status_and_the_coordinators_table_show_what_is_awaited(planned, write_s
     shown = capsys.readouterr().out
     assert "OVERDUE" in shown
     assert "awaited" in shown
-    (subject,) = coordinating.progress(planned)
+    (subject,), count = coordinating.progress(planned)
+    assert count == 1
     overdue = {visit["name"]: visit["overdue"] for visit in subject["visits"]}
     assert overdue == {"BASELINE": False, "FU1": True, "FU2": False}

@@ -143,7 +143,11 @@ def damaged(whole, chance):
 
 def test_headers_laid_out_alike_are_walked_once_and_told_apart(tmp_path, make_series):
     """Slices of a series differ in values only; the second is read by the first one's layout, and says its own."""
-    first, second, *_ = make_series(tmp_path)
+
+    def with_uids_of_one_length(dataset, k):
+        dataset.SOPInstanceUID = f"1.2.3.{k + 1}"
+
+    first, second, *_ = make_series(tmp_path, change=with_uids_of_one_length)
     one, other = PlainHeader(first), PlainHeader(second)
 
     assert other._elements is one._elements

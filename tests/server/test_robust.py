@@ -179,11 +179,10 @@ def _fill_and_try(mount: Path) -> None:
                 "axis": "long",
                 "line_mm": line_mm("BASELINE"),
             }
-            with (mount / "ballast").open("wb") as ballast:
+            with (mount / "ballast").open("wb", buffering=0) as ballast:
                 try:
                     while True:
                         ballast.write(bytes(65536))
-                        ballast.flush()
                 except OSError:
                     pass
             codes = []

@@ -179,6 +179,7 @@ def test_a_killed_worker_costs_nothing(folder, cluster, filled):
     assert found == filled[1]
 
 
+@pytest.mark.slow
 def test_a_killed_scheduler_ends_the_run_and_a_rerun_does_the_rest(folder, cluster, filled):
     error = run_and_kill(folder, cluster, lambda: cluster.kill("scheduler"))
     assert isinstance(error, FlowError)
@@ -199,6 +200,7 @@ def test_a_killed_database_ends_the_run_and_a_rerun_does_the_rest(folder, cluste
     assert found == filled[1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_was(folder, cluster, filled):
     """The process that hands out the cases is killed; the workers' last cases may be done but unrecorded."""
     code = "import sys; from npcpit_imaging.cli import main; main()"

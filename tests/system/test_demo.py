@@ -270,6 +270,7 @@ def deliver(study: Study) -> dict[str, Status]:
     return {outcome.case.name: outcome.status for outcome in run_pipeline(study, "deliver")}
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_changed_is_delivered_again_every_time(study: Path, tmp_path: Path):
     copy = shutil.copytree(study, tmp_path / "study")
     nothing = {f"subject/{SUBJECT}": Status.SKIPPED, "tables": Status.SKIPPED, "results": Status.SKIPPED}
@@ -288,6 +289,7 @@ def test_what_is_missing_or_changed_is_delivered_again_every_time(study: Path, t
         assert 1234.5 in pd.read_csv(copy / "deliver" / "features.csv").value.to_numpy()
 
 
+@pytest.mark.slow
 def test_two_readers_have_files_of_their_own_and_no_mask_is_lost(study: Path, tmp_path: Path):
     copy = shutil.copytree(study, tmp_path / "study")
     with open_study(copy) as opened:
