@@ -1,8 +1,11 @@
 """What is said of a lesion without measuring it, and a whole read by the keyboard alone."""
 
+import pytest
+
 from npcpit_imaging.app.demo import SUBJECT
 
 
+@pytest.mark.slow
 def test_a_lesion_splits_and_another_merges(reading):
     """A fragment is a lesion of its own that names its parent; a merged lesion names what it merged into."""
     hand, reader = reading.hand, reading.reader
@@ -36,6 +39,7 @@ def test_a_lesion_splits_and_another_merges(reading):
     hand.shot("split-and-merged")
 
 
+@pytest.mark.slow
 def test_a_whole_read_by_the_keyboard_alone(new_site, hand):
     """Sign in, measure three lesions, add a non-target, state it, endoscopy, sign, key images, unlock, sign again."""
     page = hand.page
