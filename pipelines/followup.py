@@ -7,7 +7,7 @@ Cases: SUBJECT/VISIT/registration, then SUBJECT/VISIT/LESION/MODALITY, then SUBJ
 where each lesion, a new one above all, lies to the irradiated field of tables/fields.csv.
 """
 
-from npcpit_imaging.app.field_positions import field_inputs, say_positions
+from npcpit_imaging.app.field_positions import field_inputs, planned_on, say_positions
 from npcpit_imaging.app.lesions import LesionPrompt, read_prompts, store_lesions
 from npcpit_imaging.app.matching import match_words
 from npcpit_imaging.app.proposals import propose_from_prompt, propose_from_seed, propose_on_pet
@@ -40,7 +40,12 @@ def cases(study: Study) -> list[Case]:
             for point in timepoints(session, code)
             if point.name != BASELINE
         ]
-    return [case for subject, visit in visits for case in _visit(study, subject, visit, prompts)]
+    by_visit = {(subject, visit): _visit(study, subject, visit, prompts) for subject, visit in visits}
+    fields = []
+    for (subject, visit), own in by_visit.items():
+        others = [each for each in planned_on(study, subject) if each != visit and (subject, each) in by_visit]
+        fields += _field(study, subject, visit, before=own, others=others)
+    return [*(case for own in by_visit.values() for case in own), *fields]
 
 
 def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...], LesionPrompt]) -> list[Case]:
@@ -64,18 +69,24 @@ def _visit(study: Study, subject: str, visit: str, prompts: dict[tuple[str, ...]
     prompted = {case.name for case in measured}
     pointed_at = [each.text for key, each in prompts.items() if key[:2] == (subject, visit)]
     after = tuple(case.name for case in (*found, *measured))
-    match = [Case(name=f"{subject}/{visit}/{MATCH}", inputs=(*inputs, *pointed_at), after=after)] if pointed_at else []
+    compared = [each.text for key, each in prompts.items() if key[:2] in ((subject, BASELINE), (subject, visit))]
+    match = [Case(name=f"{subject}/{visit}/{MATCH}", inputs=(*inputs, *compared), after=after)] if pointed_at else []
     later = [*one_visit_at_a_time(case for case in on_pet if case.name not in prompted), *match]
-    return [*found, *measured, *later, *_field(study, subject, visit, [*found, *measured])]
+    return [*found, *measured, *later]
 
 
-def _field(study: Study, subject: str, visit: str, before: list[Case]) -> list[Case]:
-    """Where the visit's lesions lie, when a field of the subject is known; after all of them were proposed."""
+def _field(study: Study, subject: str, visit: str, *, before: list[Case], others: list[str]) -> list[Case]:
+    """Where the visit's lesions lie, when a field of the subject is known; after all of them were proposed.
+
+    A field planned on another visit comes by that visit's registration, so it waits for that and rests on its images.
+    """
     told = field_inputs(study, subject)
     if not told:
         return []
-    inputs = (*told, *dict.fromkeys(text for case in before for text in case.inputs))
-    return [Case(name=f"{subject}/{visit}/{FIELD}", inputs=inputs, after=tuple(case.name for case in before))]
+    carried = [text for each in others for text in visit_inputs(study, subject, each)]
+    inputs = (*told, *dict.fromkeys(text for case in before for text in case.inputs), *carried)
+    after = (*(case.name for case in before), *(f"{subject}/{each}/registration" for each in others))
+    return [Case(name=f"{subject}/{visit}/{FIELD}", inputs=inputs, after=after)]
 
 
 def run(study: Study, case: Case) -> str:

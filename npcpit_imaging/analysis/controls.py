@@ -24,6 +24,9 @@ PERMUTATIONS = 100
 RANDOM_FEATURES = 200
 """Features of pure noise, half of it shared by a patient's lesions."""
 
+SHUFFLED = " shuffled"
+"""Behind a feature's name in the table of both."""
+
 LEVEL = 0.05
 """What the controls should be called positive at."""
 
@@ -81,19 +84,30 @@ def shuffled_voxels(outcome: Outcome, found: pd.DataFrame, shuffled: pd.DataFram
     if not names:
         return pd.DataFrame(), pd.Series(dtype=float)
     keys = ["subject", "lesion"]
-    both = outcome.table[[*keys, outcome.column]].merge(shuffled[[*keys, *names]], on=keys)
-    both = both.dropna(subset=[outcome.column])
+    known = outcome.table[[*keys, outcome.column, *names]].dropna(subset=[outcome.column])
+    both = known.merge(shuffled[[*keys, *names]], on=keys, suffixes=("", SHUFFLED))
     y = both[outcome.column].astype(float).to_numpy()
     patient = np.unique(both["subject"].astype(str), return_inverse=True)[1]
-    values = np.column_stack([numbers(both[name]) for name in names])
-    p = _tests(values, [False] * len(names), y, patient)
-    row = _control(outcome.name, "voxels shuffled within each lesion", [p], _both_counts(numbers(real["p"]), p))
+    pairs = [_in_both(numbers(both[name]), numbers(both[name + SHUFFLED])) for name in names]
+    here, p = (_tests(np.column_stack(side), [False] * len(names), y, patient) for side in zip(*pairs, strict=True))
+    row = _control(outcome.name, "voxels shuffled within each lesion", [p], _both_counts(here, p))
+    if len(both) < len(known):
+        row["note"] = f"{row['note']}; {len(both)} of {len(known)} lesions have shuffled features, only these tested"
     return pd.DataFrame([row]), pd.Series(p, index=names)
 
 
+def _in_both(real: np.ndarray, shuffled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides' values, none where the other has none: what is compared is tested on the same lesions."""
+    known = ~(np.isnan(real) | np.isnan(shuffled))
+    return np.where(known, real, np.nan), np.where(known, shuffled, np.nan)
+
+
 def _both_counts(real: np.ndarray, shuffled: np.ndarray) -> str:
-    kept = int(np.sum((real < LEVEL) & (shuffled < LEVEL)))
-    return f"real features: {int(np.sum(real < LEVEL))} of {real.size}; of these {kept} with shuffled voxels too"
+    tested = ~(np.isnan(real) | np.isnan(shuffled))
+    if not tested.any():
+        return f"none of {real.size} real features could be tested with shuffled voxels: nothing is known"
+    found, kept = tested & (real < LEVEL), tested & (real < LEVEL) & (shuffled < LEVEL)
+    return f"real features: {found.sum()} of {tested.sum()}; of these {kept.sum()} with shuffled voxels too"
 
 
 def _control(outcome: str, name: str, rounds: Sequence[np.ndarray], note: str) -> dict[str, object]:

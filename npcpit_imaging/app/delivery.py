@@ -30,7 +30,13 @@ from npcpit_imaging.report.case_report import write_case_report
 from npcpit_imaging.report.feature_table import write_features
 from npcpit_imaging.response.checking import Case
 from npcpit_imaging.store.adjudications import Acceptance, acceptance_of, adjudicated, adjudications_on_record
-from npcpit_imaging.store.bulk import in_groups, newest_proposal_keys, newest_versions, response_keys
+from npcpit_imaging.store.bulk import (
+    in_groups,
+    newest_proposal_keys,
+    newest_registration_keys,
+    newest_versions,
+    response_keys,
+)
 from npcpit_imaging.store.images import paths_of, subjects, timepoints
 from npcpit_imaging.store.lesions import lesions_of_each
 from npcpit_imaging.store.reads import SignedRead
@@ -69,6 +75,8 @@ def _inputs(study: Study, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
             parts[code].add(key)
         for each in newest_versions(session, codes):
             parts[each.subject].add(f"{each.timepoint} {each.reader} {each.version}")
+        for code, key in newest_registration_keys(session, codes):
+            parts[code].add(key)
         for code, decision in adjudications_on_record(session, subjects=codes).items():
             parts[code].add(decision.words)
         described = feature_digests(session, codes)

@@ -1,5 +1,6 @@
 """The irradiated field on one series: where light acted, and the margin in which the edge is not known."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,29 +41,35 @@ class FieldOverlay:
     cycles: tuple[int, ...]
 
 
-def has_field(study: Study, subject: str) -> bool:
-    """Whether a field of a subject is on record.
+def has_field(study: Study, subject: str, *, visits: Collection[str]) -> bool:
+    """Whether a field of a subject is on record that was planned on one of these visits.
 
     Raises:
         TableError: tables/fields.csv cannot be used.
     """
-    return bool(_rows(study, subject))
+    return bool(_rows(study, subject, visits))
 
 
-def _rows(study: Study, subject: str) -> list[FieldRow]:
+def _rows(study: Study, subject: str, visits: Collection[str]) -> list[FieldRow]:
     if not (study.tables / "fields.csv").is_file():
         return []
-    return [row for row in read_fields(study) if row.subject == subject]
+    return [row for row in read_fields(study) if row.subject == subject and row.timepoint in visits]
 
 
-def field_overlay(study: Study, shelf: Shelf, series: SeriesSummary) -> FieldOverlay:
+def field_overlay(study: Study, shelf: Shelf, series: SeriesSummary, *, visits: Collection[str]) -> FieldOverlay:
     """The field on a series of a visit: on the visit's CT as the plans carry it, on other series from that CT.
+
+    Args:
+        study: The study.
+        shelf: Volumes that are open.
+        series: On whose grid it is asked for.
+        visits: Visits that may be known of; a cycle planned on a later one would tell of it, and is left out.
 
     Raises:
         ReadingError: It cannot be said where the field lies; the message is for the reader.
         TableError: tables/fields.csv cannot be used.
     """
-    rows = _rows(study, series.subject)
+    rows = _rows(study, series.subject, visits)
     visit = series.timepoint
     if visit is None:
         raise ReadingError(f"series {series.uid}: expected one of a visit, found it in none")

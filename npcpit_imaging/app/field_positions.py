@@ -7,6 +7,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from npcpit_imaging.app.features import masks_in_use
@@ -14,7 +15,7 @@ from npcpit_imaging.app.fields import FieldRow, field_at, read_fields
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.series import find_series, open_series
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.errors import FlowError, InputError, RegistrationError
+from npcpit_imaging.errors import FlowError, InputError, RegistrationError, TableError
 from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.registration.field import classify
 from npcpit_imaging.store.images import subjects, timepoints
@@ -97,36 +98,56 @@ def visit_positions(study: Study, subject: str, visit: str, rows: Sequence[Field
 def field_inputs(study: Study, subject: str) -> tuple[str, ...]:
     """What the field of a subject is made of: its lines of fields.csv and the files they name; empty without any.
 
-    Raises:
-        TableError: A line cannot be used.
+    A table that cannot be used is named by its bytes alone: whoever asks for a position is told why.
     """
-    own = [row for row in read_fields(study) if row.subject == subject] if has_fields(study) else []
+    try:
+        own = [row for row in read_fields(study) if row.subject == subject] if has_fields(study) else []
+    except TableError:
+        return (f"unusable {hashlib.sha256((study.tables / 'fields.csv').read_bytes()).hexdigest()}",)
     files = [row.file for row in own if row.file is not None and row.file.is_file()]
     return (*(repr(row) for row in own), *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
+
+
+def planned_on(study: Study, subject: str) -> tuple[str, ...]:
+    """Visits on whose CT a subject's field was planned; none where the table cannot be used."""
+    try:
+        rows = read_fields(study) if has_fields(study) else ()
+    except TableError:
+        return ()
+    return tuple(dict.fromkeys(row.timepoint for row in rows if row.subject == subject))
 
 
 def say_positions(study: Study, subject: str, visit: str) -> str:
     """Say in words where the lesions of one visit lie, new ones first.
 
     Raises:
-        SkipCaseError: The visit has no lesion on a CT or MR.
+        SkipCaseError: The visit has no lesion on a CT or MR, or of none is it known: it is asked again.
+        TableError: A line of fields.csv cannot be used.
     """
     found = visit_positions(study, subject, visit, read_fields(study))
     if not found:
         raise SkipCaseError("no lesion with a mask")
-    return "; ".join(
+    words = "; ".join(
         each.text for each in sorted(found, key=lambda each: (each.role != LesionRole.NEW, each.lesion_id))
     )
+    if all(each.nearest_mm is None for each in found):
+        raise SkipCaseError(words)
+    return words
 
 
 def read_positions(study: Study, subject: str) -> list[LesionInField]:
     """Where the masks lie that each reader of a subject accepted, beside what the reader said of them.
 
-    Nothing where the study was told of no field of this subject.
+    Nothing where the study was told of no field of this subject; why not, where the table cannot be used.
     """
-    rows = read_fields(study) if has_fields(study) else ()
-    if not any(row.subject == subject for row in rows):
-        return []
+    try:
+        rows = read_fields(study) if has_fields(study) else ()
+    except TableError as error:
+        rows, problem = (), f"{NOT_KNOWN}: {error}"
+    else:
+        problem = ""
+        if not any(row.subject == subject for row in rows):
+            return []
     used = [each for each in masks_in_use(study, subject) if each.confirmed]
     found: list[LesionInField] = []
     for visit in _visits(study, subject):
@@ -135,7 +156,10 @@ def read_positions(study: Study, subject: str) -> list[LesionInField]:
             for each in used
             if each.read.timepoint == visit
         }
-        found += _classified(study, subject, visit, rows, here)
+        if problem:
+            found += [_said(subject, visit, key, each, problem) for key, each in here.items()]
+        else:
+            found += _classified(study, subject, visit, rows, here)
     return found
 
 
@@ -144,26 +168,34 @@ def _visits(study: Study, subject: str) -> list[str]:
         return [point.name for point in timepoints(session, subject)]
 
 
+def _said(
+    subject: str,
+    visit: str,
+    key: tuple[str, str, str],
+    proposal: StoredProposal,
+    position: str,
+    **numbers: float,
+) -> LesionInField:
+    name, reader, word = key
+    return LesionInField(
+        subject=subject,
+        timepoint=visit,
+        lesion_id=name,
+        position=position,
+        role=proposal.lesion.role.value,
+        reader=reader,
+        read_position=word,
+        **numbers,
+    )
+
+
 def _classified(
     study: Study, subject: str, visit: str, rows: Sequence[FieldRow], masks: dict[tuple[str, str, str], StoredProposal]
 ) -> list[LesionInField]:
     """One bad visit says why and hides no other."""
     if not masks:
         return []
-
-    def said(key: tuple[str, str, str], proposal: StoredProposal, position: str, **numbers: float) -> LesionInField:
-        name, reader, word = key
-        return LesionInField(
-            subject=subject,
-            timepoint=visit,
-            lesion_id=name,
-            position=position,
-            role=proposal.lesion.role.value,
-            reader=reader,
-            read_position=word,
-            **numbers,
-        )
-
+    said = partial(_said, subject, visit)
     try:
         ct = find_series(study, subject, visit, Modality.CT).uid
         field = field_at(study, subject, visit, rows)

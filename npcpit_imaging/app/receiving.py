@@ -52,17 +52,16 @@ def ingest_batch(arrivals: Arrivals, spool: Spool, waiting: Sequence[SpooledObje
         What became of each; an error for one that stays in the spool.
     """
     found = arrivals.take_many([each.path for each in waiting])
-    indexed = []
+    indexed: list[SpooledObject] = []
+    conflicts: list[SpooledObject] = []
     for spooled, taken in zip(waiting, found, strict=True):
         if isinstance(taken, NpcpitError):
             continue
-        if taken.outcome is IndexOutcome.CONFLICT:
-            code = QuarantineCode.OTHER_CONTENT
-            receipt = spool.set_aside(spooled.path, code, spooled.header, digest=spooled.digest)
-            LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
-        else:
-            indexed.append(spooled)
+        (conflicts if taken.outcome is IndexOutcome.CONFLICT else indexed).append(spooled)
     spool.done_all(indexed)
+    for spooled in conflicts:  # after the others left the spool: a full disk refuses the quarantine
+        receipt = spool.set_aside(spooled.path, QuarantineCode.OTHER_CONTENT, spooled.header, digest=spooled.digest)
+        LOG.error("%s", "" if receipt.finding is None else receipt.finding.text)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from npcpit_imaging.app.images import open_image, open_mask
 from npcpit_imaging.app.measure import JsonObject, MaskChoice, describe_volume, findings_json
 from npcpit_imaging.config.series import Choice, SeriesPolicy
-from npcpit_imaging.dicom.load import choose_series, load_series
+from npcpit_imaging.dicom.load import choose_series, left_out, load_series
 from npcpit_imaging.dicom.pet import SuvScaling, suv_scaling, to_suv
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.errors import InputError
@@ -86,7 +86,8 @@ def suv(
         InputError: There is no such series, or a region must be chosen.
         QuantityError: A tag is missing or doubtful; the message names it.
     """
-    found = choose_series(scan(series), series_uid=series_uid, where=series.name)
+    scanned = scan(series)
+    found = choose_series(scanned, series_uid=series_uid, where=series.name)
     scaling = suv_scaling(found, kind=kind)
     stored = load_series(found)
     volume = to_suv(stored, found, kind=kind)
@@ -97,7 +98,7 @@ def suv(
         "factor": scaling.factor,
         "source": scaling.source,
         "decay_s": None if scaling.timing is None else scaling.timing.elapsed_s,
-        "findings": findings_json((*stored.findings, *scaling.findings)),
+        "findings": findings_json((*stored.findings, *left_out(scanned), *scaling.findings)),
     }
     if mask is None:
         return {**result, "suv_max": float(volume.voxels.max()), "suv_mean": float(volume.voxels.mean(dtype=float))}

@@ -5,6 +5,7 @@ values, then the values. One that cannot be started or dies costs nothing: its f
 """
 
 import json
+import logging
 import math
 import multiprocessing
 import os
@@ -24,14 +25,16 @@ from npcpit_imaging.dicom.instance import Instance
 from npcpit_imaging.dicom.pixels import is_native, stored_values
 from npcpit_imaging.errors import SeriesError
 
+LOG = logging.getLogger(__name__)
+
 Decode = Callable[[Instance, Sequence[int]], NDArray[np.integer]]
 """Stored values of some frames of a file, as `stored_values` gives them."""
 
 WORTHWHILE_PIXELS = 40 * 512 * 512
 """Compressed pixels from which on helpers gain more than their start costs: about 2 s of JPEG 2000."""
 
-MOST_HELPERS = 8
-"""More would wait for the disk and for this process."""
+MOST_HELPERS = 4
+"""As many as threads that read a series at once (`voxels.READERS`): each holds one helper."""
 
 GRACE_S = 5.0
 """How long a helper may take to end when it is told to."""
@@ -128,6 +131,7 @@ def _sharing(helpers: Sequence[_Helper]) -> Decode:
             if helper is not None:
                 return helper(instance, indices)
         except _HelperLostError:
+            LOG.warning("a decoding helper was lost; this process decodes its share")
             helper = None  # from now on this thread's share is decoded here
         finally:
             free.put(helper)

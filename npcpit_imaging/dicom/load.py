@@ -45,10 +45,10 @@ def load_folder(
     found = scan(folder)
     series = choose_series(found, series_uid=series_uid, where=folder.name)
     volume = load_series(series if part is None else choose_part(series, part), policy=policy)
-    return replace(volume, findings=(*volume.findings, *_left_out(found)))
+    return replace(volume, findings=(*volume.findings, *left_out(found)))
 
 
-def _left_out(found: ScanResult) -> list[Finding]:
+def left_out(found: ScanResult) -> list[Finding]:
     """Say which files were no readable objects: a volume without its last slice looks whole."""
     doubtful = Counter(each.reason for each in found.rejected if each.reason not in (NOT_DICOM, A_DICOMDIR))
     if not doubtful:

@@ -215,8 +215,8 @@ def _write_durably(contents: Mapping[Path, bytes]) -> None:
         for target, content in contents.items():
             changed |= {target.parent, *_made(target.parent)}
             drafts[target] = draft = target.with_suffix(".part")
-            draft.write_bytes(content)
-            draft.chmod(0o600)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(content)
         for draft in drafts.values():
             _sync(draft)
         for target, draft in drafts.items():

@@ -161,7 +161,11 @@ class SlotPool:
                     self._make()
                     slot, few = self._pop()
         if few and self._making.acquire(blocking=False):
-            threading.Thread(target=self._make_ahead, daemon=True).start()
+            try:
+                threading.Thread(target=self._make_ahead, daemon=True).start()
+            except RuntimeError as error:  # no thread to be had: the next slots are made by who needs them
+                self._making.release()
+                LOG.warning("slots cannot be made ahead: %s", error)
         return slot
 
     def _pop(self) -> tuple[Slot | None, bool]:

@@ -90,4 +90,4 @@ def interval(row: Mapping[str, object]) -> str:
 
 def ready(value: object) -> str:
     """A cell that is written already, set as a number is."""
-    return DASH if value is None or value != value else str(value)  # noqa: PLR0124  # NaN
+    return text(value)

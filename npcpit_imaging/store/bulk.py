@@ -15,6 +15,7 @@ from npcpit_imaging.store.schema import (
     LesionRow,
     ProposalRow,
     ReadRow,
+    RegistrationRow,
     ResponseRow,
     SeriesRow,
     SubjectRow,
@@ -274,3 +275,15 @@ def newest_versions(session: Session, subjects: Collection[str] | None = None) -
         for subject, timepoint, reader, version, signed, label in rows
     }
     return list(newest.values())
+
+
+def newest_registration_keys(session: Session, subjects: Collection[str]) -> list[tuple[str, str]]:
+    """Subject and a text of each newest registration of a pair of series: what it was made from, its verdict."""
+    rows = session.execute(
+        select(SeriesRow.subject, RegistrationRow)
+        .join(SeriesRow, RegistrationRow.fixed_series_uid == SeriesRow.uid)
+        .where(SeriesRow.subject.in_(subjects))
+        .order_by(RegistrationRow.id)
+    )
+    newest = {(row.fixed_series_uid, row.moving_series_uid): (code, row) for code, row in rows}
+    return [(code, f"registration {row.path} {row.key} {row.verdict}") for code, row in newest.values()]

@@ -116,6 +116,8 @@ def _records(
     found = {code: _Records(subject=code, reads=reads[code]) for code in subjects}
     digests = series_digests(session, subjects)
     for code, uid, visit, first, last in session.execute(_arrivals(subjects)):
+        if uid not in digests:  # came between the two questions: the next look sees it whole
+            continue
         found[code].digests[uid] = digests[uid]
         if first is not None:
             found[code].arrivals[uid] = (visit, utc(first), utc(last))

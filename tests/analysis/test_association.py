@@ -143,6 +143,20 @@ def test_shuffled_voxels_tell_a_feature_of_volume_from_one_of_texture():
     assert row[["tests", "share_p_below_0_05"]].to_numpy().tolist() == [[2, 0.5]]
 
 
+def test_shuffled_features_of_other_lesions_tell_nothing_and_of_some_lesions_only_of_these():
+    """A control that could not be made must not read as one that every feature passed."""
+    table = cohort()
+    outcome = Outcome(name="lesion CR", table=table, column="cr")
+    found = associate(outcome, [a("surface", Source.RADIOMICS)], volume=None)
+    shuffled = table[["subject", "lesion", "surface"]]
+    row, p = shuffled_voxels(outcome, found, shuffled.assign(lesion="X" + shuffled["lesion"]))
+    assert p.isna().all()
+    assert row["note"].item().startswith("none of 1 real features could be tested with shuffled voxels")
+    few = shuffled.head(8)
+    row, _ = shuffled_voxels(outcome, found, few)
+    assert f"8 of {table['cr'].notna().sum()} lesions have shuffled features" in row["note"].item()
+
+
 def test_without_shuffled_features_there_is_no_such_control():
     outcome = Outcome(name="lesion CR", table=cohort(), column="cr")
     found = associate(outcome, [a("surface", Source.RADIOMICS)], volume=None)

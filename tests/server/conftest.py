@@ -181,10 +181,10 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
-    """Serve a study in a thread on a free loopback port."""
+def serving(folder: Path, *, around: Callable[[Any], Any] = lambda app: app) -> Iterator[Served]:
+    """Serve a study in a thread on a free loopback port, with what a test puts around the application."""
     with open_study(folder) as study:
-        app = create_app(study)
+        app = around(create_app(study))
         server = Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, server_header=False))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

@@ -186,6 +186,20 @@ def test_the_field_is_carried_to_a_follow_up_with_the_margin_of_the_plan(served:
     assert (earlier["timepoint"], earlier["margin"]) == ("BASELINE", None)
 
 
+def test_a_cycle_planned_on_a_later_visit_is_not_told_of(served: Served, enter: Enter):
+    """A reader of the baseline would learn from the field of cycle 2 that there was one, and where."""
+    plan_a_fibre(served.study)
+    reader = enter("reader1")
+    url, asked = f"/api/reads/{SUBJECT}/BASELINE/field", {"series_uid": served.series["BASELINE"]}
+    before = reader.get(url, params=asked).json()
+    table = served.study.tables / "fields.csv"
+    later = f'{SUBJECT},2,FU1,cylindrical,"9.5,0.5,25","0,0,1",20,8,,,\n'
+    table.write_text(table.read_text() + later)
+    assert reader.get(url, params=asked).json() == before
+    table.write_text(table.read_text().splitlines()[0] + "\n" + later)
+    assert reader.get(url, params=asked).status_code == 404
+
+
 def test_what_keeps_the_field_from_being_shown_is_said(served: Served, reader: Person, enter: Enter):
     url = f"/api/reads/{SUBJECT}/FU1/field"
     assert reader.get(url, params={"series_uid": served.series["FU1"]}).status_code == 404, "none on record"

@@ -5,23 +5,19 @@ import os
 import shutil
 import subprocess
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from starlette.responses import FileResponse, Response
 
-from npcpit_imaging.app.study import open_study
-from npcpit_imaging.server.application import create_app
-from npcpit_imaging.store.images import series_of, study_uid_of
+from npcpit_imaging.store.images import study_uid_of
 from tests.conftest import find_program
-from tests.server.conftest import RADII_MM, SHAPE, Served, Server, person, sphere
+from tests.server.conftest import RADII_MM, SHAPE, Served, person, serving, sphere
 
 VERSION = "3.13.2"
 """Of `@ohif/app`: test only, nothing of it is shipped."""
@@ -92,20 +88,8 @@ class WithViewer:
 
 @pytest.fixture
 def served(folder: Path, viewer: Path) -> Iterator[Served]:
-    with open_study(folder) as study:
-        app = WithViewer(create_app(study), viewer)
-        server = Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive(), "the server ended"
-            threading.Event().wait(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with study.database.session() as session:
-            series = {each.timepoint or "": each.uid for each in series_of(session)}
-        yield Served(url=f"http://127.0.0.1:{port}", study=study, app=app, series=series)
-        server.should_exit = True
-        thread.join(timeout=30)
+    with serving(folder, around=lambda app: WithViewer(app, viewer)) as running:
+        yield running
 
 
 @pytest.mark.slow

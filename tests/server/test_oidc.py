@@ -182,6 +182,23 @@ def test_signing_in_always_gives_a_new_session(served: Served, issuer: str, brow
     assert fixed.status_code == 401
 
 
+def test_the_earlier_session_ends_though_its_cookie_is_not_sent_on_the_way_back(
+    served: Served, issuer: str, browser: httpx.Client
+):
+    """A browser sends no SameSite=strict cookie when another site sends it back: what it held at the start counts."""
+    assert sign_in(browser, served, issuer).status_code == 303
+    (held,) = [each for each in browser.cookies.jar if each.name == "npcpit_session"]
+    assert session_of(served, str(held.value)) == 200
+    way_back = fill_in(browser, issuer, leave(browser, served), "anna")
+    browser.cookies.jar.clear(held.domain, held.path, held.name)
+    assert browser.get(way_back).status_code == 303
+    assert session_of(served, str(held.value)) == 401
+
+
+def session_of(served: Served, identifier: str) -> int:
+    return httpx.get(f"{served.url}/api/session", cookies={"npcpit_session": identifier}).status_code
+
+
 def test_a_signature_needs_the_provider_to_ask_again(served: Served, issuer: str, browser: httpx.Client):
     """Single sign-on asks nobody: signing in is not enough, nor a provider that lets in without asking."""
     assert sign_in(browser, served, issuer).status_code == 303

@@ -53,7 +53,7 @@ class Pending:
         browser_sha256: Digest of the mark that the same browser must show.
         purpose: What it is for.
         username: Who must come back, where it is for a signature; else empty.
-        session_sha256: Digest of that person's session, which ends: its cookie is not sent on the way back.
+        session_sha256: Digest of the browser's session then, which ends: its cookie is not sent on the way back.
         begun: When.
     """
 
@@ -111,11 +111,12 @@ class Oidc:
         """Where the provider sends the browser back to."""
         return self.provider.site.public_url.rstrip("/") + CALLBACK
 
-    def start(self, study: Study, *, signing: LoginSession | None = None) -> tuple[str, str]:
+    def start(self, study: Study, *, earlier: str = "", signing: LoginSession | None = None) -> tuple[str, str]:
         """Begin; returns the address to go to and the mark that the browser must show afterwards.
 
         Args:
             study: The study.
+            earlier: Identifier of the browser's session, which ends when the sign-in succeeds.
             signing: The session of somebody who is about to sign: the provider must then ask who it is again.
 
         Raises:
@@ -136,22 +137,19 @@ class Oidc:
             browser_sha256=digest(browser),
             purpose=Purpose.SIGN_IN if signing is None else Purpose.SIGN,
             username="" if signing is None else signing.principal.name,
-            session_sha256="" if signing is None else signing.id_sha256,
+            session_sha256=digest(earlier),
             begun=study.now(),
         )
         self._pending.put(state, pending)
         return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", browser
 
-    def finish(
-        self, study: Study, answer: Mapping[str, str], *, browser: str, replacing: str
-    ) -> tuple[str, LoginSession, Purpose]:
+    def finish(self, study: Study, answer: Mapping[str, str], *, browser: str) -> tuple[str, LoginSession, Purpose]:
         """End a sign-in with the provider's answer; returns the new session's identifier and the session.
 
         Args:
             study: The study.
             answer: What the provider sent the browser back with: state, code, or error.
             browser: The mark that the browser shows.
-            replacing: Identifier of the browser's earlier session, which ends.
 
         Raises:
             AccessError: It is not genuine, or nobody's account here.
@@ -176,7 +174,7 @@ class Oidc:
             study,
             principal,
             method="oidc",
-            replacing_sha256=pending.session_sha256 or digest(replacing),
+            replacing_sha256=pending.session_sha256,
             authenticated=authenticated,
         )
         return identifier, session, pending.purpose

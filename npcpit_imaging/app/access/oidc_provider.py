@@ -33,6 +33,9 @@ TIMEOUT_S = 10.0
 KEYS_NOT_BEFORE_S = 10.0
 """Keys are fetched again for an unknown key no sooner than after this: a made-up key is no way to keep us busy."""
 
+SILENT_FOR_S = 10.0
+"""For so long a provider that did not answer is not asked again: whoever waits for it holds a thread of the server."""
+
 METADATA_FOR_S = 3600.0
 """How long the provider's description is believed."""
 
@@ -90,6 +93,7 @@ class Provider:
         self.site = site
         self._secret = secret
         self._lock = threading.Lock()
+        self._silent_at = -SILENT_FOR_S
         self._described: tuple[float, OpenIDProviderMetadata] | None = None
         self._keys: KeySet | None = None
         self._keys_at = -KEYS_NOT_BEFORE_S
@@ -109,7 +113,13 @@ class Provider:
         with self._lock:
             if self._described is not None and time.monotonic() - self._described[0] < METADATA_FOR_S:
                 return self._described[1]
-            found = OpenIDProviderMetadata(_json(get_well_known_url(self.site.issuer, external=True)))
+            if time.monotonic() - self._silent_at < SILENT_FOR_S:
+                raise ProviderError("sign-in provider: no answer a moment ago; try again soon")
+            try:
+                found = OpenIDProviderMetadata(_json(get_well_known_url(self.site.issuer, external=True)))
+            except ProviderError:
+                self._silent_at = time.monotonic()
+                raise
             if found.get("issuer") != self.site.issuer:
                 raise ProviderError("sign-in provider: it describes itself as another issuer than site.toml names")
             try:

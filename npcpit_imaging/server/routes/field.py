@@ -9,6 +9,7 @@ from npcpit_imaging.app.draft.masks import mask_json, pack
 from npcpit_imaging.app.field_overlay import field_overlay, has_field
 from npcpit_imaging.server.callers import Reading, TheDesk
 from npcpit_imaging.server.problems import Problem
+from npcpit_imaging.store.images import timepoints
 from npcpit_imaging.store.schema import JsonObject
 
 router = APIRouter(prefix="/api", tags=["field"])
@@ -24,11 +25,13 @@ def field(subject: Subject, timepoint: Timepoint, series_uid: SeriesUid, caller:
     with desk.study.database.session() as session:
         require_open(session, caller.principal, subject, timepoint)
         series = series_seen(session, caller.principal, series_uid)
+        names = [point.name for point in timepoints(session, subject)]
     if series is None or series.subject != subject:
         raise Problem(404, "not-found", f"series {series_uid}: none of {subject} that you may see")
-    if not has_field(desk.study, subject):
+    visits = names[: names.index(timepoint) + 1]  # a reader of this visit knows of no later cycle
+    if not has_field(desk.study, subject, visits=visits):
         raise Problem(404, "not-found", f"{subject}: no irradiated field on record")
-    found = field_overlay(desk.study, desk.shelf, series)
+    found = field_overlay(desk.study, desk.shelf, series, visits=visits)
     has_margin = bool(found.margin.voxels.any())
     return {
         "series_uid": series.uid,

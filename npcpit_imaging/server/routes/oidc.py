@@ -39,7 +39,7 @@ def start(request: Request, desk: TheDesk, purpose: Literal["sign-in", "sign"] =
         signing = caller_of(request).session
         if signing is None or signing.method != "oidc":
             raise Problem(400, "invalid", "purpose: sign is for who is signed in with OpenID Connect")
-    address, mark = oidc.start(desk.study, signing=signing)
+    address, mark = oidc.start(desk.study, earlier=request.cookies.get(COOKIE, ""), signing=signing)
     answer = RedirectResponse(address, status_code=303)
     answer.set_cookie(
         MARK, mark, httponly=True, secure=request.app.state.secure, samesite="lax", path=CALLBACK,
@@ -61,9 +61,7 @@ def callback(
     oidc = _oidc(request)
     answer = {"state": state, "code": code, **({"error": error} if error else {}), **({"iss": iss} if iss else {})}
     try:
-        identifier, _, _ = oidc.finish(
-            desk.study, answer, browser=request.cookies.get(MARK, ""), replacing=request.cookies.get(COOKIE, "")
-        )
+        identifier, _, _ = oidc.finish(desk.study, answer, browser=request.cookies.get(MARK, ""))
     except (AccessError, ProviderError) as refused:
         status = 403 if isinstance(refused, AccessError) else 502
         return _without_mark(HTMLResponse(REFUSED.format(message=html.escape(str(refused))), status_code=status))

@@ -1,7 +1,7 @@
 // Starts the page and shows the screen its address names: #/worklist, #/read/SUBJECT/TIMEPOINT, #/adjudications, #/progress, #/audit.
 
 import "./style.css";
-import { whenSignedOut } from "./api/client";
+import { whenSignedOut, whenTokenIsOld } from "./api/client";
 import type { Session } from "./api/types";
 import { during } from "./dom/busy";
 import { h, replace } from "./dom/h";
@@ -10,7 +10,7 @@ import { showAdjudication, showAdjudications } from "./screens/adjudication";
 import { showAudit } from "./screens/audit";
 import { showProgress } from "./screens/coordinator";
 import { frame, placesOf } from "./screens/frame";
-import { presentSession, showSignIn, signInAgain } from "./screens/signin";
+import { adoptSessionOf, presentSession, showSignIn, signInAgain } from "./screens/signin";
 import { showWorklist } from "./screens/worklist";
 
 let reading: ReadingScreen | null = null;
@@ -45,6 +45,7 @@ function run(root: HTMLElement, session: Session): void {
     });
   };
   whenSignedOut(() => signInAgain(session));
+  whenTokenIsOld(() => adoptSessionOf(session));
   window.addEventListener("hashchange", go);
   go();
 }

@@ -10,6 +10,11 @@ export class ApiError extends Error {
     super(message);
   }
 
+  /** The anti-forgery token is of a session that another tab has replaced. */
+  get tokenIsOld(): boolean {
+    return this.status === 403 && this.code === "csrf";
+  }
+
   get signedOut(): boolean {
     return this.status === 401 && (this.code === "idle" || this.code === "signed-out");
   }
@@ -22,6 +27,11 @@ export const setCsrf = (token: string): void => void (csrf = token);
 
 /** What to do when the session has ended: ask for the password over the page, so that nothing on it is lost. */
 export const whenSignedOut = (ask: () => Promise<void>): void => void (onSignedOut = ask);
+
+let onOldToken: () => Promise<void> = () => Promise.reject(new Error("signed in elsewhere"));
+
+/** What to do when another tab has begun a new session: take up its token, if it is the same person's. */
+export const whenTokenIsOld = (renew: () => Promise<void>): void => void (onOldToken = renew);
 
 export async function ask<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
   const response = await send(method, path, body);
@@ -41,8 +51,10 @@ async function send(method: string, path: string, body?: unknown): Promise<Respo
     try {
       return await once(method, path, body);
     } catch (error) {
-      if (!(error instanceof ApiError) || !error.signedOut || attempt > 0 || path === "session") throw error;
-      await onSignedOut();
+      if (!(error instanceof ApiError) || attempt > 0 || path === "session") throw error;
+      if (error.tokenIsOld) await onOldToken();
+      else if (error.signedOut) await onSignedOut();
+      else throw error;
     }
   }
 }

@@ -3,7 +3,7 @@
 import { field, openDialog, radios, select, text } from "../dom/dialog";
 import { h, key } from "../dom/h";
 import { ApiError, post } from "../api/client";
-import { presentSession, providerLink } from "../screens/signin";
+import { adoptSessionOf, providerLink } from "../screens/signin";
 import type { LesionEntry, Read, Session } from "../api/types";
 import { BINDINGS, keyOf } from "./keymap";
 import type { ReadModel } from "./model";
@@ -131,7 +131,7 @@ export function askSignature(model: ReadModel, session: Session): Promise<boolea
     submit: "Sign and lock",
     act: async (form) => {
       const elsewhere = session.method !== "password";
-      if (elsewhere) await presentSession(); // signed in anew in another tab: another anti-forgery token
+      if (elsewhere) await adoptSessionOf(session); // signed in anew in another tab: another anti-forgery token
       const body = { revision: model.read.revision, meaning: "read", ...(elsewhere ? {} : { password: text(form, "password") }) };
       try {
         model.adopt(await post<Read>(`${model.path}/sign`, body));

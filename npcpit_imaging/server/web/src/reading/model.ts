@@ -101,7 +101,7 @@ export class ReadModel {
   /** True when the change is to be given up (the server said no), false when it is to be sent again. */
   private async failed(error: unknown): Promise<boolean> {
     this.problem = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500 || error.status === 401) return false;
+    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500 || error.status === 401 || error.tokenIsOld) return false;
     if (error.code === "stale-revision") {
       this.read = await get<Read>(this.path);
       this.problem = "This time point was changed in another window. It is shown as it is now; your last change was not saved.";

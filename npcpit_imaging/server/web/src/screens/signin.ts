@@ -20,6 +20,13 @@ export async function presentSession(): Promise<Session | null> {
   }
 }
 
+/** Take up the session that the browser has now, made in another tab; nobody else's ever goes on in an open page. */
+export async function adoptSessionOf(who: Session): Promise<void> {
+  const found = await get<Session>("session");
+  if (found.username !== who.username) throw new Error(`This page is ${who.username}'s, and ${found.username} is signed in now. Sign in as ${who.username} to go on, or reload the page.`);
+  adopt(found);
+}
+
 function adopt(session: Session): Session {
   setCsrf(session.csrf);
   return session;
@@ -56,7 +63,7 @@ export async function showSignIn(root: HTMLElement, done: (session: Session) => 
 /** A way to the provider that leaves this page, and what is not saved on it, as it is. */
 export const providerLink = (url: string, label: string): HTMLElement => h("p", {}, h("a", { class: "button", href: url, target: "_blank", rel: "noopener" }, label), " (opens in a tab of its own)");
 
-async function signInAgainElsewhere(): Promise<void> {
+async function signInAgainElsewhere(who: Session): Promise<void> {
   const { oidc } = await get<Ways>("sign-in");
   await openDialog({
     title: "The session has ended",
@@ -64,14 +71,19 @@ async function signInAgainElsewhere(): Promise<void> {
     submit: "Go on",
     cancel: null,
     act: async () => {
-      if ((await presentSession()) === null) throw new Error("Not signed in yet: sign in in the other tab first.");
+      try {
+        await adoptSessionOf(who);
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) throw new Error("Not signed in yet: sign in in the other tab first.");
+        throw error;
+      }
     },
   });
 }
 
 /** Ask for the password again over the page. */
 export async function signInAgain(who: Session): Promise<void> {
-  if (who.method !== "password") return signInAgainElsewhere();
+  if (who.method !== "password") return signInAgainElsewhere(who);
   await openDialog({
     title: "The session has ended",
     body: [
