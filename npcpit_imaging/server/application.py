@@ -87,4 +87,6 @@ def make_app(study: Study, *, secure: bool = False) -> FastAPI:
         return app.openapi()
 
     add_page(app)
+    # Builds every route now: FastAPI silences a warning of pydantic while it does, with filters that all threads share.
+    app.openapi()
     return app

@@ -189,9 +189,9 @@ def test_the_earlier_session_ends_though_its_cookie_is_not_sent_on_the_way_back(
     assert sign_in(browser, served, issuer).status_code == 303
     (held,) = [each for each in browser.cookies.jar if each.name == "npcpit_session"]
     assert session_of(served, str(held.value)) == 200
-    way_back = fill_in(browser, issuer, leave(browser, served), "anna")
+    back = way_back(browser, served, issuer)
     browser.cookies.jar.clear(held.domain, held.path, held.name)
-    assert browser.get(way_back).status_code == 303
+    assert browser.get(back).status_code == 303
     assert session_of(served, str(held.value)) == 401
 
 

@@ -15,10 +15,13 @@ export class Pane {
   private readonly under = h("div", { class: "layer" });
   private readonly over = h("div", { class: "layer fused", hidden: true });
   private fused: View | null = null;
+  private fuseAsked = "";
   private fusable = false;
   enabled = false;
   private turn = 0;
-  private opening: Promise<unknown> = Promise.resolve(); // the stack that is being set
+  private asked = ""; // the view whose stack was asked for
+  private opened = ""; // the view whose stack is there: until then the viewport holds another image, or none
+  private opening: Promise<void> = Promise.resolve();
   view: View | null = null;
   focus: Vec3 = [0, 0, 0];
   plane = 0;
@@ -58,20 +61,33 @@ export class Pane {
     return engine().getViewport<StackViewport>(`${this.id}-over`);
   }
 
+  /** Whether the image of `view` is there: nothing may be drawn on, or measured in, the one before it. */
+  get ready(): boolean {
+    return this.view !== null && this.opened === this.view.id;
+  }
+
+  private async open(view: View, plane: number): Promise<void> {
+    this.asked = view.id;
+    this.opened = "";
+    try {
+      await this.viewport.setStack(imageIdsOf(view), plane);
+    } catch (error) {
+      if (this.asked === view.id) this.asked = ""; // it may be asked for again
+      throw error;
+    }
+    if (this.asked === view.id) this.opened = view.id;
+  }
+
   /** Show a view at a world point (or where the pane looked before). */
   async show(view: View, focus: Vec3 | null): Promise<void> {
-    const changed = this.view?.id !== view.id;
     const turn = ++this.turn;
     this.view = view;
     this.focus = focus ?? centre(view.grid);
     if (this.halfHeight_mm === 0) this.halfHeight_mm = wholeHeight_mm(view);
     const plane = sliceAt(view.grid, this.focus);
-    if (changed) {
-      const set = this.viewport.setStack(imageIdsOf(view), plane);
-      this.opening = set.catch(() => undefined);
-      await set;
-    }
-    if (this.view !== view) return;
+    if (this.asked !== view.id) this.opening = this.open(view, plane);
+    await this.opening;
+    if (this.view !== view || !this.ready) return;
     this.applyWindow();
     if (turn === this.turn) await this.look(this.focus, this.focus); // else somebody has asked for another point meanwhile
   }
@@ -86,8 +102,8 @@ export class Pane {
     this.plane = plane;
     this.root.dataset["plane"] = String(plane);
     this.root.dataset["focus"] = this.focus.join(",");
-    await this.opening; // before it the viewport has no plane and no camera
-    if (turn !== this.turn) return;
+    await this.opening.catch(() => undefined); // before it the viewport has no plane and no camera; `show` says what failed
+    if (turn !== this.turn || !this.ready) return;
     const to = middle ?? this.middle();
     if (this.viewport.getCurrentImageIdIndex() !== plane) await this.viewport.setImageIdIndex(plane);
     if (turn !== this.turn) return;
@@ -97,11 +113,11 @@ export class Pane {
 
   /** The world point in the middle of the pane. */
   middle(): Vec3 {
-    return toVec3(this.viewport.getCamera().focalPoint ?? [...this.focus]);
+    return this.ready ? toVec3(this.viewport.getCamera().focalPoint ?? [...this.focus]) : this.focus;
   }
 
   panTo(point: Vec3): void {
-    if (this.view === null) return;
+    if (this.view === null || !this.ready) return;
     this.aim(this.viewport, intoSlice(this.view.grid, point, this.plane));
     if (this.fused !== null) this.aim(this.overlaid, intoSlice(this.view.grid, point, this.plane));
   }
@@ -128,25 +144,30 @@ export class Pane {
   setWindow(preset: WindowPreset): void {
     this.window = preset;
     this.applyWindow();
-    this.viewport.render();
+    if (this.ready) this.viewport.render();
   }
 
   private applyWindow(): void {
-    if (this.window === null || this.view === null) return;
+    if (this.window === null || !this.ready) return;
     const { lower, upper, invert } = this.window;
     this.viewport.setProperties({ voiRange: { lower, upper }, invert });
   }
 
   /** Lay another image over this one; null takes it away. */
   async fuse(view: View | null, upper: number, opacity: number): Promise<void> {
-    const changed = this.fused?.id !== view?.id;
-    this.fused = view;
     this.over.hidden = view === null;
-    this.over.style.opacity = String(opacity);
+    this.fuseAsked = view?.id ?? "";
+    if (view === null || this.fused?.id !== view.id) this.fused = null;
     if (view === null) return;
     if (!this.fusable) this.enableLayer("over", this.over);
     this.fusable = true;
-    if (changed) await this.overlaid.setStack(imageIdsOf(view), this.plane);
+    if (this.fused === null) {
+      this.over.style.opacity = "0"; // not the image before it
+      await this.overlaid.setStack(imageIdsOf(view), this.plane);
+      if (this.fuseAsked !== view.id) return;
+      this.fused = view;
+    }
+    this.over.style.opacity = String(opacity);
     this.overlaid.setProperties({ voiRange: { lower: 0, upper }, colormap: { name: HOT } });
     await this.drawFused();
   }
@@ -156,7 +177,7 @@ export class Pane {
   }
 
   private async drawFused(): Promise<void> {
-    if (this.fused === null || this.view === null) return;
+    if (this.fused === null || this.view === null || !this.ready) return;
     if (this.overlaid.getCurrentImageIdIndex() !== this.plane) await this.overlaid.setImageIdIndex(this.plane);
     this.aim(this.overlaid, intoSlice(this.view.grid, this.middle(), this.plane));
   }

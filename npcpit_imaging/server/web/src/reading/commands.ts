@@ -268,6 +268,7 @@ export class Commands implements Hand {
   private async arrow(columns: number, rows: number): Promise<void> {
     const { tools, stage } = this;
     const { main } = stage.side(stage.active);
+    if (!main.ready) return;
     if (tools.tool === "window") {
       if (main.window !== null) stage.dragWindow(main.window, 10 * columns, 10 * rows);
       return;

@@ -53,7 +53,7 @@ export class Pointer {
       for (const pane of side.panes) {
         const box = pane.root.getBoundingClientRect();
         const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-        if (pane.view !== null && x >= 0 && y >= 0 && x < box.width && y < box.height) return { side, pane, x, y };
+        if (pane.ready && x >= 0 && y >= 0 && x < box.width && y < box.height) return { side, pane, x, y };
       }
     }
     return null;

@@ -187,8 +187,7 @@ export class ReadingScreen {
   }
 
   private paintSide(side: Side, pane: Side["main"]): void {
-    if (pane.view === null) return;
-    pane.root.dataset["placing"] = pane.planeToCanvas().join(","); // where its columns and rows lie on the screen, for tests
+    if (pane.ready) pane.root.dataset["placing"] = pane.planeToCanvas().join(","); // where its columns and rows lie on the screen, for tests
     paint(pane, sceneOf(side, this.parts));
   }
 

@@ -13,10 +13,11 @@ const LABEL = "600 12.5px system-ui, sans-serif";
 
 export function paint(pane: Pane, drawings: readonly Drawing[]): void {
   const context = pane.canvas.getContext("2d");
-  if (context === null || pane.view === null) return;
+  if (context === null) return;
   const ratio = window.devicePixelRatio;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, pane.canvas.width, pane.canvas.height);
+  if (pane.view === null || !pane.ready) return;
   context.font = LABEL;
   for (const each of drawings) draw(context, pane, pane.view, each);
 }
