@@ -91,8 +91,29 @@ def visit_positions(study: Study, subject: str, visit: str, rows: Sequence[Field
     """The same of one visit."""
     with study.database.session() as session:
         here = [each for each in proposals_of(session, subject) if each.timepoint == visit and each.uptake is None]
-    newest = {each.lesion.lesion_id: each for each in here}
-    return _classified(study, subject, visit, rows, {(name, "", ""): each for name, each in newest.items()})
+    chosen = mask_of_each_lesion(here, ct=_ct_uid(study, subject, visit))
+    return _classified(study, subject, visit, rows, {(name, "", ""): each for name, each in chosen.items()})
+
+
+def mask_of_each_lesion(proposals: Iterable[StoredProposal], *, ct: str) -> dict[str, StoredProposal]:
+    """The mask by which each lesion of one visit is placed: the one on the CT, whatever other series show it later.
+
+    Only a mask on the visit's CT can be placed; a lesion without one keeps its newest, and is said not to be known.
+
+    Args:
+        proposals: Of one visit, the newest last; at most one per lesion and series.
+        ct: SeriesInstanceUID of the visit's CT; empty when it has none.
+    """
+    by_preference = sorted(proposals, key=lambda each: each.series_uid == ct)
+    return {each.lesion.lesion_id: each for each in by_preference}
+
+
+def _ct_uid(study: Study, subject: str, visit: str) -> str:
+    """Empty where the visit has no usable CT: `_classified` says why."""
+    try:
+        return find_series(study, subject, visit, Modality.CT).uid
+    except (FlowError, InputError):
+        return ""
 
 
 def field_inputs(study: Study, subject: str) -> tuple[str, ...]:

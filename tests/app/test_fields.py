@@ -2,9 +2,12 @@
 
 import pytest
 
-from npcpit_imaging.app.field_positions import LesionInField, write_positions
+from npcpit_imaging.app.field_positions import LesionInField, mask_of_each_lesion, write_positions
 from npcpit_imaging.app.fields import read_fields
 from npcpit_imaging.errors import TableError
+from npcpit_imaging.store.lesions import StoredProposal
+from npcpit_imaging.study.lesion import Lesion, LesionRole
+from npcpit_imaging.study.measurement import Measurement
 from npcpit_imaging.study.treatment import DiffuserKind
 
 HEADER = "subject,cycle,timepoint,kind,tip_mm,axis,length_mm,radius_mm,start_radius_mm,file,roi\n"
@@ -83,3 +86,33 @@ def test_positions_are_written_a_line_each(tmp_path):
         "S1,FU1,T01,in,NEW,0.9,1.0,-4.5,4.0,,",
         "S1,FU1,T02,not known: rejected,,,,,,,",
     ]
+
+
+def proposal(number, lesion_id, series_uid):
+    lesion = Lesion(
+        lesion_id=lesion_id, tracking_uid=f"2.25.{lesion_id[1:]}", role=LesionRole.TARGET, organ="NASOPHARYNX",
+        location="NASOPHARYNX",
+    )  # fmt: skip
+    measurement = Measurement(
+        longest_diameter=None, short_axis=None, slice_index_k=0, slice_position_mm=0.0, volume_ml=1.0, components=1,
+        convention="",
+    )  # fmt: skip
+    return StoredProposal(
+        id=number, lesion=lesion, subject="S1", timepoint="FU1", series_uid=series_uid, mask_path="", mask_sha256="",
+        prompt={}, segmenter={}, measurement=measurement, uptake=None, key="",
+    )  # fmt: skip
+
+
+def test_a_lesion_is_placed_by_its_mask_on_the_ct():
+    """An MR mask of a lesion does not displace the CT's, whichever came last; where only the MR has one, it stays."""
+    ct, mr = "1.2.1", "1.2.9"
+    both = [proposal(1, "T01", ct), proposal(2, "T01", mr), proposal(3, "T02", mr), proposal(4, "T03", ct)]
+    for order in (both, both[::-1]):
+        chosen = mask_of_each_lesion(order, ct=ct)
+        assert {name: each.id for name, each in chosen.items()} == {"T01": 1, "T02": 3, "T03": 4}
+
+
+def test_a_visit_without_a_ct_keeps_each_lesions_newest_mask():
+    """There is nothing to prefer; why the lesion cannot be placed is said later."""
+    chosen = mask_of_each_lesion([proposal(1, "T01", "1.2.8"), proposal(2, "T01", "1.2.9")], ct="")
+    assert chosen["T01"].id == 2
