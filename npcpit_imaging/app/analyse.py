@@ -16,20 +16,11 @@ from npcpit_imaging.app.profile_tables import declared_tables, read_stability
 from npcpit_imaging.app.respond import RespondReport, respond
 from npcpit_imaging.app.result_files import Provenance, write_results
 from npcpit_imaging.app.results import NO_DATA_CUT, cycle_table, day_zero, icc_of, readers_words
-from npcpit_imaging.app.study_tables import (
-    DatedTables,
-    cut_course,
-    cut_light,
-    parsed_table,
-    read_adverse_events,
-    read_cycles,
-    refuse_contradictions,
-    table_rows,
-)
+from npcpit_imaging.app.study_tables import cut_tables, parsed_table
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.response.rows import Fault
-from npcpit_imaging.response.table import read_measurements, read_subjects, read_treatments
+from npcpit_imaging.response.table import read_measurements
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.timepoint import BASELINE
 
@@ -123,23 +114,6 @@ def _require_own(output: Path) -> None:
         raise InputError(f"{output}: expected no folder, an empty one or earlier results, found something else")
 
 
-def _dated(files: AnalyseFiles, cut: date | None) -> DatedTables:
-    def kept(day: date) -> bool:
-        return cut is None or day <= cut
-
-    cycles = [each for each in table_rows(files.cycles, read_cycles) if kept(each.cycle.illumination)]
-    courses = [cut_course(each, cut) for each in table_rows(files.subjects, read_subjects)]
-    light, later = cut_light(table_rows(files.treatments, read_treatments), courses, cut)
-    refuse_contradictions(light, cycles)
-    return DatedTables(
-        courses=tuple(courses),
-        irradiations=tuple(light),
-        events=tuple(each for each in table_rows(files.adverse_events, read_adverse_events) if kept(each.start)),
-        cycles=tuple(cycles),
-        treated_later=later,
-    )
-
-
 def table_inputs(files: AnalyseFiles, report: RespondReport, *, protocol: Protocol) -> Inputs:
     """Gather what results are computed from out of tables and the responses computed from them.
 
@@ -152,12 +126,18 @@ def table_inputs(files: AnalyseFiles, report: RespondReport, *, protocol: Protoc
         TableError: A table cannot be used.
         ReaderChoiceError: The reader of the analysis is not clear.
     """
-    dated = _dated(files, protocol.results.data_cut)
+    dated = cut_tables(
+        subjects=files.subjects,
+        treatments=files.treatments,
+        adverse_events=files.adverse_events,
+        cycles=files.cycles,
+        data_cut=protocol.results.data_cut,
+    )
     measured = [
         row
         for rows in parsed_table(files.measurements, read_measurements).by_subject.values()
         for row in rows
-        if protocol.results.data_cut is None or row.date <= protocol.results.data_cut
+        if dated.cuts.keeps(row.subject, row.date)
     ]
     first = _baselines(measured)
     records = gather(
@@ -171,7 +151,8 @@ def table_inputs(files: AnalyseFiles, report: RespondReport, *, protocol: Protoc
     cycles = cycle_table(dated.cycles, records, zero)
 
     def day_of(subject: str, day: date) -> float | None:
-        return float((day - zero[subject]).days) if subject in zero else None
+        known = subject in zero and dated.cuts.keeps(subject, day)
+        return float((day - zero[subject]).days) if known else None
 
     return Inputs(
         records=records,

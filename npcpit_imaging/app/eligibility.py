@@ -1,6 +1,6 @@
 """Which subjects of a study are eligible: protocol, images, tables/subjects.csv and tables/treatments.csv together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TypeVar
 import pandas as pd
 
 from npcpit_imaging.analysis.eligibility import Candidate, Consent, Eligibility, Verdict, check_eligibility
+from npcpit_imaging.app.data_cut import cut_course, cut_light, cuts_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import DateShift, parsed_table
 from npcpit_imaging.dicom.deidentify import shift_day
@@ -78,26 +79,44 @@ def study_eligibility(study: Study) -> list[Eligibility]:
 
 
 def candidates(study: Study) -> list[Candidate]:
-    """Gather what is known of each subject, in the hospital's own dates."""
+    """Gather what is known of each subject up to the data cut, in the hospital's own dates."""
     path = study.tables / "subjects.csv"
     status = _by_subject(path.name, parsed_table(path, _read_status))
-    courses = _by_subject(path.name, parsed_table(path, read_subjects))
-    light = parsed_table(study.tables / "treatments.csv", read_treatments)
-    _refuse("treatments.csv", light)
+    cut = study.protocol.results.data_cut
+    stated = _by_subject(path.name, parsed_table(path, read_subjects))
+    courses = {name: cut_course(each, cut) for name, each in stated.items()}
+    treatments = parsed_table(study.tables / "treatments.csv", read_treatments)
+    _refuse("treatments.csv", treatments)
+    light, cuts = _light_until(treatments, courses, cut), cuts_of(courses.values(), cut)
     with study.database.session() as session:
         codes, visits = subjects(session), visits_with_images(session)
     shift = DateShift(study)
-    names = sorted({*codes, *status, *light.by_subject})
+    names = sorted({*codes, *status, *treatments.by_subject})
     return [
         _candidate(
             name,
             status.get(name),
-            start=_first_treatment(courses.get(name), light.by_subject.get(name, ())),
-            documented=bool(light.by_subject.get(name)),
-            visits=_true_dates(visits.get(name, {}), shift.days(name)),
+            start=_first_treatment(courses.get(name), light.get(name, ())),
+            documented=bool(light.get(name)),
+            visits={
+                visit: own
+                for visit, own in _true_dates(visits.get(name, {}), shift.days(name)).items()
+                if cuts.keeps(name, own[0])
+            },
         )
         for name in names
     ]
+
+
+def _light_until(
+    treatments: Table[Irradiation], courses: Mapping[str, Course], data_cut: date | None
+) -> dict[str, list[Irradiation]]:
+    """Each subject's light up to the data cut."""
+    every = [each for rows in treatments.by_subject.values() for each in rows]
+    kept: dict[str, list[Irradiation]] = {}
+    for each in cut_light(every, courses.values(), data_cut)[0]:
+        kept.setdefault(each.subject, []).append(each)
+    return kept
 
 
 def _first_treatment(course: Course | None, light: Sequence[Irradiation]) -> date | None:

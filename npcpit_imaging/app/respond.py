@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from npcpit_imaging.app.study_tables import cut_course, cut_light
+from npcpit_imaging.app.data_cut import cut_course, cut_light
 from npcpit_imaging.config.protocol import Protocol, ShortSdRule
 from npcpit_imaging.errors import InputError, ResponseError
 from npcpit_imaging.response.answers import (
@@ -151,7 +151,7 @@ def respond(
         InputError: A file cannot be read.
         TableError: A header from which no row can be trusted.
     """
-    rows = _cut(_open(measurements, read_measurements), protocol)
+    rows = cut_records(_open(measurements, read_measurements), protocol)
     courses = _open(subjects, read_subjects)
     treated = _open(treatments, read_treatments)
     faults = [*rows.faults, *courses.faults, *treated.faults]
@@ -160,7 +160,7 @@ def respond(
     for subject in sorted(rows.by_subject):
         if subject in refused:
             continue
-        case = _case(subject, rows, courses, treated, protocol.results.data_cut)
+        case = cut_case(subject, rows, courses, treated, protocol.results.data_cut)
         try:
             _add(report, case, protocol)
         except ResponseError as error:
@@ -175,9 +175,10 @@ def respond(
     )
 
 
-def _case(
+def cut_case(
     subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation], cut: date | None
 ) -> Case:
+    """A subject's records, course and light up to the data cut; the records are cut by `cut_records` already."""
     course = [cut_course(each, cut) for each in courses.by_subject.get(subject, ())[:1]]
     light, later = cut_light(treated.by_subject.get(subject, ()), course, cut)
     return Case(
@@ -192,7 +193,7 @@ def without_light(records: Iterable[Assessment], lesions: Collection[str]) -> tu
     return tuple(replace(one, irradiated=False) if one.lesion in lesions else one for one in records)
 
 
-def _cut(rows: Table[Assessment], protocol: Protocol) -> Table[Assessment]:
+def cut_records(rows: Table[Assessment], protocol: Protocol) -> Table[Assessment]:
     """Leave out the records after the protocol's data cut; a subject without an earlier one has no read."""
     cut = protocol.results.data_cut
     if cut is None:

@@ -7,10 +7,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from npcpit_imaging.app.data_cut import cut_course, cut_light
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.respond import without_light
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.app.study_tables import DateShift, cut_course, cut_light, moved_course, parsed_table
+from npcpit_imaging.app.study_tables import DateShift, moved_course, parsed_table
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.dicom.deidentify import shift_day, shift_moment
 from npcpit_imaging.errors import TableError

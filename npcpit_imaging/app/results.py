@@ -15,12 +15,14 @@ from npcpit_imaging.analysis.eligibility import CONSENT, Eligibility, Verdict
 from npcpit_imaging.analysis.profiles import Profiles
 from npcpit_imaging.analysis.records import Answers, Records, gather
 from npcpit_imaging.analysis.study_results import Inputs, compute
+from npcpit_imaging.app.data_cut import Cuts
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.eligibility import eligibility_table, eligible_subjects, study_eligibility
-from npcpit_imaging.app.profile_tables import declared_tables, read_shuffled, read_stability
+from npcpit_imaging.app.profile_tables import DayOf, declared_tables, read_shuffled, read_stability
 from npcpit_imaging.app.result_files import Provenance, write_results
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import READERS, DatedTables, DateShift, SubjectCycle, dated_tables
+from npcpit_imaging.dicom.deidentify import shift_day
 from npcpit_imaging.errors import ReaderChoiceError
 from npcpit_imaging.flow.run import SkipCaseError
 from npcpit_imaging.radiomics.icc import icc_2_1
@@ -158,7 +160,9 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
             each for each in every_answer(session, levels=("timepoint", "lesion", "subject")) if wanted(each.subject)
         ]
         flags = [each for each in lesion_flags(session) if wanted(each[0])]
-        sizes = [each for each in every_size(session) if wanted(each.subject)]
+        sizes = [
+            each for each in every_size(session) if wanted(each.subject) and dated.cuts.keeps(each.subject, each.date)
+        ]
         first = baselines(session)
         decided = {name: each for name, each in adjudications_on_record(session).items() if wanted(name)}
         owners = lesion_owners(session)
@@ -184,7 +188,7 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
     events = event_table([each for each in dated.events if wanted(each.subject)], cycles, zero) if has_events else None
     inputs = Inputs(
         records=records,
-        profiles=_profiles(study, records, sizes, flags, zero),
+        profiles=_profiles(study, records, sizes, flags, _day_of(study, zero, dated.cuts)),
         events=events,
         cycles=cycles,
         measurements=size_table(sizes),
@@ -230,12 +234,24 @@ def size_table(sizes: Sequence[StoredSize]) -> pd.DataFrame:
     return table.assign(size_mm=pd.to_numeric(table["size_mm"]))
 
 
+def _day_of(study: Study, zero: dict[str, date], cuts: Cuts) -> DayOf:
+    """Days from first treatment to a hospital's date; None after the data cut: on that day nobody knew."""
+    shift = DateShift(study)
+
+    def day_of(subject: str, day: date) -> float | None:
+        moved = shift_day(day, shift.days(subject))
+        known = subject in zero and cuts.keeps(subject, moved)
+        return float((moved - zero[subject]).days) if known else None
+
+    return day_of
+
+
 def _profiles(
     study: Study,
     records: Records,
     sizes: Sequence[StoredSize],
     flags: Sequence[tuple[str, str, bool, bool, bool]],
-    zero: dict[str, date],
+    day_of: DayOf,
 ) -> Profiles:
     baseline = [
         each for each in sizes if each.timepoint == BASELINE and records.readers.get(each.subject) == each.reader
@@ -244,12 +260,6 @@ def _profiles(
     with study.database.session() as session:
         volumes = volumes_ml(session, masks)
         radiomics = radiomic_columns(baseline, list(feature_values(session, masks)))
-    shift = DateShift(study)
-
-    def day_of(subject: str, day: date) -> float | None:
-        moved = shift(subject, day)
-        return None if moved is None or subject not in zero else float((moved - zero[subject]).days)
-
     bounds = read_stability(study.tables / "stability.csv")
     return Profiles(
         sizes=pd.DataFrame(

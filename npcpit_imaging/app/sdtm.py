@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from npcpit_imaging.app.respond import cut_case, cut_records
 from npcpit_imaging.app.sdtm_readers import evaluators_of, read_readers
 from npcpit_imaging.app.sdtm_reads import subject_reads
 from npcpit_imaging.config.protocol import Protocol
@@ -84,12 +85,13 @@ def export_sdtm(
         TableError: A header from which no row can be trusted.
     """
     rows, courses, treated = _tables(measurements, subjects, treatments)
+    rows, cut = cut_records(rows, protocol), protocol.results.data_cut
     faults = [*rows.faults, *courses.faults, *treated.faults]
     refused = {fault.subject for fault in faults}
     stopped = sorted(refused & set(rows.by_subject))
     faults += [Fault(subject=name, line=None, text="not exported: a row was refused") for name in stopped]
     return export_cases(
-        [_case(name, rows, courses, treated) for name in sorted(set(rows.by_subject) - set(stopped))],
+        [cut_case(name, rows, courses, treated, cut) for name in sorted(set(rows.by_subject) - set(stopped))],
         out,
         protocol=protocol,
         study_id=study_id,
@@ -289,12 +291,3 @@ def _lines(path: Path) -> list[str]:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text") from error
-
-
-def _case(subject: str, rows: Table[Assessment], courses: Table[Course], treated: Table[Irradiation]) -> Case:
-    course = courses.by_subject.get(subject, ())
-    return Case(
-        records=rows.by_subject[subject],
-        course=course[0] if course else None,
-        irradiations=treated.by_subject.get(subject, ()),
-    )

@@ -1,12 +1,13 @@
 """A study's tables of dates, read whole: each file once, every subject's dates moved by its own constant."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from npcpit_imaging.app.data_cut import Cuts, cut_course, cut_event, cut_light, cuts_of, moved_cuts
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import shift_day, subject_shift_days
@@ -15,7 +16,7 @@ from npcpit_imaging.response.rows import Row, Table, read_table
 from npcpit_imaging.response.table import read_date, read_flag, read_subjects, read_treatments
 from npcpit_imaging.store.bulk import deidentified_subjects
 from npcpit_imaging.study.adverse_event import AdverseEvent
-from npcpit_imaging.study.course import Course, Irradiation, treated_later
+from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.treatment import TreatmentCycle
 
 T = TypeVar("T")
@@ -58,37 +59,6 @@ def _parsed(path: Path, _changed: int, _size: int, reader: Callable[[Iterable[st
         raise InputError(f"{path.name}: expected a UTF-8 table, cannot be read as one") from error
     except TableError as error:
         raise TableError(f"{path.name}: {error}") from error
-
-
-def cut_course(course: Course, data_cut: date | None) -> Course:
-    """A course up to the data cut: its cut-off is the earlier of both; who was treated after it is not treated yet."""
-    days = [day for day in (course.cutoff, data_cut) if day is not None]
-    cutoff, start = min(days, default=None), course.treatment_start
-    late = cutoff is not None and start is not None and start > cutoff
-    return replace(course, cutoff=cutoff, treatment_start=None if late else start)
-
-
-def cut_light(
-    light: Sequence[Irradiation], courses: Iterable[Course], data_cut: date | None
-) -> tuple[list[Irradiation], frozenset[tuple[str, str]]]:
-    """Light up to each subject's cut-off, and the lesions that light reached only later.
-
-    Args:
-        light: Every treatment.
-        courses: Courses that `cut_course` made.
-        data_cut: Holds for a subject without a course.
-    """
-    cuts = {each.subject: each.cutoff for each in courses}
-    own: dict[str, list[Irradiation]] = {}
-    for each in light:
-        own.setdefault(each.subject, []).append(each)
-    kept: list[Irradiation] = []
-    later: set[tuple[str, str]] = set()
-    for subject, rows in own.items():
-        cut = cuts.get(subject, data_cut)
-        kept += [each for each in rows if cut is None or each.date <= cut]
-        later |= treated_later(rows, cut)
-    return kept, frozenset(later)
 
 
 def read_adverse_events(lines: Iterable[str]) -> Table[AdverseEvent]:
@@ -178,6 +148,11 @@ class DateShift:
         self._study = study
         self._key: bytes | None = None
 
+    @property
+    def subjects(self) -> Collection[str]:
+        """Codes of the store's subjects that were asked for."""
+        return self._known.keys()
+
     def days(self, subject: str) -> int:
         """How many days a subject's dates move; 0 where its images came as they were."""
         if not self._known.get(subject, self._otherwise):
@@ -201,6 +176,7 @@ class DatedTables:
         events: Adverse events.
         cycles: Treatment cycles.
         treated_later: Subject and lesion of those irradiated only after the data cut.
+        cuts: Until which day anything else of a subject counts.
     """
 
     courses: tuple[Course, ...]
@@ -208,6 +184,7 @@ class DatedTables:
     events: tuple[AdverseEvent, ...]
     cycles: tuple[SubjectCycle, ...]
     treated_later: frozenset[tuple[str, str]]
+    cuts: Cuts
 
 
 def dated_tables(study: Study) -> DatedTables:
@@ -216,23 +193,59 @@ def dated_tables(study: Study) -> DatedTables:
     Raises:
         TableError: A table cannot be used; the message names the file and its lines.
     """
-    shift, cut = DateShift(study), study.protocol.results.data_cut
-    folder = study.tables
-
-    def kept(day: date) -> bool:
-        return cut is None or day <= cut
-
-    courses = [cut_course(each, cut) for each in table_rows(folder / "subjects.csv", read_subjects)]
-    light, later = cut_light(table_rows(folder / "treatments.csv", read_treatments), courses, cut)
-    events = [each for each in table_rows(folder / "adverse_events.csv", read_adverse_events) if kept(each.start)]
-    cycles = [each for each in table_rows(folder / "cycles.csv", read_cycles) if kept(each.cycle.illumination)]
-    refuse_contradictions(light, cycles)
+    shift, folder = DateShift(study), study.tables
+    stated = cut_tables(
+        subjects=folder / "subjects.csv",
+        treatments=folder / "treatments.csv",
+        adverse_events=folder / "adverse_events.csv",
+        cycles=folder / "cycles.csv",
+        data_cut=study.protocol.results.data_cut,
+    )
     return DatedTables(
-        courses=tuple(moved_course(each, shift) for each in courses),
-        irradiations=tuple(replace(each, date=shift_day(each.date, shift.days(each.subject))) for each in light),
-        events=tuple(_moved_event(each, shift) for each in events),
-        cycles=tuple(_moved_cycle(each, shift) for each in cycles),
+        courses=tuple(moved_course(each, shift) for each in stated.courses),
+        irradiations=tuple(
+            replace(each, date=shift_day(each.date, shift.days(each.subject))) for each in stated.irradiations
+        ),
+        events=tuple(_moved_event(each, shift) for each in stated.events),
+        cycles=tuple(_moved_cycle(each, shift) for each in stated.cycles),
+        treated_later=stated.treated_later,
+        cuts=moved_cuts(stated.cuts, shift.subjects, lambda subject, day: shift_day(day, shift.days(subject))),
+    )
+
+
+def cut_tables(
+    *,
+    subjects: Path | None,
+    treatments: Path | None,
+    adverse_events: Path | None,
+    cycles: Path | None,
+    data_cut: date | None,
+) -> DatedTables:
+    """Read tables of dates up to the data cut, or a subject's own cut-off where that is earlier, in their own dates.
+
+    Args:
+        subjects: As tables/subjects.csv; None: no such table.
+        treatments: As tables/treatments.csv.
+        adverse_events: As tables/adverse_events.csv.
+        cycles: As tables/cycles.csv.
+        data_cut: The protocol's.
+
+    Raises:
+        TableError: A table cannot be used, or two contradict each other.
+    """
+    courses = [cut_course(each, data_cut) for each in table_rows(subjects, read_subjects)]
+    cuts = cuts_of(courses, data_cut)
+    every_light = table_rows(treatments, read_treatments)
+    light, later = cut_light(every_light, courses, data_cut)
+    every_event, every_cycle = table_rows(adverse_events, read_adverse_events), table_rows(cycles, read_cycles)
+    refuse_contradictions(every_light, every_cycle)  # the cut may lie between two days stated of one cycle
+    return DatedTables(
+        courses=tuple(courses),
+        irradiations=tuple(light),
+        events=tuple(cut_event(each, cuts) for each in every_event if cuts.keeps(each.subject, each.start)),
+        cycles=tuple(each for each in every_cycle if cuts.keeps(each.subject, each.cycle.illumination)),
         treated_later=later,
+        cuts=cuts,
     )
 
 

@@ -120,6 +120,9 @@ def test_the_data_cut_leaves_later_visits_events_and_treatments_out(filled):
     visits = table(filled, "lesion_timepoints")
     assert set(visits.loc[visits["subject"] == "NPC-0001", "timepoint"]) == {"FU1"}
     assert cut.isoformat() in (filled.deliver / "results" / "results.html").read_text(encoding="utf-8")
+    agreed = table(filled, "reader_agreement").set_index(["statistic", "scale"]).loc[("bias", "mm")]
+    # the reads compared end there too: 6 lesions at baseline without a difference, 2 at FU1 with 90 % of 18 mm
+    assert agreed["value"] == pytest.approx(2 * 0.9 * 18 / 8, abs=0.02)
 
 
 @pytest.mark.slow
