@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from pathlib import Path
 
 from npcpit_imaging.app.quality import note_quality
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.quality import completeness_fault
 from npcpit_imaging.dicom.scan import group
 from npcpit_imaging.dicom.spool_census import spool_is_free
+from npcpit_imaging.errors import NpcpitError, StoreError
 from npcpit_imaging.store.completeness import OpenSeries, open_series_of, settle
 from npcpit_imaging.store.images import OPEN_STATES, SeriesState, paths_of
 
@@ -29,7 +31,14 @@ def settle_series(
     with study.database.session() as session:
         waiting = open_series_of(session)
     due = [each for each in waiting if each.uid not in carried and study.now() - each.updated >= silence]
-    judged = {each.uid: _judge(study, each) for each in due}
+    judged: dict[str, SeriesState] = {}
+    for each in due:
+        try:
+            judged[each.uid] = _judge(study, each)
+        except StoreError:
+            if not judged:
+                raise
+            break  # what was judged is told; the next look meets the fault again
     return {uid: state for uid, state in judged.items() if state not in OPEN_STATES}
 
 
@@ -41,9 +50,18 @@ def settle_when_alone(study: Study, *, settle_s: float | None = None) -> dict[st
 def _judge(study: Study, series: OpenSeries) -> SeriesState:
     with study.database.session() as session:
         paths = [study.objects / path for path in paths_of(session, series.uid)]
-    found = group(paths)
-    reasons = [each.reason for each in found.rejected] + [completeness_fault(each) for each in found.series]
-    fault = next((reason for reason in reasons if reason), "")
-    note_quality(study, series.uid, found)
+    try:
+        fault = _fault(study, series, paths)
+    except NpcpitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one series that nobody foresaw must not keep others from being judged
+        fault = f"its headers cannot be judged ({type(error).__name__})"
     with study.database.session() as session:
         return settle(session, series, fault=fault)
+
+
+def _fault(study: Study, series: OpenSeries, paths: list[Path]) -> str:
+    found = group(paths)
+    reasons = [each.reason for each in found.rejected] + [completeness_fault(each) for each in found.series]
+    note_quality(study, series.uid, found)
+    return next((reason for reason in reasons if reason), "")

@@ -4,14 +4,17 @@ import contextlib
 import logging
 import queue
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from npcpit_imaging.app.arrivals import BATCH_BYTES, BATCH_OBJECTS, Arrivals, Taken
+from npcpit_imaging.app.arrivals import BATCH_BYTES, BATCH_OBJECTS, Arrivals, Taken, batches
 from npcpit_imaging.app.commitment import Commitments
 from npcpit_imaging.app.completeness import settle_series
 from npcpit_imaging.app.receiver_site import receiver_settings
+from npcpit_imaging.app.retrying import Retries
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.place import original_patient_id
 from npcpit_imaging.dicom.quarantine import QuarantineCode
@@ -81,7 +84,7 @@ class WaitingObject:
 
 
 def waiting_objects(study: Study) -> list[WaitingObject]:
-    """Objects in the spool, oldest first; none while a receiver runs, which takes them by itself."""
+    """Objects in the spool, oldest first; none while a receiver runs, which tries them again by itself."""
     arrivals = Arrivals(study)
     try:
         with spool_of(study) as spool:
@@ -130,6 +133,8 @@ class Listener:
         self._carried: dict[threading.Thread, set[str]] = {}
         self._arrived: queue.Queue[_Arrived | None] = queue.Queue(WAITING_AT_MOST)
         self._taker = threading.Thread(target=self._take_arrived, name="study-intake", daemon=True)
+        self._retries = Retries()
+        self._complaint = ""
         self.outcomes: Counter[str] = Counter()
         self._spool = spool_of(study)
         try:
@@ -142,9 +147,8 @@ class Listener:
 
     def __enter__(self) -> "Listener":
         try:
-            for spooled in self._spool.pending():
-                with self._lock:
-                    self._take_locked([spooled])
+            for batch in batches(self._spool.pending(), size_of=lambda spooled: spooled.dataset_bytes):
+                self._take_safely(batch)
             self._taker.start()
             self._receiver.start()
             self._commitments.start()
@@ -177,13 +181,31 @@ class Listener:
             return self._arrivals.assemble()
 
     def settle(self) -> dict[str, SeriesState]:
-        """Judge the series in which nothing has moved for long enough and that no open association carries."""
+        """Judge the series in which nothing has moved for long enough and that no open association carries.
+
+        What the store refused before is tried again first. A store that refuses now is logged, and is no reason to
+        end: it may come back, and until then what arrives waits in the spool.
+        """
         if self._arrived.unfinished_tasks:
             return {}  # whose series these are is not known yet
-        with self._lock:
-            self._carried = {thread: series for thread, series in self._carried.items() if thread.is_alive()}
-            carried = set().union(*self._carried.values())
-            return settle_series(self._study, carried=carried)
+        if due := self._retries.due():
+            self._take_safely(due)
+        try:
+            with self._lock:
+                self._carried = {thread: series for thread, series in self._carried.items() if thread.is_alive()}
+                carried = set().union(*self._carried.values())
+                settled = settle_series(self._study, carried=carried)
+        except NpcpitError as error:
+            self._complain(str(error))
+            return {}
+        self._complaint = ""
+        return settled
+
+    def _complain(self, text: str) -> None:
+        """Log a fault of the store once, not twice a second."""
+        if text != self._complaint:
+            LOG.error("series cannot be judged for now: %s", text)
+        self._complaint = text
 
     def _on_stored(self, spooled: SpooledObject) -> None:
         """Called from the association's own thread, which lives as long as the association is open."""
@@ -207,31 +229,45 @@ class Listener:
                 self._arrived.task_done()
 
     def _take_batch(self, arrived: Sequence[_Arrived]) -> None:
+        series = self._take_safely([spooled for spooled, _ in arrived])
+        with self._lock:
+            for (_, association), uid in zip(arrived, series, strict=True):
+                if uid:
+                    self._carried.setdefault(association, set()).add(uid)
+
+    def _take_safely(self, waiting: Sequence[SpooledObject]) -> list[str]:
+        """Take objects in; returns the series of each, an empty text for one that has to wait."""
         try:
             with self._lock:
-                series = self._take_locked([spooled for spooled, _ in arrived])
-                for (_, association), uid in zip(arrived, series, strict=True):
-                    if uid:
-                        self._carried.setdefault(association, set()).add(uid)
-        except Exception:  # one object that nobody foresaw must not end the taking of all others
-            if len(arrived) == 1:
-                LOG.exception("an acknowledged object could not be taken; it stays in the spool")
-                return
-            for each in arrived:
-                if each[0].path.exists():  # else it was taken before the fault
-                    self._take_batch([each])
+                return self._take_locked(waiting)
+        except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not end the taking of all others
+            if len(waiting) == 1:
+                # Only the kind of the fault and its place: its own words may quote what the object holds.
+                LOG.error(
+                    "an acknowledged object could not be taken; it stays in the spool: %s", _kind_and_place(error)
+                )
+                return [""]
+        return [self._take_safely([each])[0] if each.path.exists() else "" for each in waiting]
 
     def _take_locked(self, waiting: Sequence[SpooledObject]) -> list[str]:
-        """Take objects in; returns the series of each, an empty text for one that has to wait."""
         series = []
-        for taken in ingest_batch(self._arrivals, self._spool, waiting):
+        for spooled, taken in zip(waiting, ingest_batch(self._arrivals, self._spool, waiting), strict=True):
             if isinstance(taken, NpcpitError):
-                self.outcomes["waiting"] += 1
-                LOG.error("an object stays in the spool: %s", taken)
+                is_new, is_new_reason = self._retries.refused(spooled, taken)
+                self.outcomes["waiting"] += is_new
+                if is_new_reason:
+                    LOG.error("an object stays in the spool: %s", taken)
             else:
                 self.outcomes[taken.outcome.value] += 1
+                if self._retries.taken(spooled):
+                    self.outcomes["waiting"] -= 1
             series.append("" if isinstance(taken, NpcpitError) else taken.series_uid)
         return series
+
+
+def _kind_and_place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
 def _bytes_of(arrived: Sequence[_Arrived | None]) -> int:

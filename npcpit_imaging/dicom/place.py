@@ -19,7 +19,7 @@ from npcpit_imaging.dicom.header import looks_like_dicom, quiet
 from npcpit_imaging.dicom.part10 import PREAMBLE_BYTES, dataset_offset
 from npcpit_imaging.dicom.slots import MAGIC
 from npcpit_imaging.dicom.uids import is_uid
-from npcpit_imaging.errors import DicomError, StoreError
+from npcpit_imaging.errors import DicomError, NpcpitError, StoreError
 
 MEDIUM_DIRECTORY = "DICOMDIR"
 """File ID of the list of files on a CD (PS3.10, 8.6): no object."""
@@ -83,6 +83,15 @@ def prepare_object(source: Path, *, subject_of: Callable[[str], str], plan: Deid
         DeidentifyError: It cannot be de-identified with certainty.
     """
     content = _content(source)
+    try:
+        return _prepared(content, subject_of=subject_of, plan=plan)
+    except NpcpitError:
+        raise
+    except Exception as error:  # pydicom decodes late, and raises many kinds for bytes that are no value
+        raise DicomError(f"expected elements that can be read, found damaged ones ({type(error).__name__})") from error
+
+
+def _prepared(content: bytes, *, subject_of: Callable[[str], str], plan: DeidentifyPlan | None) -> PreparedObject:
     dataset = _read(content, pixels=plan is not None)
     received, original_uid = _dataset_digest(content, dataset), _uid(dataset, "SOPInstanceUID")
     subject = subject_of(patient_id(dataset))

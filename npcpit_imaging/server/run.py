@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import uvicorn
@@ -14,7 +14,7 @@ from npcpit_imaging.app.listening import LOOK_S
 from npcpit_imaging.app.receiving import Listener
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.config.server import ServerSite
-from npcpit_imaging.errors import ConfigError, InputError
+from npcpit_imaging.errors import ConfigError, InputError, NpcpitError
 from npcpit_imaging.server.application import create_app
 from npcpit_imaging.server.page import SAID_NOT_BUILT, is_built
 
@@ -102,9 +102,13 @@ def _receiving(study: Study, say: Say) -> Iterator[None]:
     ended = threading.Event()
 
     def look(listener: Listener) -> None:
+        has_settled = False
         while not ended.wait(LOOK_S):
-            if listener.settle():
-                listener.assemble()
+            has_settled |= bool(listener.settle())
+            with suppress(NpcpitError):  # the next look tries again; a store that refuses is logged by the listener
+                if has_settled:
+                    listener.assemble()
+                has_settled = False
 
     with Listener(study) as listener:
         say(f"{study.site.receiver.ae_title} listens on {study.site.receiver.host} port {listener.port}")
