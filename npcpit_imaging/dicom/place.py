@@ -19,10 +19,14 @@ from npcpit_imaging.dicom.header import looks_like_dicom, quiet
 from npcpit_imaging.dicom.part10 import PREAMBLE_BYTES, dataset_offset
 from npcpit_imaging.dicom.slots import MAGIC
 from npcpit_imaging.dicom.uids import is_uid
+from npcpit_imaging.dicom.whole import check_whole
 from npcpit_imaging.errors import DicomError, NpcpitError, StoreError
 
 MEDIUM_DIRECTORY = "DICOMDIR"
 """File ID of the list of files on a CD (PS3.10, 8.6): no object."""
+
+MODALITY_LETTERS = 16
+"""Longest code string (PS3.5 6.2); longer ones are typing errors, which PostgreSQL would refuse to index."""
 
 MODALITY_DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
 """Where the day of an image stands, first choice first: a study may be opened on another day than it is scanned."""
@@ -92,7 +96,8 @@ def prepare_object(source: Path, *, subject_of: Callable[[str], str], plan: Deid
 
 
 def _prepared(content: bytes, *, subject_of: Callable[[str], str], plan: DeidentifyPlan | None) -> PreparedObject:
-    dataset = _read(content, pixels=plan is not None)
+    dataset = _read(content, pixels=True)
+    check_whole(content, dataset)
     received, original_uid = _dataset_digest(content, dataset), _uid(dataset, "SOPInstanceUID")
     subject = subject_of(patient_id(dataset))
     manifest = None
@@ -107,7 +112,7 @@ def _prepared(content: bytes, *, subject_of: Callable[[str], str], plan: Deident
         series_uid=_uid(dataset, "SeriesInstanceUID"),
         study_uid=_uid(dataset, "StudyInstanceUID"),
         subject=subject,
-        modality=str(dataset.get("Modality", "") or "OT"),
+        modality=str(dataset.get("Modality", "") or "OT")[:MODALITY_LETTERS],
         description=str(dataset.get("SeriesDescription", "") or ""),
         frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID", "") or "") or None,
         date=_day(dataset),
@@ -210,7 +215,8 @@ def _day(dataset: Dataset) -> date | None:
         text = str(dataset.get(keyword, "") or "")
         try:
             if text:
-                return DA(text) and date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
+                plain = text.replace(".", "")  # YYYY.MM.DD is the retired form (PS3.5 6.2)
+                return DA(text) and date.fromisoformat(f"{plain[:4]}-{plain[4:6]}-{plain[6:8]}")
         except ValueError:
             continue  # a date that is none; the next attribute may hold one
     return None

@@ -33,7 +33,7 @@ CLASS_WORDS = (
 STRUCTURE_KEYWORDS = {"ValueType", "RelationshipType", "Modality"}
 PIXEL_KEYWORDS = {"PixelData", "FloatPixelData", "DoubleFloatPixelData"}
 PLACEHOLDERS = {"anonymous", "anonymized", "unknown", "none", "yes", "no"}
-STANDARD_ROOT = "1.2.840.10008."
+STANDARD_UID = re.compile(r"1\.2\.840\.10008(\.[0-9]{1,4})+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def identity_of(dataset: Dataset) -> Identity:
                     if element.VR == "PN":
                         names |= _name_parts(text)
                     elif element.VR == "UI" and not any(word in element.keyword for word in CLASS_WORDS):
-                        uids |= {text} if len(text) >= 8 and not text.startswith(STANDARD_ROOT) else set()
+                        uids |= {text} if len(text) >= 8 and not STANDARD_UID.fullmatch(text) else set()
                     elif element.VR in ("DA", "DT"):
                         days |= _days(text)
                     if element.keyword in ID_KEYWORDS and len(text) >= 4 and text.lower() not in PLACEHOLDERS:

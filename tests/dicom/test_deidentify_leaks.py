@@ -291,6 +291,80 @@ def test_text_behind_the_standards_uid_root_is_no_uid_of_the_standard() -> None:
         deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
 
 
+def test_a_uid_hung_on_a_class_of_the_standard_is_an_instances_uid() -> None:
+    """Some devices append date, serial number and patient number to the SOP class; the standard's own UIDs stay."""
+    ds = Dataset()
+    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, f"{CTImageStorage}.20240131.4711008"
+    ds.FrameOfReferenceUID = "1.2.840.10008.1.4.1.1"  # Talairach Brain Atlas
+    copy, manifest = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
+    assert copy.SOPClassUID == CTImageStorage
+    assert copy.SOPInstanceUID.startswith("2.25.")
+    assert copy.FrameOfReferenceUID == ds.FrameOfReferenceUID
+    assert list(manifest.uid_map) == [ds.SOPInstanceUID]
+
+
+def test_no_date_that_everybody_knows_tells_the_shift() -> None:
+    """The edition of a public context group and the trial's own approval: shifted, they would tell by how much."""
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "T-A0100", "SRT", "Brain"
+    code.MappingResource, code.ContextGroupVersion, code.ContextIdentifier = "DCMR", "20020904", "4"
+    ds = Dataset()
+    ds.AnatomicRegionSequence = Sequence([code])
+    ds.EthicsCommitteeApprovalEffectivenessStartDate = "20230401"
+    copy, _ = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
+    kept = copy.AnatomicRegionSequence[0]
+    assert (kept.CodeValue, kept.CodeMeaning) == ("T-A0100", "Brain")
+    assert not {"ContextGroupVersion", "MappingResource", "ContextIdentifier"} & set(kept.dir())
+    assert "EthicsCommitteeApprovalEffectivenessStartDate" not in copy
+
+
+def test_a_number_that_is_the_patients_or_a_day_goes_and_other_numbers_stay() -> None:
+    ds = Dataset()
+    ds.PatientID, ds.StudyDate = "20881177", "20240131"
+    ds.SeriesNumber, ds.AcquisitionNumber, ds.ExposureTime = 20881177, 20240131, 20240132
+    ds.ActualFrameDuration = 180000
+    copy, manifest = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
+    assert (copy.SeriesNumber, copy.AcquisitionNumber) == (0, 0)
+    assert (copy.ExposureTime, copy.ActualFrameDuration) == (20240132, 180000)
+    assert [finding.code for finding in manifest.findings] == ["identity-in-kept-value"] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [("94", "a", ("90", "a")), ("89.9", "a", ("89.9", "a")), ("1100", "mo", ("90", "a")), ("400", "d", ("400", "d")),
+     ("40", "decades", ("90", "a"))],
+)  # fmt: skip
+def test_an_age_over_89_in_a_report_is_90_years(value: str, unit: str, expected: tuple[str, str]) -> None:
+    """Subject Age (121033 DCM) of TID 1007; 1100 months are 91.7 years; a unit nobody knows counts as old."""
+
+    def code(text: str, scheme: str) -> Sequence:
+        item = Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = text, scheme, text
+        return Sequence([item])
+
+    measured, item, ds = Dataset(), Dataset(), Dataset()
+    measured.NumericValue, measured.MeasurementUnitsCodeSequence = value, code(unit, "UCUM")
+    measured.FloatingPointValue = float(value)
+    item.RelationshipType, item.ValueType = "HAS OBS CONTEXT", "NUM"
+    item.ConceptNameCodeSequence, item.MeasuredValueSequence = code("121033", "DCM"), Sequence([measured])
+    ds.SOPClassUID, ds.ContentSequence = "1.2.840.10008.5.1.4.1.1.88.33", Sequence([item])
+    copy, _ = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
+    kept = copy.ContentSequence[0].MeasuredValueSequence[0]
+    assert (str(kept.NumericValue), kept.MeasurementUnitsCodeSequence[0].CodeValue) == expected
+    assert kept.get("FloatingPointValue") == (None if expected == ("90", "a") else float(value))
+
+
+def test_what_people_write_beside_technical_values_is_cleaned() -> None:
+    """Comments, descriptions and explanations in groups 0018 and 0028 are sentences of people, not of devices."""
+    ds = Dataset()
+    ds.FrameOfInterestDescription = ds.SystemStatusComment = ds.PaddleDescription = "seen by Qzishida at noon"
+    ds.WindowCenterWidthExplanation = ["Qzishida", "BONE"]
+    ds.ConvolutionKernel = "B30f"
+    copy, _ = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
+    assert "Qzishida" not in str(copy)
+    assert copy.ConvolutionKernel == "B30f"
+
+
 @pytest.mark.parametrize("visit", ["BASELINE", "FU1", "FU2"])
 def test_every_object_of_the_sample_study_keeps_nothing_of_its_owner(visit: str) -> None:
     """All objects of all series, by the scanner that shares no code with the de-identifier."""

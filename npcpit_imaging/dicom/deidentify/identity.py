@@ -23,7 +23,7 @@ SUBJECT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a subject code may look like: it becomes a Patient ID, a folder name and a table cell."""
 
 _UID = re.compile(r"[0-9][0-9.]{0,63}", re.ASCII)
-_STANDARD_ROOT = "1.2.840.10008."
+_STANDARD_UID = re.compile(r"1\.2\.840\.10008(\.\d{1,4}){1,9}", re.ASCII)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LETTERS = 10
 
@@ -50,8 +50,12 @@ def is_valid_uid(uid: str) -> bool:
 
 
 def is_standard_uid(uid: str) -> bool:
-    """True for a UID that the standard itself defines (SOP classes, transfer syntaxes, coding schemes)."""
-    return is_valid_uid(uid) and (uid.startswith(_STANDARD_ROOT) or uid in UID_dictionary)
+    """True for a UID that the standard itself defines (SOP classes, transfer syntaxes, coding schemes).
+
+    Some devices make an instance's UID by hanging a date, a serial number or a patient's number on a SOP class: the
+    standard's own components have four digits at most, also in editions to come.
+    """
+    return is_valid_uid(uid) and (uid in UID_dictionary or _STANDARD_UID.fullmatch(uid) is not None)
 
 
 def new_uid(key: bytes, uid: str) -> str:

@@ -19,6 +19,9 @@ ALWAYS_REMOVED = frozenset(
     {
         CHARACTER_SET,  # every kept text is ASCII, so none is needed and a broken one cannot mislead
         IDENTITY_REMOVED, METHOD, METHOD_CODES, TIME_MODIFIED,  # written anew
+        # Which edition of a public code list was used. Its date is the same everywhere: shifted, it would tell the shift.
+        0x00080105, 0x00080106, 0x00080107, 0x0008010B, 0x0008010D, 0x0008010F,
+        0x00120086, 0x00120087,  # dates of the trial's ethics approval: public too
         0x00080300,  # Private Data Element Characteristics: describes blocks that are gone
         0x04000500, 0x04000510, 0x04000520,  # encrypted attributes: nobody can say what they hold
         0x00100033, 0x00100034, 0x00100035,  # dates of birth and death in another calendar
@@ -87,8 +90,13 @@ PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 """Pixel data: passed through bit for bit."""
 
 
+_WRITTEN_BY_PEOPLE = ("Comment", "Comments", "Description", "Explanation")
+
+
 def is_technical(tag: int) -> bool:
     """True for short texts that a device writes (manufacturer, kernel, coil), not a person."""
+    if keyword_for_tag(tag).endswith(_WRITTEN_BY_PEOPLE):
+        return False
     return tag in _TECHNICAL or (tag >> 16 in _TECHNICAL_GROUPS and tag not in _NOT_TECHNICAL)
 
 

@@ -29,6 +29,9 @@ BY_VR = Treatment(Action.KEEP, Action.DUMMY)
 MAX_SEARCHED_BYTES = 1 << 20
 """Binary values up to this size are searched for names; larger ones are tables of numbers."""
 
+MIN_NUMERAL_IDENTIFIER = 8
+"""Whole numbers from this length are looked at as identifiers; counts, times and currents are shorter."""
+
 FREE_TEXT_VRS = frozenset({"LO", "SH", "UC", "LT", "ST", "UT", "UR"})
 """VRs a person can write sentences into."""
 
@@ -118,6 +121,9 @@ class Values:
         tag = int(element.tag)
         if is_numeric_text(bytes_of(element) or "\\".join(texts_of(element, vr))):
             scope.out[tag] = _known(element, vr, None)
+            long = (text for text in texts_of(element, vr) if vr == "IS" and len(text) >= MIN_NUMERAL_IDENTIFIER)
+            for text in long:  # a Patient ID or a day as a series or acquisition number
+                self.ledger.keep(scope, tag, vr, text)
         else:
             self.ledger.find("unreadable-value", scope.place(tag), f"expected VR {vr}, found other text; emptied")
             self.replace(scope, element, vr, Action.EMPTY)

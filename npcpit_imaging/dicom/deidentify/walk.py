@@ -7,6 +7,7 @@ from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
 
 from npcpit_imaging.dicom.deidentify import policy
+from npcpit_imaging.dicom.deidentify.ages import SUBJECT_AGE, clip_reported_age
 from npcpit_imaging.dicom.deidentify.content import content_key
 from npcpit_imaging.dicom.deidentify.elements import (
     Element,
@@ -131,12 +132,16 @@ class Walk:
 
     def _content_item(self, item: Dataset, path: Path) -> tuple[Dataset, ...]:
         """A content item of a structured report, cleaned; nothing where Table E.3.4-1 removes it."""
-        treatment = self._contents.get(content_key(item), BY_VR)
+        key = content_key(item)
+        treatment = self._contents.get(key, BY_VR)
         if treatment.action is Action.REMOVE:
             self.ledger.record(path, Action.REMOVE)
             return ()
         kept_by_option = treatment is not BY_VR and treatment.action is Action.KEEP
-        return (self._dataset(item, path, keep_text=kept_by_option),)
+        cleaned = self._dataset(item, path, keep_text=kept_by_option)
+        if key == SUBJECT_AGE and clip_reported_age(cleaned):
+            self.ledger.record(path, Action.CLEAN)
+        return (cleaned,)
 
     def _private(self, scope: Scope, element: Element) -> None:
         tag = int(element.tag)
