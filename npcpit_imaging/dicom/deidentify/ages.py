@@ -28,7 +28,7 @@ def clip_reported_age(item: Dataset) -> bool:
     if _MEASURED_VALUES not in item:
         return False
     values = items_of(element_at(item, _MEASURED_VALUES), item, "(0040,A300) MeasuredValueSequence")
-    return any([_clip(value) for value in values])
+    return sum(_clip(value) for value in values) > 0
 
 
 def _clip(value: Dataset) -> bool:

@@ -19,7 +19,7 @@ ALWAYS_REMOVED = frozenset(
     {
         CHARACTER_SET,  # every kept text is ASCII, so none is needed and a broken one cannot mislead
         IDENTITY_REMOVED, METHOD, METHOD_CODES, TIME_MODIFIED,  # written anew
-        # Which edition of a public code list was used. Its date is the same everywhere: shifted, it would tell the shift.
+        # The edition of a public code list: its date is the same everywhere, and shifted it would tell the shift.
         0x00080105, 0x00080106, 0x00080107, 0x0008010B, 0x0008010D, 0x0008010F,
         0x00120086, 0x00120087,  # dates of the trial's ethics approval: public too
         0x00080300,  # Private Data Element Characteristics: describes blocks that are gone
