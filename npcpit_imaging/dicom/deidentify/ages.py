@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from npcpit_imaging.dicom.deidentify.content import ContentKey
 from npcpit_imaging.dicom.deidentify.dates import OLDEST_AGE_YEARS
 from npcpit_imaging.dicom.deidentify.elements import code_item, element_at, items_of, new_element, text_at
+from npcpit_imaging.dicom.deidentify.table import ContentKey
 
 SUBJECT_AGE: ContentKey = ("121033", "DCM", "NUM")
 
