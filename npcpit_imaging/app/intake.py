@@ -9,7 +9,7 @@ from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import new_uid
 from npcpit_imaging.dicom.spool import Spool
 from npcpit_imaging.errors import NpcpitError
-from npcpit_imaging.store.held import held_instances
+from npcpit_imaging.store.held import held_instances, subject_of_series
 
 
 class Intake:
@@ -49,6 +49,15 @@ class Intake:
         original = {self.uid_in_study(uid): uid for uid in uids}
         with self._study.database.session() as session:
             return {original[uid] for uid in held_instances(session, original)}
+
+    def subject_of(self, patient_id: str) -> str:
+        """The subject code of a hospital's Patient ID; empty where the PACS told none."""
+        return self._arrivals.subject_of(patient_id) if patient_id else ""
+
+    def subject_holding(self, series_uid: str) -> str | None:
+        """The subject whose series (UID as the study knows it) this is; None where nothing of it is held."""
+        with self._study.database.session() as session:
+            return subject_of_series(session, series_uid)
 
     def assemble(self) -> dict[str, list[str]]:
         """Assemble the visits."""

@@ -127,7 +127,12 @@ class _Pull:
             reason = f"{len(studies)} studies, but the rules leave out all of their {left_out} series"
             return PulledRow(line=row.line, status=PullStatus.NOT_FOUND, reason=reason, left_out=left_out)
         puller = SeriesPull(
-            self._study, archive=archive, patience=self._patience, intake=self._intake, ledger=self._ledger
+            self._study,
+            archive=archive,
+            patience=self._patience,
+            intake=self._intake,
+            ledger=self._ledger,
+            subject=self._intake.subject_of(studies[0].patient_id),
         )
         with progress(title, sum(each.count or 0 for each in chosen)) as self._tick:
             return row_of(row.line, [puller.run(each) for each in chosen], left_out=left_out)

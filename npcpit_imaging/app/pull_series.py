@@ -50,16 +50,18 @@ class SeriesPull:
         patience: How often a transfer is tried that brings nothing new.
         intake: The way into the study.
         ledger: Where completeness is recorded.
+        subject: Whose series the PACS says these are; empty where it does not say.
     """
 
     def __init__(
-        self, study: Study, *, archive: Archive, patience: Patience, intake: Intake, ledger: PullLedger
+        self, study: Study, *, archive: Archive, patience: Patience, intake: Intake, ledger: PullLedger, subject: str
     ) -> None:
         self._study = study
         self._archive = archive
         self._patience = patience
         self._intake = intake
         self._ledger = ledger
+        self._subject = subject
 
     def run(self, series: SeriesAnswer) -> PulledSeries:
         """Pull a series; whatever happens is its status, and none raises."""
@@ -135,6 +137,11 @@ class SeriesPull:
         waiting = [self._intake.waiting[uid] for uid in course.expected if uid in self._intake.waiting]
         if not course.expected:
             text = course.fault or "the PACS lists the series but none of its instances"
+            return self._ended(course, PullStatus.FAILED, text)
+        found = self._intake.subject_holding(course.uid)
+        if self._subject and found not in (None, self._subject):
+            # A corrected Patient ID, or two patients under one Study Instance UID: neither may pass for this row's.
+            text = f"expected objects of {self._subject} as the PACS says, found a Patient ID in them that is {found}"
             return self._ended(course, PullStatus.FAILED, text)
         if missing:
             return self._ended(course, PullStatus.INCOMPLETE, course.fault or self._why_missing(course, missing))

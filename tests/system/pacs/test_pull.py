@@ -366,6 +366,26 @@ def test_what_cannot_be_taken_into_the_study_is_said(start_orthanc, study):
     assert len(list((study.vault / "spool" / "pending").iterdir())) == 1
 
 
+def test_a_series_whose_objects_name_another_patient_never_passes_for_the_row_s(start_orthanc, study):
+    """Two patients under one Study Instance UID, as after a Patient ID was corrected: the study root lists both."""
+    peer = start_orthanc()
+    peer.upload(*MR[:3])
+    for number, file in enumerate(MR[:3], 1):
+        other = pydicom.dcmread(file)
+        other.PatientID, other.SeriesInstanceUID = "OTHER-1", "1.2.3.77"
+        other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.77.{number}"
+        other.save_as(study.folder / f"{number}.dcm")
+    peer.upload(*sorted(study.folder.glob("?.dcm")))
+    row = only(pull(study, pacs=peer.dimse(), progress=Bar(), patient_id=PATIENT, subject="NPC-01"))
+    assert row.status is PullStatus.FAILED
+    assert sorted((each.expected, each.status.value) for each in row.series) == [(3, "complete"), (3, "failed")]
+    assert "expected objects of NPC-01 as the PACS says, found a Patient ID in them that is S-" in row.reason
+    assert "OTHER-1" not in row.reason
+    with study.database.session() as session:
+        states = {each.subject[:2]: each.state.value for each in series_of(session)}
+    assert states == {"NP": "complete", "S-": "incomplete"}
+
+
 def test_a_study_whose_objects_are_kept_as_they_are_is_complete_too(orthanc, study):
     """Without de-identification the UIDs are the hospital's own."""
     site = study.folder / "configs" / "site.toml"
