@@ -1,6 +1,6 @@
 """What arrives: de-identified, placed, indexed, assembled into visits; several objects share one transaction."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -140,11 +140,12 @@ class Arrivals:
             return self._codes.subject_of(patient_id)
         return mint_subject_code(self._key, patient_id)
 
-    def assemble(self) -> dict[str, list[str]]:
-        """Assemble every subject's visits; one that cannot be changed any more is reported, the others are done."""
+    def assemble(self, codes: Collection[str] | None = None) -> dict[str, list[str]]:
+        """Assemble subjects' visits, every one's or those of some; one that cannot be changed any more is reported."""
         assembled: dict[str, list[str]] = {}
-        with self._study.database.session() as session:
-            codes = subjects(session)
+        if codes is None:
+            with self._study.database.session() as session:
+                codes = subjects(session)
         for code in codes:
             try:
                 with self._study.database.session() as session:

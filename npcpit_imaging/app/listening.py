@@ -8,7 +8,7 @@ from typing import Protocol
 from npcpit_imaging.app.receiving import Listener
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import StoreError
-from npcpit_imaging.store.images import OPEN_STATES, series_of
+from npcpit_imaging.store.images import IMAGE_MODALITIES, OPEN_STATES, series_of
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def receive(
         work: Given each subject whose series have all settled and whose visits are assembled.
     """
     until = None if seconds is None else time.monotonic() + seconds
-    due: set[str] = set()
+    due = _without_visit(study)
     with Listener(study, port=port) as listener:
         say(f"{study.site.receiver.ae_title} listens on {study.site.receiver.host} port {listener.port}; Ctrl-C stops")
         try:
@@ -59,13 +59,22 @@ def receive(
         say(f"{subject}: {', '.join(visits)}")
 
 
+def _without_visit(study: Study) -> set[str]:
+    """Settled series that have no visit: whoever received them was ended before it could assemble one."""
+    with study.database.session() as session:
+        found = series_of(session)
+    return {
+        each.uid
+        for each in found
+        if each.timepoint is None and each.modality in IMAGE_MODALITIES and each.state not in OPEN_STATES
+    }
+
+
 def _settle(study: Study, listener: Listener, say: Callable[[str], None], work: Work | None, due: set[str]) -> None:
     """Say what has settled; `due` keeps the series whose subjects could not be handed on, for the next look."""
     settled = listener.settle()
     for uid, state in settled.items():
         say(f"series {uid}: {state}")
-    if work is None:
-        return
     due |= settled.keys()
     try:
         ready = _ready(study, listener, due)
@@ -74,8 +83,9 @@ def _settle(study: Study, listener: Listener, say: Callable[[str], None], work: 
             LOG.error("visits cannot be assembled for now: %s", error)
         return
     due.clear()
-    for subject in sorted(ready):
-        work.take(subject)
+    if work is not None:
+        for subject in sorted(ready):
+            work.take(subject)
 
 
 def _ready(study: Study, listener: Listener, due: set[str]) -> set[str]:
@@ -87,5 +97,5 @@ def _ready(study: Study, listener: Listener, due: set[str]) -> set[str]:
     ready = {each.subject for each in found if each.uid in due}
     ready -= {each.subject for each in found if each.state in OPEN_STATES}
     if ready:
-        listener.assemble()
+        listener.assemble(sorted(ready))
     return ready

@@ -6,7 +6,7 @@ import queue
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,10 +175,10 @@ class Listener:
         """The TCP port in use."""
         return self._receiver.port
 
-    def assemble(self) -> dict[str, list[str]]:
-        """Assemble the visits from what has arrived."""
+    def assemble(self, codes: Collection[str] | None = None) -> dict[str, list[str]]:
+        """Assemble the visits from what has arrived, every subject's or those of some."""
         with self._lock:
-            return self._arrivals.assemble()
+            return self._arrivals.assemble(codes)
 
     def settle(self) -> dict[str, SeriesState]:
         """Judge the series in which nothing has moved for long enough and that no open association carries.

@@ -17,7 +17,7 @@ from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.dicom.receipt import SpooledObject
 from npcpit_imaging.dicom.send import send_folder
 from npcpit_imaging.errors import DicomError, StoreError
-from npcpit_imaging.store.images import SeriesState, series_of
+from npcpit_imaging.store.images import SeriesState, series_of, timepoints
 from tests.app.conftest import a_slice
 from tests.app.test_receiving import objects, spool_up
 
@@ -128,6 +128,23 @@ def test_pauses_grow_while_nothing_can_be_taken_and_an_objects_own_fault_is_not_
     retries.refused(objects[0], StoreError("away"))
     now += FIRST_PAUSE_S
     assert retries.due() == [objects[0]]
+
+
+def test_visits_are_there_while_the_receiver_runs_also_of_what_a_killed_one_left_settled(study, write_series):
+    """The killed one received and judged; nobody assembled."""
+    for path in write_series("20240105", "1").iterdir():
+        Arrivals(study).take(path)
+    completeness.settle_series(study, settle_s=0)
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        with study.database.session() as session:
+            seen.append([point.name for point in timepoints(session, "NPC-0001")])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("npcpit_imaging.app.listening.time", _Clock(iter([look, look])))
+        receive(study, port=0, seconds=2.0, say=lambda _: None)
+    assert seen == [[], ["BASELINE"]]
 
 
 @pytest.mark.parametrize("deidentified", [True, False])
