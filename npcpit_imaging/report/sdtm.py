@@ -1,7 +1,7 @@
 """TU, TR, RS, SUPPTU, SUPPTR, SUPPRS and RELREC from readers' records (SDTMIG 3.4; recist.md 3)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -9,10 +9,14 @@ from itertools import pairwise
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.report.sdtm_draft import Draft, Study, qualifier_rows, sequenced
 from npcpit_imaging.report.sdtm_records import SubjectRead
+from npcpit_imaging.report.sdtm_rows import ColumnRows, Row
 from npcpit_imaging.report.sdtm_rs import response_rows
-from npcpit_imaging.report.sdtm_spec import RELREC, RS, SUPPRS, SUPPTR, SUPPTU, TR, TU, Dataset, DatasetSpec, Row
+from npcpit_imaging.report.sdtm_spec import RELREC, RS, SUPPRS, SUPPTR, SUPPTU, TR, TU, Dataset, DatasetSpec
 from npcpit_imaging.report.sdtm_tr import result_rows
 from npcpit_imaging.report.sdtm_tu import tumor_rows
+
+SUBJECTS_AT_ONCE = 200
+"""Subjects whose rows are objects together, before they are cells of columns."""
 
 _RELATIONS = (
     ("TU", "TULNKID", "ONE", "TUTR"),
@@ -49,17 +53,11 @@ def tabulate(reads: Sequence[SubjectRead], *, study_id: str, protocol: Protocol)
         protocol: Planned visits, the value of what is too small to measure, the size of a normal node.
     """
     study = Study(study_id=study_id, visits=visit_numbers(reads, [visit.name for visit in protocol.visits]))
-    tumors = sequenced((row for read in reads for row in tumor_rows(read, study)), "TU")
-    results = sequenced((row for read in reads for row in result_rows(read, study, protocol)), "TR")
-    responses = sequenced((row for read in reads for row in response_rows(read, study)), "RS")
-    datasets = [
-        _dataset(TU, tumors),
-        _dataset(TR, results),
-        _dataset(RS, responses),
-        Dataset(spec=SUPPTU, rows=qualifier_rows(tumors, "TU")),
-        Dataset(spec=SUPPTR, rows=qualifier_rows(results, "TR")),
-        Dataset(spec=SUPPRS, rows=qualifier_rows(responses, "RS")),
-    ]
+    groups = list(_by_subjects(reads))
+    tumors = _both(groups, TU, SUPPTU, lambda read: tumor_rows(read, study))
+    results = _both(groups, TR, SUPPTR, lambda read: result_rows(read, study, protocol))
+    responses = _both(groups, RS, SUPPRS, lambda read: response_rows(read, study))
+    datasets = [each for pair in zip(tumors, results, responses, strict=True) for each in pair]
     datasets.append(Dataset(spec=RELREC, rows=_relations(study_id, datasets)))
     starts = {study.usubjid(read.subject): read.reference_start for read in reads if read.reference_start is not None}
     return Tabulation(
@@ -69,8 +67,34 @@ def tabulate(reads: Sequence[SubjectRead], *, study_id: str, protocol: Protocol)
     )
 
 
-def _dataset(spec: DatasetSpec, drafts: Iterable[Draft]) -> Dataset:
-    return Dataset(spec=spec, rows=tuple(row.values for row in drafts))
+def _by_subjects(reads: Sequence[SubjectRead]) -> Iterator[Sequence[SubjectRead]]:
+    """Reads of some subjects at a time, in the order of the rows: rows are sorted within their subject."""
+    by_subject: dict[str, list[SubjectRead]] = {}
+    for read in reads:
+        by_subject.setdefault(read.subject, []).append(read)
+    names = sorted(by_subject)
+    for first in range(0, len(names), SUBJECTS_AT_ONCE):
+        yield [read for name in names[first : first + SUBJECTS_AT_ONCE] for read in by_subject[name]]
+
+
+def _both(
+    groups: Iterable[Sequence[SubjectRead]],
+    spec: DatasetSpec,
+    supplement: DatasetSpec,
+    rows_of: Callable[[SubjectRead], Iterable[Draft]],
+) -> tuple[Dataset, Dataset]:
+    """A domain and its supplemental qualifiers, built some subjects at a time."""
+    own = ColumnRows([], _names(spec))
+    more = ColumnRows([], _names(supplement))
+    for group in groups:
+        drafts = sequenced((row for read in group for row in rows_of(read)), spec.name)
+        own.add([row.values for row in drafts])
+        more.add(qualifier_rows(drafts, spec.name))
+    return Dataset(spec=spec, rows=own), Dataset(spec=supplement, rows=more)
+
+
+def _names(spec: DatasetSpec) -> list[str]:
+    return [variable.name for variable in spec.variables]
 
 
 def _relations(study_id: str, datasets: Iterable[Dataset]) -> tuple[Row, ...]:

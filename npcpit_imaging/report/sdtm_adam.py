@@ -11,7 +11,7 @@ from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.sdtm import Tabulation
 from npcpit_imaging.report.sdtm_draft import link_id, study_day
 from npcpit_imaging.report.sdtm_records import BestRecord, DurationRecord, LesionRecord, SubjectRead, SumRecord
-from npcpit_imaging.report.sdtm_spec import Cell, Row
+from npcpit_imaging.report.sdtm_rows import Cell, Row
 from npcpit_imaging.report.sdtm_terms import RECIST
 from npcpit_imaging.report.sdtm_tr import percent_tenths
 from npcpit_imaging.study.assessment import Assessment, Tenths
@@ -61,21 +61,25 @@ def analysis_tables(
 
 def _sizes_by_visit(tabulation: Tabulation) -> Sizes:
     """Give each lesion's sizes from TR, in tenths of mm."""
+    results = tabulation.datasets["TR"]
+    names = ("USUBJID", "TRLNKID", "VISIT", "TRTESTCD", "TRSTRESN")
     return {
-        (str(row["USUBJID"]), str(row.get("TRLNKID")), str(row["VISIT"]), str(row["TRTESTCD"])): round(value * 10)
-        for row in tabulation.datasets["TR"].rows
-        if isinstance(value := row.get("TRSTRESN"), int | float)
+        (str(subject), str(link), str(visit), str(test)): round(value * 10)
+        for subject, link, visit, test, value in zip(*map(results.cells, names), strict=True)
+        if isinstance(value, int | float)
     }
 
 
 def _sources(tabulation: Tabulation) -> Sources:
     """Give RSSEQ of each overall and lesion response, by subject, reader, lesion and date."""
+    responses = tabulation.datasets["RS"]
+    names = ("USUBJID", "RSEVAL", "RSEVALID", "RSLNKID", "RSDTC", "RSSEQ", "RSTESTCD", "RSCAT")
     return {
-        (str(row["USUBJID"]), str(row["RSEVAL"]), str(row["RSEVALID"]), str(row["RSLNKID"]), str(row["RSDTC"])): row[
-            "RSSEQ"
-        ]
-        for row in tabulation.datasets["RS"].rows
-        if (row["RSTESTCD"] == "OVRLRESP" and row["RSCAT"] == RECIST) or row["RSTESTCD"] == "LESRESP"
+        (str(subject), str(role), str(identifier), str(link), str(day)): sequence
+        for subject, role, identifier, link, day, sequence, test, category in zip(
+            *map(responses.cells, names), strict=True
+        )
+        if (test == "OVRLRESP" and category == RECIST) or test == "LESRESP"
     }
 
 

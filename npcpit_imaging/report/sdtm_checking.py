@@ -1,11 +1,12 @@
 """What a check of an export is: an id, a severity, a text, and a function that names the rows it finds."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from npcpit_imaging.report.sdtm import Tabulation
-from npcpit_imaging.report.sdtm_spec import FINDINGS, Cell, Dataset, Row
+from npcpit_imaging.report.sdtm_rows import Cell, Row
+from npcpit_imaging.report.sdtm_spec import FINDINGS, Dataset
 from npcpit_imaging.study.finding import Severity
 
 
@@ -74,6 +75,24 @@ def findings(tabulation: Tabulation) -> Iterator[tuple[str, int, Row]]:
             yield name, number, row
 
 
+def odd(is_odd: Callable[..., bool], *columns: Sequence[Cell]) -> Iterator[tuple[int, tuple[Cell, ...]]]:
+    """The numbers and cells of rows that are odd by a few columns; equal cells, which most are, are judged once.
+
+    Example:
+        >>> list(odd(lambda unit, size: bool(unit) and size is None, ["mm", "mm", ""], [3, None, None]))
+        [(2, ('mm', None))]
+    """
+    wrong = {cells for cells in set(zip(*columns, strict=True)) if is_odd(*cells)}
+    if wrong:
+        every = enumerate(zip(*columns, strict=True), start=1)
+        yield from ((number, cells) for number, cells in every if cells in wrong)
+
+
+def all_different(*columns: Sequence[Cell]) -> bool:
+    """Whether no row has the cells of another."""
+    return len(set(zip(*columns, strict=True))) == len(columns[0])
+
+
 def text_of(row: Row, name: str) -> str:
     """Give a cell as text; empty when it is missing."""
     value = row.get(name)
@@ -116,18 +135,16 @@ def several(
             yield Hit(dataset=dataset, row=number, text=f"{text}: {value(dataset, row)}, before {first}")
 
 
-def by_key(dataset: Dataset, key: Callable[[Row], Hashable]) -> dict[Hashable, list[tuple[int, Row]]]:
+def by_key(rows: Iterable[tuple[int, Row]], key: Callable[[Row], Hashable]) -> dict[Hashable, list[tuple[int, Row]]]:
     """Group numbered rows."""
     groups: dict[Hashable, list[tuple[int, Row]]] = defaultdict(list)
-    for number, row in numbered(dataset):
+    for number, row in rows:
         groups[key(row)].append((number, row))
     return groups
 
 
 def qualifiers(tabulation: Tabulation, domain: str, name: str) -> dict[tuple[Cell, str], str]:
     """Give a supplemental qualifier by subject and --SEQ."""
-    return {
-        (row.get("USUBJID"), text_of(row, "IDVARVAL")): text_of(row, "QVAL")
-        for row in tabulation.datasets[f"SUPP{domain}"].rows
-        if row.get("QNAM") == name
-    }
+    rows = tabulation.datasets[f"SUPP{domain}"]
+    columns = (rows.cells("USUBJID"), rows.texts("IDVARVAL"), rows.texts("QVAL"), rows.cells("QNAM"))
+    return {(subject, sequence): value for subject, sequence, value, own in zip(*columns, strict=True) if own == name}

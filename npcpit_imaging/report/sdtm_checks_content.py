@@ -1,36 +1,40 @@
 """Checks of what the rows say together: links, states, units, sums, baselines, responses (SDTMIG 3.4, TU, TR, RS)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from npcpit_imaging.report.sdtm import Tabulation
 from npcpit_imaging.report.sdtm_checking import (
     Hit,
     by_key,
-    findings,
     numbered,
+    odd,
     qualifiers,
     reader_of,
-    repeated,
     several,
     text_of,
 )
-from npcpit_imaging.report.sdtm_spec import Cell, Row
+from npcpit_imaging.report.sdtm_rows import Cell, Row
+from npcpit_imaging.report.sdtm_spec import FINDINGS, Dataset
 from npcpit_imaging.report.sdtm_terms import NOT_DONE, RECIST, TOO_SMALL
 
 _SIZES = frozenset({"LDIAM", "LPERP", "SUMDIAM"})
 
 
 def _links(tabulation: Tabulation, domain: str, variable: str) -> set[tuple[Cell, str]]:
-    return {(row.get("USUBJID"), text_of(row, variable)) for row in tabulation.datasets[domain].rows}
+    dataset = tabulation.datasets[domain]
+    return set(zip(dataset.cells("USUBJID"), dataset.texts(variable), strict=True))
 
 
 def _without(
     tabulation: Tabulation, domain: str, variable: str, other: set[tuple[Cell, str]], skip: str = ""
 ) -> Iterator[Hit]:
-    for number, row in numbered(tabulation.datasets[domain]):
-        link = text_of(row, variable)
-        if link and (row.get("USUBJID"), link) not in other and text_of(row, f"{domain}TESTCD") != skip:
-            yield Hit(dataset=domain, row=number, text=f"{variable} {link}")
+    dataset = tabulation.datasets[domain]
+    columns = (dataset.cells("USUBJID"), dataset.texts(variable), dataset.texts(f"{domain}TESTCD"))
+    for number, (_, link, _) in odd(
+        lambda subject, link, code: bool(link) and (subject, link) not in other and code != skip, *columns
+    ):
+        yield Hit(dataset=domain, row=number, text=f"{variable} {link}")
 
 
 def results_without_tumor(tabulation: Tabulation) -> Iterator[Hit]:
@@ -56,46 +60,80 @@ def responses_without_results(tabulation: Tabulation) -> Iterator[Hit]:
 def lesion_without_link(tabulation: Tabulation) -> Iterator[Hit]:
     """Find rows of one lesion that do not say of which."""
     lesion_tests = {"LDIAM", "LPERP", "TUMSTATE", "LNSTATE", "NEWCONF", "LESRESP", "LESBEST", "ENDORESP"}
-    for domain, number, row in findings(tabulation):
-        about_lesion = domain == "TU" or row.get(f"{domain}TESTCD") in lesion_tests
-        if about_lesion and not text_of(row, f"{domain}LNKID"):
+    for domain in FINDINGS:
+        tests = set(tabulation.datasets[domain].cells(f"{domain}TESTCD")) if domain == "TU" else lesion_tests
+        for number, _ in _odd(
+            tabulation, domain, ("TESTCD", "LNKID"), lambda code, link, tests=tests: code in tests and not link
+        ):
             yield Hit(dataset=domain, row=number, text=f"{domain}LNKID is empty")
+
+
+def _odd(
+    tabulation: Tabulation, domain: str, names: Sequence[str], is_odd: Callable[..., bool]
+) -> Iterator[tuple[int, tuple[Cell, ...]]]:
+    """Rows of a domain that are odd by some of its own variables, named without the prefix."""
+    dataset = tabulation.datasets[domain]
+    return odd(is_odd, *(dataset.cells(f"{domain}{name}") for name in names))
+
+
+def _text(cell: Cell) -> str:
+    return "" if cell is None else str(cell)
 
 
 def done_and_not_done(tabulation: Tabulation) -> Iterator[Hit]:
     """Find results of what was not done (CORE-000099)."""
-    for domain, number, row in findings(tabulation):
-        results = [text_of(row, f"{domain}{name}") for name in ("ORRES", "STRESC", "STRESN")]
-        if text_of(row, f"{domain}STAT") and any(results):
-            yield Hit(dataset=domain, row=number, text=f"{domain}STAT with {', '.join(filter(None, results))}")
+    for domain in FINDINGS:
+        for number, (_, *cells) in _odd(
+            tabulation,
+            domain,
+            ("STAT", "ORRES", "STRESC", "STRESN"),
+            lambda status, *results: bool(status) and any(map(_text, results)),
+        ):
+            found = ", ".join(filter(None, map(_text, cells)))
+            yield Hit(dataset=domain, row=number, text=f"{domain}STAT with {found}")
 
 
 def neither_done_nor_not(tabulation: Tabulation) -> Iterator[Hit]:
     """Find rows with neither a result nor NOT DONE, and originals without a standard result."""
-    for domain, number, row in findings(tabulation):
-        results = [text_of(row, f"{domain}{name}") for name in ("ORRES", "STRESC")]
-        if not text_of(row, f"{domain}STAT") and not all(results):
-            yield Hit(dataset=domain, row=number, text=f"{domain}ORRES '{results[0]}', {domain}STRESC '{results[1]}'")
+    for domain in FINDINGS:
+        for number, (_, *cells) in _odd(
+            tabulation,
+            domain,
+            ("STAT", "ORRES", "STRESC"),
+            lambda status, *results: not _text(status) and not all(map(_text, results)),
+        ):
+            original, standard = map(_text, cells)
+            yield Hit(dataset=domain, row=number, text=f"{domain}ORRES '{original}', {domain}STRESC '{standard}'")
 
 
 def reason_not_done(tabulation: Tabulation) -> Iterator[Hit]:
     """Find what was not done without a reason, and reasons for what was done."""
-    for domain, number, row in findings(tabulation):
-        not_done = text_of(row, f"{domain}STAT") == NOT_DONE
-        if not_done != bool(text_of(row, f"{domain}REASND")):
-            yield Hit(dataset=domain, row=number, text=f"{domain}REASND '{text_of(row, f'{domain}REASND')}'")
+    for domain in FINDINGS:
+        for number, (_, reason) in _odd(
+            tabulation,
+            domain,
+            ("STAT", "REASND"),
+            lambda status, reason: (status == NOT_DONE) != bool(_text(reason)),
+        ):
+            yield Hit(dataset=domain, row=number, text=f"{domain}REASND '{_text(reason)}'")
 
 
 def units(tabulation: Tabulation) -> Iterator[Hit]:
     """Find numbers without a unit, units without a number, and text that is not its number."""
-    for number, row in numbered(tabulation.datasets["TR"]):
-        value, unit, text = row.get("TRSTRESN"), text_of(row, "TRSTRESU"), text_of(row, "TRSTRESC")
-        if (value is None) == bool(unit):
-            yield Hit(dataset="TR", row=number, text=f"TRSTRESN {value}, TRSTRESU '{unit}'")
-        if isinstance(value, int | float) and _number(text) != value:
-            yield Hit(dataset="TR", row=number, text=f"TRSTRESN {value}, TRSTRESC '{text}'")
-        if row.get("TRTESTCD") in _SIZES and value is None and text_of(row, "TRSTAT") != NOT_DONE:
-            yield Hit(dataset="TR", row=number, text=f"{row.get('TRTESTCD')} without a number")
+    names = ("STRESN", "STRESU", "STRESC", "TESTCD", "STAT")
+    for number, cells in _odd(tabulation, "TR", names, lambda *own: bool(_unit_faults(*own))):
+        yield from (Hit(dataset="TR", row=number, text=fault) for fault in _unit_faults(*cells))
+
+
+def _unit_faults(value: Cell, unit: Cell, text: Cell, test: Cell, status: Cell) -> list[str]:
+    faults = []
+    if (value is None) == bool(_text(unit)):
+        faults.append(f"TRSTRESN {value}, TRSTRESU '{_text(unit)}'")
+    if isinstance(value, int | float) and _number(_text(text)) != value:
+        faults.append(f"TRSTRESN {value}, TRSTRESC '{_text(text)}'")
+    if test in _SIZES and value is None and status != NOT_DONE:
+        faults.append(f"{test} without a number")
+    return faults
 
 
 def _number(text: str) -> float | None:
@@ -107,54 +145,72 @@ def _number(text: str) -> float | None:
 
 def original_number(tabulation: Tabulation) -> Iterator[Hit]:
     """Find an original number that is not the standard one though both have the same unit."""
-    for number, row in numbered(tabulation.datasets["TR"]):
-        unit, original = text_of(row, "TRORRESU"), text_of(row, "TRORRES")
-        same = bool(unit) and unit == text_of(row, "TRSTRESU")
-        if same and _number(original) != row.get("TRSTRESN"):
-            yield Hit(dataset="TR", row=number, text=f"TRORRES {original}, TRSTRESN {row.get('TRSTRESN')} {unit}")
+    for number, (unit, _, original, value) in _odd(
+        tabulation,
+        "TR",
+        ("ORRESU", "STRESU", "ORRES", "STRESN"),
+        lambda unit, standard, original, value: bool(unit) and unit == standard and _number(_text(original)) != value,
+    ):
+        yield Hit(dataset="TR", row=number, text=f"TRORRES {_text(original)}, TRSTRESN {value} {unit}")
 
 
 def plausible_sizes(tabulation: Tabulation) -> Iterator[Hit]:
     """Find sizes below 0."""
-    for number, row in numbered(tabulation.datasets["TR"]):
-        value = row.get("TRSTRESN")
-        if row.get("TRTESTCD") in _SIZES and isinstance(value, int | float) and value < 0:
-            yield Hit(dataset="TR", row=number, text=f"{row.get('TRTESTCD')} {value}")
+    for number, (test, value) in _odd(
+        tabulation,
+        "TR",
+        ("TESTCD", "STRESN"),
+        lambda test, value: test in _SIZES and isinstance(value, int | float) and value < 0,
+    ):
+        yield Hit(dataset="TR", row=number, text=f"{test} {value}")
 
 
 def too_small(tabulation: Tabulation) -> Iterator[Hit]:
     """Find a lesion too small to measure without the protocol's value."""
-    for number, row in numbered(tabulation.datasets["TR"]):
-        if text_of(row, "TRORRES") == TOO_SMALL and row.get("TRSTRESN") != tabulation.too_small_mm:
-            yield Hit(dataset="TR", row=number, text=f"TRSTRESN {row.get('TRSTRESN')}")
+    for number, (_, value) in _odd(
+        tabulation,
+        "TR",
+        ("ORRES", "STRESN"),
+        lambda original, value: original == TOO_SMALL and value != tabulation.too_small_mm,
+    ):
+        yield Hit(dataset="TR", row=number, text=f"TRSTRESN {value}")
 
 
 def one_baseline(tabulation: Tabulation) -> Iterator[Hit]:
     """Find a second baseline flag of a lesion and test."""
-    return repeated(findings(tabulation), _flagged, "--LOBXFL")
-
-
-def _flagged(domain: str, row: Row) -> tuple[Cell, ...] | None:
-    if text_of(row, f"{domain}LOBXFL") != "Y":
-        return None
-    return (*reader_of(row, domain), text_of(row, f"{domain}LNKID"), text_of(row, f"{domain}TESTCD"))
+    for domain in FINDINGS:
+        dataset, seen = tabulation.datasets[domain], dict[tuple[Cell, ...], int]()
+        flags = dataset.texts(f"{domain}LOBXFL")
+        keys = zip(
+            dataset.cells("USUBJID"),
+            *(dataset.texts(f"{domain}{name}") for name in ("EVAL", "EVALID", "LNKID", "TESTCD")),
+            strict=True,
+        )
+        for number, (flag, key) in enumerate(zip(flags, keys, strict=True), start=1):
+            first = seen.setdefault(key, number) if flag == "Y" else number
+            if first != number:
+                yield Hit(dataset=domain, row=number, text=f"--LOBXFL: same as row {first}")
 
 
 def baseline_before_treatment(tabulation: Tabulation) -> Iterator[Hit]:
     """Find a baseline flag after the first treatment."""
-    for domain, number, row in findings(tabulation):
-        start = tabulation.reference_start.get(text_of(row, "USUBJID"))
-        day = text_of(row, f"{domain}DTC")
-        if text_of(row, f"{domain}LOBXFL") == "Y" and start is not None and day > start.isoformat():
-            yield Hit(dataset=domain, row=number, text=f"{day}, first treatment {start}")
+    starts = tabulation.reference_start
+    begun = {subject: start.isoformat() for subject, start in starts.items()}
+    for domain in FINDINGS:
+        dataset = tabulation.datasets[domain]
+        columns = (dataset.texts("USUBJID"), dataset.texts(f"{domain}DTC"), dataset.texts(f"{domain}LOBXFL"))
+        for number, (subject, day, _) in odd(
+            lambda subject, day, flag: flag == "Y" and subject in begun and day > begun[subject], *columns
+        ):
+            yield Hit(dataset=domain, row=number, text=f"{day}, first treatment {starts[str(subject)]}")
 
 
 def target_without_baseline(tabulation: Tabulation) -> Iterator[Hit]:
     """Find target lesions without a size before the first treatment."""
+    results = tabulation.datasets["TR"]
+    columns = (results.cells("USUBJID"), results.texts("TRLNKID"), results.cells("TRLOBXFL"), results.cells("TRTESTCD"))
     flagged = {
-        (row.get("USUBJID"), text_of(row, "TRLNKID"))
-        for row in tabulation.datasets["TR"].rows
-        if row.get("TRLOBXFL") == "Y" and row.get("TRTESTCD") in _SIZES
+        (subject, link) for subject, link, flag, test in zip(*columns, strict=True) if flag == "Y" and test in _SIZES
     }
     for number, row in numbered(tabulation.datasets["TU"]):
         is_target = row.get("TUSTRESC") == "TARGET" and row.get("TUTESTCD") == "TUMIDENT"
@@ -165,7 +221,11 @@ def target_without_baseline(tabulation: Tabulation) -> Iterator[Hit]:
 def same_place(tabulation: Tabulation) -> Iterator[Hit]:
     """Find a lesion with two locations: between readers, or between its own rows."""
     return several(
-        (each for each in findings(tabulation) if each[0] == "TU" and each[2].get("TUTESTCD") != "TUMERGE"),
+        (
+            ("TU", number, row)
+            for number, row in numbered(tabulation.datasets["TU"])
+            if row.get("TUTESTCD") != "TUMERGE"
+        ),
         lambda _, row: (row.get("USUBJID"), text_of(row, "TUSPID")),
         lambda _, row: (text_of(row, "TULOC"), text_of(row, "TULAT")),
         "TULOC",
@@ -185,24 +245,32 @@ def same_role(tabulation: Tabulation) -> Iterator[Hit]:
         (row.get("USUBJID"), text_of(row, "TULNKID")): text_of(row, "TUSTRESC")
         for row in tabulation.datasets["TU"].rows
     }
-    for number, row in numbered(tabulation.datasets["TR"]):
-        role = roles.get((row.get("USUBJID"), text_of(row, "TRLNKID")))
-        if role is not None and text_of(row, "TRGRPID") != role:
-            yield Hit(dataset="TR", row=number, text=f"TRGRPID {row.get('TRGRPID')}, TUSTRESC {role}")
+    results = tabulation.datasets["TR"]
+    columns = (results.cells("USUBJID"), results.texts("TRLNKID"), results.cells("TRGRPID"))
+    for number, (subject, link, group) in odd(
+        lambda subject, link, group: roles.get((subject, link), _text(group)) != _text(group), *columns
+    ):
+        role = roles[subject, str(link)]
+        yield Hit(dataset="TR", row=number, text=f"TRGRPID {group}, TUSTRESC {role}")
 
 
 def evaluators(tabulation: Tabulation) -> Iterator[Hit]:
     """Find findings without an evaluator."""
-    for domain, number, row in findings(tabulation):
-        if not text_of(row, f"{domain}EVAL"):
+    for domain in FINDINGS:
+        for number, _ in _odd(tabulation, domain, ("EVAL",), lambda role: not _text(role)):
             yield Hit(dataset=domain, row=number, text=f"{domain}EVAL is empty")
 
 
 def sums(tabulation: Tabulation) -> Iterator[Hit]:
     """Find a sum that is not the sum of its parts, and a sum although a target lesion has no size."""
-    parts = by_key(tabulation.datasets["TR"], lambda row: (*reader_of(row, "TR"), row.get("VISITNUM")))
+    taking_part = _some(
+        tabulation.datasets["TR"],
+        ("USUBJID", "TREVAL", "TREVALID", "VISITNUM", "TRTESTCD", "TRGRPID", "TRLNKID", "TRSTRESN"),
+        lambda row: row["TRTESTCD"] == "SUMDIAM" or row["TRGRPID"] == "TARGET",
+    )
+    by_visit = by_key(taking_part, lambda row: (*reader_of(row, "TR"), row.get("VISITNUM")))
     nodal, targets, split = _nodes_and_targets(tabulation)
-    for rows in parts.values():
+    for rows in by_visit.values():
         total = next(((number, row) for number, row in rows if row.get("TRTESTCD") == "SUMDIAM"), None)
         if total is None or total[1].get("TRSTRESN") is None:
             continue
@@ -217,6 +285,14 @@ def sums(tabulation: Tabulation) -> Iterator[Hit]:
         if found != round(float(str(total[1]["TRSTRESN"])) * 10) or missing:
             text = f"SUMDIAM {total[1]['TRSTRESN']}, parts {found / 10:g}" + (f", no {missing}" if missing else "")
             yield Hit(dataset="TR", row=total[0], text=text)
+
+
+def _some(dataset: Dataset, names: Sequence[str], wanted: Callable[[Row], bool]) -> Iterator[tuple[int, Row]]:
+    """Numbered rows that take part in a check, with the variables it looks at."""
+    for number, cells in enumerate(zip(*(dataset.cells(name) for name in names), strict=True), start=1):
+        row = dict(zip(names, cells, strict=True))
+        if wanted(row):
+            yield number, row
 
 
 def _nodes_and_targets(
@@ -249,7 +325,11 @@ def overall_response(tabulation: Tabulation) -> Iterator[Hit]:
 
     After an overall CR disease that comes back is PD by itself (EORTC RECIST FAQ).
     """
-    rows = ((number, row) for number, row in numbered(tabulation.datasets["RS"]) if row.get("RSCAT") == RECIST)
+    rows = _some(
+        tabulation.datasets["RS"],
+        ("USUBJID", "RSEVAL", "RSEVALID", "VISITNUM", "RSLNKID", "RSTESTCD", "RSSTRESC", "RSCAT"),
+        lambda row: row["RSCAT"] == RECIST and not row["RSLNKID"],
+    )
     visits: dict[tuple[Cell, ...], dict[str, tuple[int, str]]] = {}
     for number, row in rows:
         if row.get("VISITNUM") is not None and not text_of(row, "RSLNKID"):
@@ -270,11 +350,15 @@ def overall_response(tabulation: Tabulation) -> Iterator[Hit]:
 def supplemental_parents(tabulation: Tabulation) -> Iterator[Hit]:
     """Find supplemental qualifiers of a row that is not there."""
     for domain in ("TU", "TR", "RS"):
-        parents = {(row.get("USUBJID"), text_of(row, f"{domain}SEQ")) for row in tabulation.datasets[domain].rows}
-        for number, row in numbered(tabulation.datasets[f"SUPP{domain}"]):
-            good = row.get("RDOMAIN") == domain and row.get("IDVAR") == f"{domain}SEQ"
-            if not good or (row.get("USUBJID"), text_of(row, "IDVARVAL")) not in parents:
-                yield Hit(dataset=f"SUPP{domain}", row=number, text=f"{row.get('IDVAR')} {row.get('IDVARVAL')}")
+        parents = _links(tabulation, domain, f"{domain}SEQ")
+        more = tabulation.datasets[f"SUPP{domain}"]
+        columns = [more.cells(name) for name in ("USUBJID", "IDVARVAL", "RDOMAIN", "IDVAR")]
+        for number, (_, value, _, variable) in odd(partial(_is_orphan, domain, parents), *columns):
+            yield Hit(dataset=f"SUPP{domain}", row=number, text=f"{variable} {value}")
+
+
+def _is_orphan(domain: str, parents: set[tuple[Cell, str]], subject: Cell, value: Cell, *of: Cell) -> bool:
+    return of != (domain, f"{domain}SEQ") or (subject, _text(value)) not in parents
 
 
 def relations(tabulation: Tabulation) -> Iterator[Hit]:

@@ -6,7 +6,8 @@ from datetime import date
 
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.sdtm_records import Evaluator, SubjectRead
-from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT, Cell, Row
+from npcpit_imaging.report.sdtm_rows import Cell, Row
+from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT
 from npcpit_imaging.study.assessment import Assessment, Tenths
 from npcpit_imaging.study.lesion import LesionRole
 

@@ -1,8 +1,9 @@
 """SDTM datasets as files: SAS transport version 5 (XPT) and Dataset-JSON 1.1, both from the same rows."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,7 +12,8 @@ import pyreadstat
 
 import npcpit_imaging
 from npcpit_imaging.errors import InputError
-from npcpit_imaging.report.sdtm_spec import FINDINGS, LONGEST_LABEL, LONGEST_NAME, LONGEST_TEXT, Cell, Dataset, Variable
+from npcpit_imaging.report.sdtm_spec import FINDINGS, LONGEST_LABEL, LONGEST_NAME, LONGEST_TEXT, Dataset, Variable
+from npcpit_imaging.report.sdtm_xpt import RECORD_BYTES, ROWS_AT_ONCE, observations
 
 DATASET_JSON_VERSION = "1.1.0"
 SDTMIG = "MDV.SDTMIG.3.4"
@@ -22,6 +24,9 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 
 XPT_MOMENTS = (80 + 64, 2 * 80, 5 * 80 + 64, 6 * 80)
 """Where a transport file holds its four moments (library and member, created and modified; SAS TS-140), 16 bytes."""
+
+OBSERVATIONS = b"HEADER RECORD*******OBS     HEADER RECORD!!!!!!!"
+"""The last header; rows follow."""
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
@@ -43,19 +48,38 @@ def write_xpt(dataset: Dataset, path: Path, *, created: datetime) -> None:
     columns = dataset.columns
     for variable in columns:
         _refuse_too_long(dataset, variable)
-    frame = pd.DataFrame({variable.name: _series(dataset, variable) for variable in columns})
     try:
         pyreadstat.write_xport(
-            frame,
+            pd.DataFrame({variable.name: _widest(dataset, variable) for variable in columns}),
             path,
             file_label=dataset.spec.label,
             column_labels=[variable.label for variable in columns],
             table_name=dataset.spec.name,
             file_format_version=5,
         )
+        _write_observations(dataset, path)
         _stamp_xpt(path, created)
     except (OSError, pyreadstat.PyreadstatError) as error:
         raise InputError(f"{path.name}: cannot be written: {error}") from error
+
+
+def _widest(dataset: Dataset, variable: Variable) -> "pd.Series[float] | pd.Series[str]":
+    """One value as wide as the column: what the headers are made from; no row gives none."""
+    if variable.kind.numeric:
+        return pd.Series([0.0] if dataset.rows else [], dtype="float64")
+    return pd.Series(["x" * dataset.length(variable)] if dataset.rows else [], dtype=object)
+
+
+def _write_observations(dataset: Dataset, path: Path) -> None:
+    """Put the rows behind the headers: by column, where the library goes cell by cell."""
+    if not dataset.rows:
+        return
+    header = path.read_bytes()
+    start = header.index(OBSERVATIONS) + RECORD_BYTES
+    widths = [None if each.kind.numeric else dataset.length(each) for each in dataset.columns]
+    with path.open("wb") as file:
+        file.write(header[:start])
+        file.writelines(observations([dataset.cells(each.name) for each in dataset.columns], widths))
 
 
 def _stamp_xpt(path: Path, moment: datetime) -> None:
@@ -74,12 +98,6 @@ def _refuse_too_long(dataset: Dataset, variable: Variable) -> None:
         raise InputError(f"{where}: expected at most {LONGEST_TEXT} bytes, found {dataset.length(variable)}")
 
 
-def _series(dataset: Dataset, variable: Variable) -> "pd.Series[float] | pd.Series[str]":
-    if variable.kind.numeric:
-        return pd.Series([row.get(variable.name) for row in dataset.rows], dtype="float64")
-    return pd.Series([str(row.get(variable.name) or "") for row in dataset.rows], dtype=object)
-
-
 def dataset_json(dataset: Dataset, *, study_id: str, created: datetime) -> dict[str, Json]:
     """Give a dataset as the value of a Dataset-JSON 1.1 file.
 
@@ -88,6 +106,10 @@ def dataset_json(dataset: Dataset, *, study_id: str, created: datetime) -> dict[
         study_id: STUDYID.
         created: When the file is made.
     """
+    return {**_head(dataset, study_id=study_id, created=created), "rows": list(_rows(dataset))}
+
+
+def _head(dataset: Dataset, *, study_id: str, created: datetime) -> dict[str, Json]:
     columns, name = dataset.columns, dataset.spec.name
     return {
         "datasetJSONCreationDateTime": created.isoformat(timespec="seconds"),
@@ -102,7 +124,6 @@ def dataset_json(dataset: Dataset, *, study_id: str, created: datetime) -> dict[
         "name": name,
         "label": dataset.spec.label,
         "columns": [_column(dataset, variable) for variable in columns],
-        "rows": _rows(dataset),
     }
 
 
@@ -121,14 +142,10 @@ def _column(dataset: Dataset, variable: Variable) -> Json:
     return column
 
 
-def _rows(dataset: Dataset) -> list[Json]:
+def _rows(dataset: Dataset) -> Iterator[Json]:
     """Rows of cells, numbers as they are, everything else as text."""
-    numeric = [(variable.name, variable.kind.numeric) for variable in dataset.columns]
-    return [[row.get(name) if number else _text(row.get(name)) for name, number in numeric] for row in dataset.rows]
-
-
-def _text(cell: Cell) -> str:
-    return "" if cell is None else str(cell)
+    columns = [dataset.cells(v.name) if v.kind.numeric else dataset.texts(v.name) for v in dataset.columns]
+    return (list(row) for row in zip(*columns, strict=True))
 
 
 def write_dataset_json(dataset: Dataset, path: Path, *, study_id: str, created: datetime) -> None:
@@ -137,9 +154,16 @@ def write_dataset_json(dataset: Dataset, path: Path, *, study_id: str, created: 
     Raises:
         InputError: The file cannot be written.
     """
-    text = json.dumps(dataset_json(dataset, study_id=study_id, created=created), ensure_ascii=False)
+    head = json.dumps(_head(dataset, study_id=study_id, created=created), ensure_ascii=False)
+    rows = _rows(dataset)
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        with path.open("w", encoding="utf-8") as file:
+            file.write(f'{head[:-1]}, "rows": [')  # the rows are the last key: a large text never stands whole
+            between = ""
+            while part := list(islice(rows, ROWS_AT_ONCE)):
+                file.write(between + json.dumps(part, ensure_ascii=False)[1:-1])
+                between = ", "
+            file.write("]}\n")
     except OSError as error:
         raise InputError(f"{path.name}: cannot be written: {error.strerror}") from error
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from npcpit_imaging.report.sdtm_draft import Draft, Study, draft, link_group, link_id
 from npcpit_imaging.report.sdtm_records import BestRecord, LesionRecord, SubjectRead, TimepointRecord
-from npcpit_imaging.report.sdtm_spec import Cell
+from npcpit_imaging.report.sdtm_rows import Cell
 from npcpit_imaging.report.sdtm_terms import (
     ENDOSCOPY,
     IRECIST,

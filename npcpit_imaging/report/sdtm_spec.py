@@ -1,16 +1,13 @@
 """The datasets: variables in the order, and with the labels and cores, of SDTMIG 3.4 (TU, TR, RS, 8.3, 8.4)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain
-from typing import TypeAlias
 
+from npcpit_imaging.report.sdtm_rows import Cell, ColumnRows, Row
 from npcpit_imaging.report.sdtm_terms import Codelist
-
-Cell: TypeAlias = str | int | float | None
-Row: TypeAlias = Mapping[str, Cell]
 
 LONGEST_NAME, LONGEST_LABEL, LONGEST_TEXT = 8, 40, 200
 """Limits of the SAS transport file, version 5, in bytes."""
@@ -84,30 +81,41 @@ class Dataset:
     """
 
     spec: DatasetSpec
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
 
     @cached_property
     def columns(self) -> tuple[Variable, ...]:
         """The variables to write: permissible ones only where a row has a value; what the spec does not know, last."""
         known = {variable.name for variable in self.spec.variables}
         planned = tuple(
-            v
-            for v in self.spec.variables
-            if v.core is not Core.PERMISSIBLE or any(map(_is_filled, self._cells(v.name)))
+            v for v in self.spec.variables if v.core is not Core.PERMISSIBLE or any(map(_is_filled, self.cells(v.name)))
         )
-        every = dict.fromkeys(chain.from_iterable(self.rows))
         unknown = (
             Variable(name=name, label=name, core=Core.PERMISSIBLE, kind=self._kind(name))
-            for name in every
+            for name in self.names
             if name not in known
         )
         return (*planned, *unknown)
 
-    def _cells(self, name: str) -> Iterator[Cell]:
-        return (row.get(name) for row in self.rows)
+    @property
+    def names(self) -> Sequence[str]:
+        """The variables that rows have, in order of appearance."""
+        if isinstance(self.rows, ColumnRows):
+            return tuple(self.rows.columns)
+        return tuple(dict.fromkeys(chain.from_iterable(self.rows)))
+
+    def cells(self, name: str) -> Sequence[Cell]:
+        """Every row's value of a variable; None where it is missing."""
+        if isinstance(self.rows, ColumnRows):
+            return self.rows.column(name)
+        return [row.get(name) for row in self.rows]
+
+    def texts(self, name: str) -> list[str]:
+        """Every row's value of a variable as text; empty where it is missing."""
+        return ["" if cell is None else str(cell) for cell in self.cells(name)]
 
     def _kind(self, name: str) -> Kind:
-        values = [row[name] for row in self.rows if row.get(name) is not None]
+        values = [cell for cell in self.cells(name) if cell is not None]
         return Kind.FLOAT if values and all(isinstance(value, int | float) for value in values) else Kind.TEXT
 
     def length(self, variable: Variable) -> int:
@@ -119,7 +127,7 @@ class Dataset:
     @cached_property
     def _lengths(self) -> dict[str, int]:
         """Of each text; the same few words stand in most rows, so each is measured once."""
-        different = {v.name: set(self._cells(v.name)) for v in self.columns if not v.kind.numeric}
+        different = {v.name: set(self.cells(v.name)) for v in self.columns if not v.kind.numeric}
         return {
             name: max((len(str(value or "").encode()) for value in values), default=1) or 1
             for name, values in different.items()

@@ -15,7 +15,7 @@ from npcpit_imaging.report.sdtm_draft import (
     number_text,
 )
 from npcpit_imaging.report.sdtm_records import SubjectRead, SumRecord
-from npcpit_imaging.report.sdtm_spec import Cell
+from npcpit_imaging.report.sdtm_rows import Cell
 from npcpit_imaging.report.sdtm_terms import NOT_DONE, TOO_SMALL, TR_TESTS, TUMOR_MERGED, method
 from npcpit_imaging.study.assessment import Assessment, Tenths, mm_text
 from npcpit_imaging.study.lesion import LesionRole, LesionState

@@ -10,7 +10,8 @@ from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.report.sdtm import Tabulation, tabulate
 from npcpit_imaging.report.sdtm_checks import CHECKS, run_checks
 from npcpit_imaging.report.sdtm_records import BestRecord, Evaluator, SubjectRead, SumRecord, TimepointRecord
-from npcpit_imaging.report.sdtm_spec import Row, Variable
+from npcpit_imaging.report.sdtm_rows import Row
+from npcpit_imaging.report.sdtm_spec import Variable
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.lesion import LesionRole, LesionState
 from npcpit_imaging.study.response import NewLesion, Response

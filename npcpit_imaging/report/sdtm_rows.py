@@ -1,0 +1,63 @@
+"""Rows kept by column: a large export's rows as dicts would fill the memory, and a check needs few columns of each."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeAlias, overload
+
+Cell: TypeAlias = str | int | float | None
+Row: TypeAlias = Mapping[str, Cell]
+
+
+class ColumnRows(Sequence[Row]):
+    """Rows that look like a tuple of mappings; every row has every column, None where nothing was said.
+
+    Args:
+        groups: The rows, some at a time.
+        names: Columns that are there in any case, and first.
+
+    Example:
+        >>> rows = ColumnRows([[{"A": 1}], [{"B": "x"}]])
+        >>> rows[0], rows.column("B"), len(rows)
+        ({'A': 1, 'B': None}, [None, 'x'], 2)
+    """
+
+    def __init__(self, groups: Iterable[Sequence[Row]], names: Iterable[str] = ()) -> None:
+        self._count = 0
+        self._columns: dict[str, list[Cell]] = {name: [] for name in names}
+        for group in groups:
+            self.add(group)
+
+    def add(self, group: Sequence[Row]) -> None:
+        """Put some rows behind the others."""
+        for name in dict.fromkeys(chain.from_iterable(group)):
+            if name not in self._columns:
+                self._columns[name] = [None] * self._count
+        for name, cells in self._columns.items():
+            cells.extend([row.get(name) for row in group])
+        self._count += len(group)
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[Cell]]:
+        """Cells by column, in the order the columns appeared."""
+        return self._columns
+
+    def column(self, name: str) -> Sequence[Cell]:
+        """The cells of a column; of one that is not there, as many None as there are rows."""
+        found = self._columns.get(name)
+        return [None] * self._count if found is None else found
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(self._count))]
+        return {name: cells[index] for name, cells in self._columns.items()}
+
+    def __iter__(self) -> Iterator[Row]:
+        names = tuple(self._columns)
+        return (dict(zip(names, cells, strict=True)) for cells in zip(*self._columns.values(), strict=True))
