@@ -9,7 +9,7 @@ from npcpit_imaging.app.originals import Originals
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import DeidentifyPlan, SubjectCodes, mint_subject_code, read_subject_codes
-from npcpit_imaging.dicom.place import PreparedObject, prepare_object, write_objects
+from npcpit_imaging.dicom.place import PreparedObject, prepare_object
 from npcpit_imaging.errors import NpcpitError, StoreError
 from npcpit_imaging.store.images import IndexedObject, IndexOutcome, assemble_timepoints, index_object, subjects
 from npcpit_imaging.store.vault_map import MappedObject, VaultMap, VaultRecord
@@ -121,7 +121,7 @@ class Arrivals:
             # The index tells first, so that no other content is overwritten; what it holds is on disk when it commits.
             outcomes = [index_object(session, _indexed(prepared), now=self._study.now()) for _, prepared in ready]
             new = [each for each, outcome in zip(ready, outcomes, strict=True) if outcome is IndexOutcome.STORED]
-            write_objects([prepared for _, prepared in new], self._study.objects)
+            self._study.objects.keep([prepared for _, prepared in new])
             for source, prepared in new:
                 self._originals.keep(source, prepared.received_sha256)
             self._map.put_all([_record(prepared) for _, prepared in new if prepared.manifest is not None])

@@ -1,6 +1,5 @@
 """Answer storage commitments: verify that the study holds each object, report it, try again until the peer has it."""
 
-import hashlib
 import logging
 import ssl
 import threading
@@ -87,13 +86,9 @@ class Verifier:
         if row is None or row.deidentified != (mapped is not None):
             return FailureReason.NO_SUCH_OBJECT_INSTANCE
         received = self._spool.ingested_digest(reference.sop_instance_uid)
-        if received not in (None, row.received_sha256) or self._file_digest(row.path) != row.sha256:
+        if received not in (None, row.received_sha256) or self._study.objects.digest(row.path) != row.sha256:
             return FailureReason.PROCESSING_FAILURE
         return _class_fault(reference, row.sop_class_uid)
-
-    def _file_digest(self, path: str) -> str:
-        with (self._study.objects / path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _class_fault(reference: Reference, sop_class_uid: str) -> FailureReason | None:

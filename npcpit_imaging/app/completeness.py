@@ -49,7 +49,7 @@ def settle_when_alone(study: Study, *, settle_s: float | None = None) -> dict[st
 
 def _judge(study: Study, series: OpenSeries) -> SeriesState:
     with study.database.session() as session:
-        paths = [study.objects / path for path in paths_of(session, series.uid)]
+        paths = study.objects.files(paths_of(session, series.uid))
     try:
         fault = _fault(study, series, paths)
     except NpcpitError:

@@ -172,7 +172,7 @@ def _write_one_pair(study: Study, masks: Sequence[MaskInUse], stem: Path, *, ord
     series_uid, read = first.proposal.series_uid, first.read
     volume = open_series(study, series_uid)
     with study.database.session() as session:
-        sources = [study.objects / path for path in paths_of(session, series_uid)]
+        sources = study.objects.files(paths_of(session, series_uid))
     label = _label(study, read)
     created = shifted_moment(study, read.subject, read.signed)
     seg, sr = stem.with_name(f"{stem.name}_SEG.dcm"), stem.with_name(f"{stem.name}_SR.dcm")

@@ -33,9 +33,7 @@ def _write(study: Study, subject: str, visit: str, path: Path) -> tuple[Path, st
     fixed, moving = (find_series(study, subject, name, Modality.CT).uid for name in (visit, BASELINE))
     with study.database.session() as session:
         row = registration_between(session, fixed, moving)
-        here, there = (
-            [study.objects / each for each in paths_of(session, series_uid)] for series_uid in (fixed, moving)
-        )
+        here, there = (study.objects.files(paths_of(session, series_uid)) for series_uid in (fixed, moving))
     assert row is not None, "visit_transform found it"
     write_spatial_registration(
         path,

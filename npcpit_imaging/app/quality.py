@@ -25,7 +25,7 @@ def note_quality(study: Study, series_uid: str, found: ScanResult | None = None)
     """
     if found is None:
         with study.database.session() as session:
-            paths = [study.objects / path for path in paths_of(session, series_uid)]
+            paths = study.objects.files(paths_of(session, series_uid))
         found = group(paths)
     noticed = tuple(
         finding

@@ -80,7 +80,7 @@ def open_series(study: Study, series_uid: str) -> Volume:
         QuantityError: Its SUV cannot be trusted.
     """
     with study.database.session() as session:
-        paths = tuple(study.objects / path for path in paths_of(session, series_uid))
+        paths = tuple(study.objects.files(paths_of(session, series_uid)))
         digests = inputs_digest(session, series_uid)
     return _read(paths, digests, policy_for(study, paths))
 
@@ -105,7 +105,7 @@ def series_files(study: Study, series_uid: str) -> list[Path]:
         StoreError: The series is not in the study.
     """
     with study.database.session() as session:
-        return [study.objects / path for path in paths_of(session, series_uid)]
+        return study.objects.files(paths_of(session, series_uid))
 
 
 def series_inputs(study: Study, *series_uids: str) -> dict[str, str]:

@@ -36,7 +36,7 @@ def series_view(study: Study, shelf: Shelf, series: SeriesSummary) -> JsonObject
     volume = held.volume
     with study.database.session() as session:
         study_uid = study_uid_of(session, series.uid)
-        paths = tuple(study.objects / path for path in paths_of(session, series.uid))
+        paths = tuple(study.objects.files(paths_of(session, series.uid)))
     low, high = float(volume.voxels.min()), float(volume.voxels.max())
     return {
         "uid": series.uid,

@@ -59,7 +59,7 @@ class Shelf:
             SeriesError: It is not one volume.
         """
         with self._study.database.session() as session:
-            paths = tuple(self._study.objects / path for path in paths_of(session, series_uid))
+            paths = tuple(self._study.objects.files(paths_of(session, series_uid)))
             key = (series_uid, series_digest(session, series_uid))  # a late slice is another key
         with self._lock:
             held = self._held.get(key)

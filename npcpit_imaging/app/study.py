@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 import npcpit_imaging
+from npcpit_imaging.app.objects import ObjectStore
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.protocol import Protocol
@@ -49,10 +50,14 @@ class Study:
     folder: Path
     database: Database
 
-    @property
-    def objects(self) -> Path:
-        """DICOM objects."""
-        return self.folder / "objects"
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """DICOM objects.
+
+        Raises:
+            StoreError: The object store that `site.toml` names cannot be used.
+        """
+        return ObjectStore(self.site.store, study=self.folder, database=self.database)
 
     @property
     def derived(self) -> Path:

@@ -205,7 +205,7 @@ def survey_series(study: Study, *, progress: ProgressBar) -> list[SurveyedSeries
 
 def _read(study: Study, summary: SeriesSummary, tick: Tick) -> tuple[str, str, tuple[Finding, ...]]:
     with study.database.session() as session:
-        paths = [study.objects / path for path in paths_of(session, summary.uid)]
+        paths = study.objects.files(paths_of(session, summary.uid))
     found = group(paths)
     noticed = note_quality(study, summary.uid, found)
     geometry, refusal, of_volume = _volume(study, summary, found)

@@ -80,12 +80,12 @@ def instance_answers(study: Study, series: Sequence[WebSeries], keys: Mapping[st
     return _page(
         [one for each in series for one in each.instances],
         keys,
-        lambda one: _chosen(cached_header(study.objects / one.path), (*INSTANCE_TAGS, *STUDY_TAGS)),
+        lambda one: _chosen(cached_header(study.objects.file(one.path)), (*INSTANCE_TAGS, *STUDY_TAGS)),
     )
 
 
 def _first(study: Study, series: WebSeries) -> JsonHeader:
-    return cached_header(study.objects / series.instances[0].path)
+    return cached_header(study.objects.file(series.instances[0].path))
 
 
 def _chosen(header: JsonHeader, tags: Sequence[str]) -> JsonHeader:

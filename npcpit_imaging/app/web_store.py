@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from npcpit_imaging.app.access.roles import Principal
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.web_objects import visible_series
-from npcpit_imaging.dicom.place import PreparedObject, prepare_object, write_object
+from npcpit_imaging.dicom.place import PreparedObject, prepare_object
 from npcpit_imaging.dicom.web_answers import JsonHeader, header_json
 from npcpit_imaging.errors import DicomError, NpcpitError, StorageFullError, StoreError
 from npcpit_imaging.store.audit import append_audit
@@ -115,7 +115,7 @@ def _require_welcome(
     seen = visible_series(session, principal, study_uid=prepared.study_uid)
     if not any(each.subject == prepared.subject for each in seen):
         raise _RefusedError(NOT_AUTHORISED, "expected an object of a study and subject that you may see")
-    ours = header_json(study.objects / seen[0].instances[0].path)
+    ours = header_json(study.objects.file(seen[0].instances[0].path))
     for tag, name in (("00100010", "PatientName"), ("00100030", "PatientBirthDate")):
         if header.get(tag, {}) not in ({}, ours.get(tag, {}), {"vr": "PN"}, {"vr": "DA"}):
             raise _RefusedError(CANNOT_UNDERSTAND, f"{name}: expected what the images hold, found something else")
@@ -160,4 +160,4 @@ def _put(session: Session, study: Study, principal: Principal, prepared: Prepare
         item=prepared.sop_instance_uid,
         detail={"modality": prepared.modality, "sha256": prepared.sha256},
     )
-    write_object(prepared, study.objects)  # before the transaction ends: what is indexed is on disk
+    study.objects.keep([prepared])  # before the transaction ends: what is indexed is on disk

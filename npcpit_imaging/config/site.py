@@ -108,10 +108,16 @@ class TimePointSite(Config):
 
 
 class StoreSite(Config):
-    """Where the study's memory is."""
+    """Where the study's memory and its images are."""
 
     url: str = "sqlite:///npcpit.sqlite"
     """SQLAlchemy URL; a relative SQLite path is relative to the study folder."""
+
+    objects: str = "objects"
+    """Where the DICOM objects are: a folder (a relative one is below the study folder), or a URL that fsspec opens."""
+
+    objects_cache: str = ""
+    """Folder of this machine for objects read from a URL; empty for one in the user's cache."""
 
 
 class Site(Config):

@@ -124,15 +124,6 @@ def _prepared(content: bytes, *, subject_of: Callable[[str], str], plan: Deident
     )
 
 
-def write_object(prepared: PreparedObject, objects: Path) -> None:
-    """Write one prepared object; see `write_objects`.
-
-    Raises:
-        StoreError: The disk refuses.
-    """
-    write_objects([prepared], objects)
-
-
 def write_objects(prepared: Sequence[PreparedObject], objects: Path) -> None:
     """Write prepared objects below the objects folder; returns when all are durable.
 

@@ -15,6 +15,9 @@ from npcpit_imaging.study.circumstances import Circumstances, Contrast
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.timepoint import BASELINE, TimePoint
 
+PATHS_AT_ONCE = 500
+"""Paths in one query; SQLite takes 999 values."""
+
 IMAGE_MODALITIES = ("CT", "MR", "PT")
 """Modalities whose series make visits."""
 
@@ -244,6 +247,16 @@ def paths_of(session: Session, series_uid: str) -> list[str]:
     found = list(session.scalars(query))
     if not found:
         raise StoreError(f"series {series_uid}: not in this study")
+    return found
+
+
+def digests_of(session: Session, paths: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of objects by their paths; a path that is not in the index is left out."""
+    found: dict[str, str] = {}
+    for start in range(0, len(paths), PATHS_AT_ONCE):
+        query = select(InstanceRow.path, InstanceRow.sha256)
+        rows = session.execute(query.where(InstanceRow.path.in_(paths[start : start + PATHS_AT_ONCE])))
+        found |= {row.path: row.sha256 for row in rows}
     return found
 
 

@@ -24,7 +24,7 @@ def stored(study) -> int:
     """Objects in the index; as many files lie in the folder."""
     with study.database.session() as session:
         indexed = sum(each.instances for each in series_of(session))
-    assert indexed == len([path for path in study.objects.rglob("*") if path.is_file()])
+    assert indexed == len([path for path in study.objects.folder.rglob("*") if path.is_file()])
     return indexed
 
 
@@ -54,11 +54,11 @@ def test_each_object_of_a_batch_has_the_outcome_it_has_alone(study, tmp_path):
 
 def test_where_the_objects_folder_refuses_nothing_of_the_batch_is_indexed(study, write_series):
     source = write_series("20240105", "1")
-    study.objects.rmdir()
-    study.objects.write_bytes(b"")  # a file in the folder's place: no object can be written, also not by root
+    study.objects.folder.rmdir()
+    study.objects.folder.write_bytes(b"")  # a file in the folder's place: no object can be written, also not by root
     found = Arrivals(study).take_many(sorted(source.iterdir()))
     assert [type(each) for each in found] == [StoreError] * 3
-    study.objects.unlink()
+    study.objects.folder.unlink()
     with study.database.session() as session:
         assert series_of(session) == []
     assert [outcome(each) for each in Arrivals(study).take_many(sorted(source.iterdir()))] == [IndexOutcome.STORED] * 3

@@ -90,7 +90,7 @@ def test_whatever_the_character_set_the_series_is_indexed_for_its_subject(
         with study.database.session() as session:
             (series,) = series_of(session)
         assert (series.subject, series.instances, series.description) == ("NPC-0001", 3, "AX T1")
-        stored = b"".join(path.read_bytes() for path in study.objects.rglob("*.dcm"))
+        stored = b"".join(path.read_bytes() for path in study.objects.folder.rglob("*.dcm"))
         assert (name in stored) is not deidentified
 
 

@@ -199,7 +199,7 @@ def stored(study, arrive, write_series) -> str:
 
 def test_an_object_whose_file_is_gone_or_changed_is_not_committed(study, stored):
     assert verdict(study, stored) is None
-    files = sorted(study.objects.rglob("*.dcm"))
+    files = sorted(study.objects.folder.rglob("*.dcm"))
     contents = [path.read_bytes() for path in files]
     for path in files:
         path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
@@ -213,7 +213,7 @@ def test_an_object_whose_file_is_gone_or_changed_is_not_committed(study, stored)
 
 
 def test_a_new_uid_is_nobody_s_original_uid(study, stored):
-    (new, *_) = [path.stem for path in study.objects.rglob("*.dcm")]
+    (new, *_) = [path.stem for path in study.objects.folder.rglob("*.dcm")]
     assert verdict(study, new) is FailureReason.NO_SUCH_OBJECT_INSTANCE
     assert verdict(study, "../../etc/passwd") is FailureReason.NO_SUCH_OBJECT_INSTANCE
 

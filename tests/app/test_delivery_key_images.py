@@ -67,7 +67,7 @@ def read(study, accept: str, long_mm: str = "", short_mm: str = "") -> None:
 
 def delivered(study, masks):
     with study.database.session() as session:
-        sources = [study.objects / path for path in paths_of(session, masks[0].proposal.series_uid)]
+        sources = [study.objects.folder / path for path in paths_of(session, masks[0].proposal.series_uid)]
     return write_key_images(study, masks, study.deliver / "stem", sources=sources, created=study.now(), label=LABEL)
 
 
@@ -101,7 +101,7 @@ def test_a_readers_own_line_in_another_slice_is_drawn_there_and_its_numbers_stan
     (reference,) = capture.SourceImageSequence
     assert reference.ReferencedSOPInstanceUID in {
         each.SOPInstanceUID
-        for each in map(pydicom.dcmread, (proposed.objects).rglob("*.dcm"))
+        for each in map(pydicom.dcmread, proposed.objects.folder.rglob("*.dcm"))
         if float(each.ImagePositionPatient[2]) == 5.0
     }
 

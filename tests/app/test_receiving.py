@@ -44,7 +44,7 @@ def change_site(folder: Path, old: str, new: str) -> None:
 
 
 def objects(study) -> list[Path]:
-    return sorted(path for path in study.objects.rglob("*") if path.is_file())
+    return sorted(path for path in study.objects.folder.rglob("*") if path.is_file())
 
 
 def spool_up(study, path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_missing_slice_is_a_refusal_and_the_other_series_are_listed(study, arr
 
 def test_an_object_that_is_gone_or_damaged_on_disk_is_a_refusal(study, arrive, write_series, quiet):
     arrive(write_series("20240105", "1"))
-    paths = sorted(study.objects.rglob("*.dcm"))
+    paths = sorted(study.objects.folder.rglob("*.dcm"))
     whole = paths[0].read_bytes()
     for damage in (b"", b"not DICOM at all" * 20):
         paths[0].write_bytes(damage)

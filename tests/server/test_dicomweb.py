@@ -73,7 +73,7 @@ def test_frames_and_objects_are_the_stored_ones_bit_for_bit(served: Served, view
         assert np.array_equal(values, image[k])
     objects = viewer.retrieve_series(study, series)
     with served.study.database.session() as session:
-        stored = [pydicom.dcmread(served.study.objects / path) for path in paths_of(session, series)]
+        stored = [pydicom.dcmread(served.study.objects.folder / path) for path in paths_of(session, series)]
     assert {each.SOPInstanceUID for each in objects} == {each.SOPInstanceUID for each in stored}
     by_uid = {each.SOPInstanceUID: each for each in stored}
     assert all(each.PixelData == by_uid[each.SOPInstanceUID].PixelData for each in objects)
@@ -82,7 +82,7 @@ def test_frames_and_objects_are_the_stored_ones_bit_for_bit(served: Served, view
 def test_a_compressed_frame_is_sent_as_it_is_stored(served: Served, tmp_path: Path):
     _, series = baseline(served)
     with served.study.database.session() as session:
-        image = pydicom.dcmread(served.study.objects / paths_of(session, series)[0])
+        image = pydicom.dcmread(served.study.objects.folder / paths_of(session, series)[0])
     before = image.pixel_array.copy()
     image.compress(JPEG2000Lossless, generate_instance_uid=False)
     image.save_as(tmp_path / "j2k.dcm")
@@ -116,7 +116,7 @@ def a_seg(served: Served, path: Path) -> Path:
         lesion=lesion, mask=Mask(voxels=voxels, geometry=volume.geometry), algorithm="hand", version="1"
     )
     with served.study.database.session() as session:
-        sources = [served.study.objects / name for name in paths_of(session, series)]
+        sources = [served.study.objects.folder / name for name in paths_of(session, series)]
     write_seg(path, [each], sources=sources, created=datetime(2026, 1, 2, tzinfo=UTC))
     return path
 
@@ -169,9 +169,9 @@ def test_hostile_and_foreign_objects_are_refused_and_nothing_of_them_is_kept(
 
     _, series = baseline(served)
     with served.study.database.session() as session:
-        image = (served.study.objects / paths_of(session, series)[0]).read_bytes()
+        image = (served.study.objects.folder / paths_of(session, series)[0]).read_bytes()
     whole = (tmp_path / "seg.dcm").read_bytes()
-    files = {each for each in served.study.objects.rglob("*") if each.is_file()}
+    files = {each for each in served.study.objects.folder.rglob("*") if each.is_file()}
     refused = {
         "an image": image,
         "no DICOM": b"MZ" + bytes(1000),
@@ -190,7 +190,7 @@ def test_hostile_and_foreign_objects_are_refused_and_nothing_of_them_is_kept(
         assert answer.status_code == 409, (what, answer.text)
         assert "00081198" in answer.json(), what
         assert "Secret" not in answer.text
-    assert {each for each in served.study.objects.rglob("*") if each.is_file()} == files
+    assert {each for each in served.study.objects.folder.rglob("*") if each.is_file()} == files
     for body, kind in (
         (b"", 'multipart/related; type="application/dicom"; boundary=cut'),
         (b"x", "text/plain"),

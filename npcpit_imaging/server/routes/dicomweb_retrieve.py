@@ -41,7 +41,7 @@ def series_metadata(study: Uid, series: Uid, caller: Looking, desk: TheDesk) -> 
 def instance_metadata(study: Uid, series: Uid, instance: Uid, caller: Looking, desk: TheDesk) -> DicomJson:
     """One object's header."""
     found = _instance(desk, caller, study, series, instance)
-    return DicomJson([cached_header(desk.study.objects / found.path)])
+    return DicomJson([cached_header(desk.study.objects.file(found.path))])
 
 
 @router.get("", response_class=StreamingResponse)
@@ -69,7 +69,7 @@ def frames_of(
     """Frames of one object, compressed as stored."""
     found = _instance(desk, caller, study, series, instance)
     numbers = tuple(int(each) for each in frames.split(","))
-    stored = stored_frames(desk.study.objects / found.path, numbers)
+    stored = stored_frames(desk.study.objects.file(found.path), numbers)
     return _multipart(stored.media_type, ((stored.media_type, [frame]) for frame in stored.frames))
 
 
@@ -88,11 +88,17 @@ def _instance(desk: Desk, caller: Caller, study: str, series: str, instance: str
 
 
 def _metadata(desk: Desk, series: Iterable[WebSeries]) -> DicomJson:
-    return DicomJson([cached_header(desk.study.objects / one.path) for each in series for one in each.instances])
+    return DicomJson(
+        [
+            cached_header(path)
+            for each in series
+            for path in desk.study.objects.files(one.path for one in each.instances)
+        ]
+    )
 
 
 def _objects(desk: Desk, instances: Iterable[WebInstance]) -> StreamingResponse:
-    paths = [desk.study.objects / each.path for each in instances]
+    paths = desk.study.objects.files(each.path for each in instances)
     parts = ((f"application/dicom; transfer-syntax={transfer_syntax_of(path)}", _pieces(path)) for path in paths)
     return _multipart("application/dicom", parts)
 

@@ -38,7 +38,7 @@ def test_orthanc_hears_what_is_committed_by_the_uids_it_sent(start_orthanc, tmp_
         orthanc.rest("POST", "/modalities/us/store", json.dumps(orthanc.rest("GET", "/instances")).encode())
         listener.drain()
         assert listener.outcomes == {"stored": 5}
-        stored = {path.stem for path in study.objects.rglob("*.dcm")}
+        stored = {path.stem for path in study.objects.folder.rglob("*.dcm")}
         answer = outcome(orthanc, uids)
         assert answer["Status"] == "Success"
         assert sorted(each["SOPInstanceUID"] for each in answer["Success"]) == sorted(uid for _, uid in uids)

@@ -77,7 +77,8 @@ def only(report: PullReport) -> PulledRow:
 def held_uids(study: Study) -> set[str]:
     """SOP Instance UIDs of the files in the study's objects folder."""
     return {
-        pydicom.dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID for file in study.objects.rglob("*.dcm")
+        pydicom.dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID
+        for file in study.objects.folder.rglob("*.dcm")
     }
 
 
