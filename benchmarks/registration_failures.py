@@ -1,6 +1,7 @@
 """Does a failed registration show? Aligns good and bad pairs of public volumes and prints verdicts as a table.
 
-    python benchmarks/registration_failures.py [--data ../shared/data] [--held-out] [--match "flipped"] [--seconds 600]
+    python benchmarks/registration_failures.py [--data ../shared/data] [--held-out] [--match "flipped"]
+        [--plans ct-ct,mr-mr] [--seconds 600]
 
 Without ``--held-out`` the pairs by which the limits were set; with it pairs that had no part in that.
 
@@ -60,6 +61,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--held-out", action="store_true", help="the pairs that had no part in setting the limits")
     parser.add_argument("--match", default="", help="only pairs whose kind holds this text")
+    parser.add_argument("--plans", default="ct-ct,mr-mr,ct-mr", help="only pairs of these plans, with commas")
     parser.add_argument("--seconds", type=float, default=600.0, help="begin no pair after this long")
     chosen = parser.parse_args()
     folder = ROOT / "configs" / "npc-pit" / "imaging" / "registration"
@@ -70,7 +72,7 @@ def main() -> int:
     print(COLUMNS, "|---" * 13 + "|", sep="\n")
     good_ones, bad_ones = (held_out_good, held_out_bad) if chosen.held_out else (good_pairs, bad_pairs)
     for pair in (*good_ones(library), *bad_ones(library)):
-        if chosen.match not in pair.kind:
+        if chosen.match not in pair.kind or pair.plan not in chosen.plans.split(","):
             continue
         if time.perf_counter() - begun > chosen.seconds:
             print(f"stopped after {chosen.seconds:g} s")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from npcpit_imaging.config.registration import EngineName, RegistrationPlan
 from npcpit_imaging.errors import RegistrationError
@@ -105,10 +106,11 @@ def align(
     points = None if points_mm is None else _checked(points_mm)
     pair = Pair(fixed=one, moving=other, plan=plan, cancelled=cancelled or _never)
     refines = plan.deformable.enabled or plan.engine.name is not EngineName.BUILTIN
-    rigid = _rigidly(pair, initial, points, _part(report, 0.0, 0.4 if refines else 1.0))
-    found = rigid
-    if refines:
-        found = _refined(pair, rigid, points, _part(report, 0.4, 1.0))
+    with threadpool_limits(limits=1, user_api="blas"):  # a refinement has two threads; BLAS's own would wait for them
+        rigid = _rigidly(pair, initial, points, _part(report, 0.0, 0.4 if refines else 1.0))
+        found = rigid
+        if refines:
+            found = _refined(pair, rigid, points, _part(report, 0.4, 1.0))
     report(1.0, f"registration: {found.quality.verdict}")
     return found
 

@@ -73,10 +73,10 @@ def errors_mm(found, true, image):
 
 
 def test_refinement_follows_a_bend_that_a_rigid_transform_cannot(refined, true, bent):
-    """The mean error falls to less than two thirds of the rigid one, and below a voxel of 3.2 mm."""
+    """The mean error falls to less than half of the rigid one (4.7 mm), and well below a voxel of 3.2 mm."""
     rigid, deformed = errors_mm(refined.rigid, true, bent), errors_mm(refined.transform, true, bent)
-    assert deformed.mean() < 2.5
-    assert deformed.mean() < 0.66 * rigid.mean()
+    assert deformed.mean() < 2.2
+    assert deformed.mean() < 0.5 * rigid.mean()
     assert refined.quality.verdict is not Verdict.REJECT
 
 
