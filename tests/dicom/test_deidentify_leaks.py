@@ -359,6 +359,7 @@ def test_what_people_write_beside_technical_values_is_cleaned() -> None:
     ds = Dataset()
     ds.FrameOfInterestDescription = ds.SystemStatusComment = ds.PaddleDescription = "seen by Qzishida at noon"
     ds.WindowCenterWidthExplanation = ["Qzishida", "BONE"]
+    ds.EthnicGroup = "Qzishida clan"
     ds.ConvolutionKernel = "B30f"
     copy, _ = deidentify(ds, subject="S", shift_days=-1, plan=PLAN)
     assert "Qzishida" not in str(copy)

@@ -54,6 +54,9 @@ IDENTIFIER_TAGS = frozenset(
 )  # fmt: skip
 """Identifiers that technicians also type into other fields: their values are looked for in everything kept."""
 
+TYPED_TEXTS = frozenset({0x00102160})
+"""Kept by the table as a patient characteristic (ethnic group), but typed: only words of the vocabulary stay."""
+
 _TECHNICAL_GROUPS = frozenset({0x0018, 0x0022, 0x0028, 0x0054})
 _NOT_TECHNICAL = frozenset(
     {0x00181003, 0x00181006, 0x00181803, 0x00189423, 0x00189900, 0x00189908, 0x00189916, 0x00189922}

@@ -199,7 +199,7 @@ def _is_kept_text(scope: Scope, tag: int, vr: str, treatment: Treatment) -> bool
     if tag in _CODE_TAGS:
         return not scope.local_code
     if treatment is not BY_VR:
-        return treatment.action is Action.KEEP
+        return treatment.action is Action.KEEP and tag not in policy.TYPED_TEXTS
     return (tag == policy.TEXT_VALUE and scope.keep_text) or (
         vr in policy.TECHNICAL_VRS and vr == standard_vr(tag) and policy.is_technical(tag)
     )
