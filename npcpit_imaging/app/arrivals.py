@@ -10,8 +10,15 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import DeidentifyPlan, SubjectCodes, mint_subject_code, read_subject_codes
 from npcpit_imaging.dicom.place import PreparedObject, prepare_object
-from npcpit_imaging.errors import NpcpitError, StoreError
-from npcpit_imaging.store.images import IndexedObject, IndexOutcome, assemble_timepoints, index_object, subjects
+from npcpit_imaging.errors import InputError, NpcpitError, StoreError
+from npcpit_imaging.store.images import (
+    IndexedObject,
+    IndexOutcome,
+    assemble_timepoints,
+    index_object,
+    is_deidentified,
+    subjects,
+)
 from npcpit_imaging.store.vault_map import MappedObject, VaultMap, VaultRecord
 
 Item = TypeVar("Item")
@@ -64,8 +71,11 @@ class Arrivals:
         self._originals.prepare()
         self._key = study_key(study)
         self._map = VaultMap(study.vault / "identity.sqlite")
-        codes = study.folder / site.subject_codes
-        self._codes = read_subject_codes(codes) if codes.exists() else SubjectCodes(codes={})
+        self._table = study.folder / site.subject_codes
+        self._table_state: tuple[int, int] | None = None
+        self._codes = SubjectCodes(codes={})
+        self._settled_ids: set[str] = set()
+        self._read_codes()
         self._plan = (
             DeidentifyPlan(key=self._key, retain_device_identity=site.retain_device_identity) if site.enabled else None
         )
@@ -130,15 +140,45 @@ class Arrivals:
             for (_, prepared), outcome in zip(ready, outcomes, strict=True)
         ]
 
+    def _read_codes(self) -> None:
+        """Read the subject table where it has changed: a receiver that runs for years must know today's rows."""
+        try:
+            found = self._table.stat()
+            state = (found.st_mtime_ns, found.st_size)
+        except FileNotFoundError:
+            state = None
+        if state != self._table_state:
+            self._codes = SubjectCodes(codes={}) if state is None else read_subject_codes(self._table)
+            self._table_state = state
+            self._settled_ids.clear()
+
     def subject_of(self, patient_id: str) -> str:
-        """The subject code of a hospital's Patient ID, from the table or minted.
+        """The subject code of a hospital's Patient ID, from the table as it stands now, or minted.
 
         Raises:
-            InputError: The Patient ID is empty.
+            InputError: The Patient ID is empty, the table cannot be read, or the table gives a code to a patient whose
+                images are already in the study under a minted one.
         """
-        if patient_id in self._codes:
-            return self._codes.subject_of(patient_id)
-        return mint_subject_code(self._key, patient_id)
+        self._read_codes()
+        if patient_id not in self._codes:
+            return mint_subject_code(self._key, patient_id)
+        subject = self._codes.subject_of(patient_id)
+        if patient_id not in self._settled_ids:
+            self._check_not_minted(patient_id, subject)
+            self._settled_ids.add(patient_id)
+        return subject
+
+    def _check_not_minted(self, patient_id: str, subject: str) -> None:
+        minted = mint_subject_code(self._key, patient_id)
+        if minted == subject:
+            return
+        with self._study.database.session() as session:
+            is_known = is_deidentified(session, minted) is not None
+        if is_known:
+            raise InputError(
+                f"{self._table.name}: expected {minted} for a patient whose images are already in the study under that "
+                f"minted code, found {subject}; one patient would be two subjects"
+            )
 
     def assemble(self, codes: Collection[str] | None = None) -> dict[str, list[str]]:
         """Assemble subjects' visits, every one's or those of some; one that cannot be changed any more is reported."""

@@ -18,7 +18,7 @@ from npcpit_imaging.dicom.commitment import (
     send_report,
 )
 from npcpit_imaging.dicom.spool import Spool
-from npcpit_imaging.errors import DicomError, NpcpitError, PeerRefusedError
+from npcpit_imaging.errors import DicomError, NpcpitError, PeerRefusedError, StoreError
 from npcpit_imaging.store.schema import InstanceRow
 from npcpit_imaging.store.vault_map import VaultMap
 
@@ -74,6 +74,8 @@ class Verifier:
             if waiting is not None:
                 return _class_fault(reference, waiting.header.sop_class_uid)
             return self._index_fault(reference, uids)
+        except StoreError:
+            raise  # the index is away: to say "not held" would be wrong, and it may be back at the next attempt
         except (NpcpitError, OSError) as error:
             LOG.error("storage commitment: an object cannot be verified: %s", error)
             return FailureReason.PROCESSING_FAILURE
@@ -159,7 +161,7 @@ class Commitments:
     def _attempt(self, name: str, request: CommitmentRequest, attempts: Attempts, now_s: float) -> None:
         try:
             self._report(request)
-        except DicomError as error:
+        except (DicomError, StoreError) as error:
             wait_s = min(BACKOFF_S * 2**attempts.count, MAX_BACKOFF_S)
             attempts.count, attempts.due_s = attempts.count + 1, now_s + wait_s
             LOG.warning("storage commitment: not reported, again in %g s: %s", wait_s, error)

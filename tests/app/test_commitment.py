@@ -11,6 +11,7 @@ import pytest
 from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel
+from sqlalchemy import text
 
 from npcpit_imaging.app.arrivals import Arrivals
 from npcpit_imaging.app.commitment import Commitments, Verifier
@@ -25,7 +26,7 @@ from npcpit_imaging.dicom.commitment import (
     decode_request,
 )
 from npcpit_imaging.dicom.send import send_folder
-from npcpit_imaging.errors import DicomError, PeerRefusedError
+from npcpit_imaging.errors import DicomError, PeerRefusedError, StoreError
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 INSTANCE = "1.2.840.10008.1.20.1.1"
@@ -170,8 +171,8 @@ def test_a_request_survives_a_restart_and_an_unreachable_peer(folder, write_seri
         assert survey_study(study).spool.unreported == 1
     with peer() as ct:
         site = folder / "configs" / "site.toml"
-        text = site.read_text(encoding="utf-8")
-        site.write_text(text.replace(f"port = {reserved_port(text)}", f"port = {ct.port}"), encoding="utf-8")
+        written = site.read_text(encoding="utf-8")
+        site.write_text(written.replace(f"port = {reserved_port(written)}", f"port = {ct.port}"), encoding="utf-8")
         with open_study(folder) as study, Listener(study, port=0):
             assert ct.report()[0] == 1
         with open_study(folder) as study:
@@ -210,6 +211,35 @@ def test_an_object_whose_file_is_gone_or_changed_is_not_committed(study, stored)
     for path, content in zip(files, contents, strict=True):
         path.write_bytes(content)
     assert verdict(study, stored) is None
+
+
+def test_while_the_index_is_away_nothing_is_reported_and_then_the_truth(folder, write_series, monkeypatch):
+    """No peer is told that its objects are not held because a database is being restarted."""
+    monkeypatch.setattr("npcpit_imaging.app.commitment.BACKOFF_S", 0.1)
+    source = write_series("20240105", "1")
+    with peer() as ct:
+        name_peer(folder, ct.port)
+        with open_study(folder) as study, Listener(study, port=0) as listener:
+            send_folder(source, port=listener.port, called_ae_title="NPCPIT")
+            listener.drain()
+            rename(study, "instance", "elsewhere")
+            assert ct.ask(listener.port, originals(source)) == 0x0000
+            with pytest.raises(StoreError):
+                Verifier(study, listener._spool).failures(asked_for(source))
+            with pytest.raises(queue.Empty):
+                ct.reports.get(timeout=1.5)
+            rename(study, "elsewhere", "instance")
+            assert ct.report()[0] == 1
+
+
+def asked_for(source: Path) -> CommitmentRequest:
+    references = tuple(Reference(sop_class_uid=each, sop_instance_uid=uid) for each, uid in originals(source))
+    return CommitmentRequest(transaction_uid="1.2", peer="CT1", references=references)
+
+
+def rename(study: Study, old: str, new: str) -> None:
+    with study.database.engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
 def test_a_new_uid_is_nobody_s_original_uid(study, stored):

@@ -365,3 +365,42 @@ def test_a_series_that_comes_for_another_patient_is_refused_and_leaves_no_file(s
     assert len(report.refused) == 3
     assert all("expected subject NPC-0001" in each.reason for each in report.refused)
     assert len(objects(study)) == 3
+
+
+def add_to_table(study, patient: str, subject: str) -> None:
+    with (study.vault / "subjects.csv").open("a", encoding="utf-8") as table:
+        table.write(f"{patient},{subject}\n")
+
+
+def test_a_row_added_to_the_subject_table_counts_for_a_receiver_that_runs(study, write_series):
+    """The new patient's first images get the table's code, not a minted one."""
+    arrivals = Arrivals(study)
+    for path in write_series("20240105", "1").iterdir():
+        arrivals.take(path)
+    add_to_table(study, "NEW-12", "NPC-0012")
+    for path in write_series("20240105", "2", patient="NEW-12").iterdir():
+        arrivals.take(path)
+    with study.database.session() as session:
+        assert sorted(each.subject for each in series_of(session)) == ["NPC-0001", "NPC-0012"]
+
+
+def test_a_code_given_to_a_patient_who_has_a_minted_one_is_refused_and_a_broken_table_mints_nothing(
+    study, write_series
+):
+    """One patient would be two subjects, each with half of the visits."""
+    arrivals = Arrivals(study)
+    first, later = write_series("20240105", "1", patient="NEW-12"), write_series("20240205", "2", patient="NEW-12")
+    for path in first.iterdir():
+        arrivals.take(path)
+    add_to_table(study, "NEW-12", "NPC-0012")
+    with pytest.raises(InputError, match="one patient would be two subjects") as refused:
+        arrivals.take(next(later.iterdir()))
+    assert "NEW-12" not in str(refused.value)
+    (study.vault / "subjects.csv").write_text("patient,code\n")
+    with pytest.raises(InputError, match="columns patient_id and subject"):
+        arrivals.take(next(later.iterdir()))
+    (study.vault / "subjects.csv").unlink()
+    for path in later.iterdir():
+        arrivals.take(path)
+    with study.database.session() as session:
+        assert len({each.subject for each in series_of(session)}) == 1
