@@ -71,7 +71,8 @@ def _note(each: TimeEndpoint, found: Times, curve: Curve) -> str:
     if not reached:
         return said
     rate = curve.at(reached[-1])
-    interval = f" (95 % CI {100 * rate.lower:.0f} to {100 * rate.upper:.0f})" if math.isfinite(rate.lower) else ""
+    known = math.isfinite(rate.lower) and rate.lower < rate.upper  # without an event its variance is 0, not its doubt
+    interval = f" (95 % CI {100 * rate.lower:.0f} to {100 * rate.upper:.0f})" if known else ", no interval"
     return f"{said}; day {reached[-1]}: {100 * rate.value:.0f} %{interval}"
 
 

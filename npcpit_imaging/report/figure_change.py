@@ -29,6 +29,9 @@ from npcpit_imaging.report.figure_style import (
 
 Floats = NDArray[np.float64]
 
+MANY = 80
+"""Lines from which a spider's are drawn thin and its marks small: the few must be seen among the many."""
+
 TOP_PERCENT = 100.0
 """Bars and lines end here, with a mark and the number."""
 
@@ -182,7 +185,10 @@ def _lines(axes: Axes, known: pd.DataFrame, responses: Mapping[str, str]) -> lis
         lines.append(np.vstack([[[0.0, 0.0]], points]))
         words.append(response_word(responses.get(str(name), "NE")))
     colours = [RESPONSE_COLOURS[word] for word in words]
-    axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.9, alpha=0.85))
+    many = len(lines) > MANY
+    axes.add_collection(
+        LineCollection(lines, colors=colours, linewidths=0.4 if many else 0.9, alpha=0.35 if many else 0.85)
+    )
     return words
 
 
@@ -195,7 +201,7 @@ def _visits(axes: Axes, known: pd.DataFrame) -> set[str]:
             own["day"],
             np.minimum(own["change_percent"], TOP_PERCENT),
             marker=marker,
-            s=22 if word in ("CR", "PD") else 9,
+            s=(22 if word in ("CR", "PD") else 9) / (4 if known["unit"].nunique() > MANY else 1),
             color=RESPONSE_COLOURS[word],
             edgecolors="white",
             linewidths=0.3,

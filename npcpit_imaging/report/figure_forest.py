@@ -138,7 +138,7 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
     if known.empty:
         return empty_figure(title, "no rate")
     figure = blank(PAGE_MM, 24.0 + 4.6 * len(known))
-    names, plot = figure.subplots(1, 2, width_ratios=[5.6, 5])
+    names, plot = figure.subplots(1, 2, width_ratios=[8.0, 5])
     for axes in (names, plot):
         axes.set_ylim(len(known) - 0.4, -0.6)
     names.set_axis_off()

@@ -127,6 +127,11 @@ def _short(method: object) -> str:
     return str(method).split(",", maxsplit=1)[0]
 
 
+def _range(row: dict[str, object]) -> str:
+    """An interval; before the first event the variance is 0 and there is none."""
+    return "no interval" if row["lower"] == row["upper"] else interval(row)
+
+
 def _times(table: pd.DataFrame) -> PageTable:
     rows = []
     for row in _records(table):
@@ -135,7 +140,7 @@ def _times(table: pd.DataFrame) -> PageTable:
             {
                 **row,
                 "median": DASH if middle[0] == DASH else f"{middle[0]} ({middle[1]} to {middle[2]})",
-                "rate_ci": DASH if np.isnan(number_of(row["rate"])) else f"{percent(row['rate'])} ({interval(row)})",
+                "rate_ci": DASH if np.isnan(number_of(row["rate"])) else f"{percent(row['rate'])} ({_range(row)})",
             }
         )
     columns: dict[str, tuple[str, Callable[[object], str]]] = {
