@@ -20,7 +20,7 @@ from npcpit_imaging.dicom.place import original_patient_id
 from npcpit_imaging.dicom.quarantine import QuarantineCode
 from npcpit_imaging.dicom.receiver import Receiver
 from npcpit_imaging.dicom.spool import Spool, SpooledObject
-from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError
+from npcpit_imaging.errors import DicomError, InputError, NpcpitError, SpoolInUseError, StoreError
 from npcpit_imaging.store.images import IndexOutcome, SeriesState
 
 LOG = logging.getLogger(__name__)
@@ -242,21 +242,21 @@ class Listener:
                 return self._take_locked(waiting)
         except Exception as error:  # noqa: BLE001 - one object that nobody foresaw must not end the taking of all others
             if len(waiting) == 1:
-                # Only the kind of the fault and its place: its own words may quote what the object holds.
-                LOG.error(
-                    "an acknowledged object could not be taken; it stays in the spool: %s", _kind_and_place(error)
-                )
+                self._refused(waiting[0], StoreError(f"it could not be taken ({_kind_and_place(error)})"))
                 return [""]
         return [self._take_safely([each])[0] if each.path.exists() else "" for each in waiting]
+
+    def _refused(self, spooled: SpooledObject, error: NpcpitError) -> None:
+        is_new, is_new_reason = self._retries.refused(spooled, error)
+        self.outcomes["waiting"] += is_new
+        if is_new_reason:
+            LOG.error("an object stays in the spool: %s", error)
 
     def _take_locked(self, waiting: Sequence[SpooledObject]) -> list[str]:
         series = []
         for spooled, taken in zip(waiting, ingest_batch(self._arrivals, self._spool, waiting), strict=True):
             if isinstance(taken, NpcpitError):
-                is_new, is_new_reason = self._retries.refused(spooled, taken)
-                self.outcomes["waiting"] += is_new
-                if is_new_reason:
-                    LOG.error("an object stays in the spool: %s", taken)
+                self._refused(spooled, taken)
             else:
                 self.outcomes[taken.outcome.value] += 1
                 if self._retries.taken(spooled):
@@ -266,6 +266,7 @@ class Listener:
 
 
 def _kind_and_place(error: Exception) -> str:
+    """The kind of a fault and where it was met; its own words may quote what an object holds."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 

@@ -113,7 +113,7 @@ def _prepared(content: bytes, *, subject_of: Callable[[str], str], plan: Deident
         study_uid=_uid(dataset, "StudyInstanceUID"),
         subject=subject,
         modality=str(dataset.get("Modality", "") or "OT")[:MODALITY_LETTERS],
-        description=str(dataset.get("SeriesDescription", "") or ""),
+        description=str(dataset.get("SeriesDescription", "") or "").replace("\0", " "),  # PostgreSQL takes no NUL
         frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID", "") or "") or None,
         date=_day(dataset),
         path=_place(dataset).as_posix(),

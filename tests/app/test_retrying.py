@@ -1,5 +1,6 @@
 """A store or a disk that refuses for a while costs a receiver nothing but time: it goes on, and takes what waited."""
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -168,6 +169,41 @@ def test_an_object_with_a_vr_that_is_none_waits_by_name_and_the_receiver_starts_
                 break  # read as its tag says: nothing was lost
     assert not [record for record in caplog.records if record.exc_info]
     assert not any("Secret" in record.getMessage() for record in caplog.records)
+
+
+def test_a_spool_that_cannot_remember_what_it_gave_away_is_tried_again(study, write_series, monkeypatch, caplog):
+    """The object is indexed, and the disk is full when its digest is to be kept: the next try finds it there."""
+    monkeypatch.setattr(retrying, "FIRST_PAUSE_S", 0.0)
+    source = write_series("20240105", "1")
+    with Listener(study, port=0) as listener:
+        with pytest.MonkeyPatch.context() as full:
+            full.setattr(listener._spool._ingested, "remember", _disk_full)
+            send_folder(source, port=listener.port, called_ae_title="NPCPIT")
+            listener.drain()
+            assert (listener.outcomes["waiting"], waiting(study)) == (3, 3)
+        listener.settle()
+        assert (listener.outcomes["waiting"], waiting(study)) == (0, 0)
+    assert len(objects(study)) == 3
+    assert "OSError at" in caplog.text
+
+
+def _disk_full(_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_description_with_a_nul_and_a_modality_too_long_are_indexed_everywhere(kept, tmp_path):
+    """PostgreSQL refuses both, SQLite neither; kept as they are, without de-identification."""
+    site = kept.folder / "configs" / "site.toml"
+    site.write_text(site.read_text().replace("enabled = true", "enabled = false"))
+    with pydicom.config.disable_value_validation():
+        dataset = a_slice("20240105", "1", 0, modality="CT" * 10)
+        dataset.SeriesDescription = "AX\0T1"
+        pydicom.dcmwrite(tmp_path / "odd", dataset, enforce_file_format=True)
+    with open_study(kept.folder) as study:
+        Arrivals(study).take(tmp_path / "odd")
+        with study.database.session() as session:
+            (series,) = series_of(session)
+    assert (series.description, series.modality) == ("AX T1", "CT" * 8)
 
 
 def test_a_series_that_nobody_foresaw_is_incomplete_and_keeps_no_other_from_being_judged(
