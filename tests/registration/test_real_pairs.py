@@ -42,7 +42,7 @@ def test_a_sarcomas_mr_finds_its_place_in_the_whole_body_pet(shared_data):
     both = np.count_nonzero(carried.voxels & on_mr.voxels)
     dice = 2 * both / (np.count_nonzero(carried.voxels) + np.count_nonzero(on_mr.voxels))
     assert apart <= 5.0
-    assert dice > 0.5
+    assert dice >= 0.9
     assert found.quality.verdict is Verdict.REJECT
     assert {reason.split(":")[0] for reason in found.quality.reasons} >= {"inverse-consistency-mm", "agreement-mm"}
 
