@@ -185,7 +185,11 @@ def serving(folder: Path, *, around: Callable[[Any], Any] = lambda app: app) -> 
     """Serve a study in a thread on a free loopback port, with what a test puts around the application."""
     with open_study(folder) as study:
         app = around(create_app(study))
-        server = Server(uvicorn.Config(app, port=0, log_level="error", access_log=False, server_header=False))
+        # Idle connections stay: a machine that stands still for seconds would close one just as a test asks by it.
+        config = uvicorn.Config(
+            app, port=0, log_level="error", access_log=False, server_header=False, timeout_keep_alive=3600
+        )
+        server = Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:

@@ -1,5 +1,7 @@
 """The OpenAPI description against the server: schemathesis finds no request that makes it fail."""
 
+from dataclasses import dataclass
+
 import httpx
 import pytest
 import schemathesis
@@ -8,36 +10,53 @@ from hypothesis import HealthCheck, Phase, given, settings
 from npcpit_imaging.server.application import make_app
 from npcpit_imaging.store.images import study_uid_of
 from tests.server.conftest import PASSWORD, SUBJECT, Served, person
+from tests.server.test_access import ALLOWED
 
 EXAMPLES = 2
 """Requests per operation and person; the slow run asks many more."""
 
+UNHEARD = {
+    "DELETE /api/session",  # it would end the run
+    "GET /api/openapi.json",  # does not describe itself
+}
+"""Routes of which nothing is demanded."""
+
 
 @pytest.mark.parametrize("name", ["reader1", "coordinator"])
 def test_no_described_request_makes_the_server_fail(served: Served, name: str):
-    judge(try_everything(served, name, examples=EXAMPLES))
+    judge(try_everything(served, name, examples=EXAMPLES), name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["reader1", "adjudicator", "coordinator", "researcher", "administrator", "auditor"])
 def test_no_described_request_makes_the_server_fail_at_length(served: Served, name: str):
-    judge(try_everything(served, name, examples=40))
+    judge(try_everything(served, name, examples=40), name)
 
 
-Answers = dict[str, int]
-"""Status of every request that was sent, by what it asked."""
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the server said to a request."""
+
+    route: str
+    asked: str
+    status: int
+    turned_away: bool
 
 
-def judge(answers: Answers) -> None:
-    """No server error; and the requests got in, so that it means something."""
-    assert [asked for asked, status in answers.items() if status >= 500] == []
-    assert {200, 403, 422} <= set(answers.values()), "served, forbidden, refused"
+def judge(answers: list[Answer], name: str) -> None:
+    """No server error; who may do something got behind that door, so that it means something, and nobody else."""
+    assert [each for each in answers if each.status >= 500] == []
+    mine = {route for route, people in ALLOWED.items() if name in people} - UNHEARD
+    assert mine - {each.route for each in answers if not each.turned_away} == set()
+    served = {each.route for each in answers if each.status < 300 and each.route in ALLOWED}
+    assert {route for route in served if name not in ALLOWED[route]} == set()
+    assert {200, 403} <= {each.status for each in answers}, "served and forbidden"
 
 
-def try_everything(served: Served, name: str, *, examples: int) -> Answers:
+def try_everything(served: Served, name: str, *, examples: int) -> list[Answer]:
     """Send requests of every operation."""
     schema = schemathesis.openapi.from_dict(make_app(served.study).openapi())
-    answers: Answers = {}
+    answers: list[Answer] = []
     uid = served.series["BASELINE"]
     with served.study.database.session() as session:
         study = study_uid_of(session, uid)
@@ -77,7 +96,18 @@ def revision_of(client: httpx.Client) -> int:
     return int(answer.json()["revision"]) if answer.status_code == 200 else 0
 
 
-def _try(operation: object, client: httpx.Client, answers: Answers, known: dict[str, object], examples: int) -> None:
+def is_turned_away(answer: httpx.Response) -> bool:
+    """Whether it says that this person may not ask such a thing at all."""
+    said = answer.text
+    words = {401: ('"signed-out"', '"idle"'), 403: ("expected somebody who may", '"csrf"')}
+    return any(word in said for word in words.get(answer.status_code, ()))
+
+
+def _try(
+    operation: object, client: httpx.Client, answers: list[Answer], known: dict[str, object], examples: int
+) -> None:
+    route = f"{operation.method.upper()} {operation.path}"  # type: ignore[attr-defined]
+
     @settings(
         max_examples=examples,
         deadline=None,
@@ -104,7 +134,8 @@ def _try(operation: object, client: httpx.Client, answers: Answers, known: dict[
             answer = client.request(**asked, headers=headers, content=data if isinstance(data, str | bytes) else None)
         except (httpx.InvalidURL, UnicodeError):
             return  # nothing that can be sent
-        answers[f"{answer.request.method} {answer.request.url} {answer.request.content[:300]!r}"] = answer.status_code
+        said = f"{answer.request.url} {answer.request.content[:300]!r}"
+        answers.append(Answer(route=route, asked=said, status=answer.status_code, turned_away=is_turned_away(answer)))
 
     ask()
 

@@ -15,7 +15,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,19 +151,30 @@ class Site:
 
 
 @contextmanager
-def served(demo: Demo, folder: Path) -> Iterator[Site]:
-    """Serve a copy of a study from a thread of this process."""
+def served(
+    demo: Demo,
+    folder: Path,
+    *,
+    host: str = "127.0.0.1",
+    arrange: Callable[[Path, str], None] = lambda folder, url: None,
+) -> Iterator[Site]:
+    """Serve a copy of a study from a thread of this process; `arrange` changes the copy before."""
     shutil.copytree(demo.folder, folder)
-    with open_study(folder) as study, socket.socket() as listening:
+    with socket.socket() as listening, ExitStack() as stack:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(study), log_level="critical", access_log=False, ws="none")
+        url = f"http://{host}:{listening.getsockname()[1]}/"
+        arrange(folder, url)
+        study = stack.enter_context(open_study(folder))
+        # Idle connections stay: a machine that stands still for seconds would close one just as a test asks by it.
+        config = uvicorn.Config(
+            create_app(study), log_level="critical", access_log=False, ws="none", timeout_keep_alive=3600
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             while not server.started:
                 time.sleep(0.02)
-            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
             site = Site(url=url, folder=folder, passwords=demo.passwords)
             yield site
             for caller in site.callers:

@@ -188,3 +188,43 @@ def test_images_of_a_later_visit_are_refused_by_the_server(reading):
     reader = reading.reader
     with pytest.raises(httpx.HTTPStatusError, match="403"):
         reader.get("reads/NPC-0001/FU2")
+
+
+def test_a_slice_that_does_not_come_is_never_shown_as_another(reading):
+    """Nothing is drawn over the slice that stayed on the screen, no tool works there, and the page says why."""
+    page, hand = reading.hand.page, reading.hand
+    lowest = "**/voxels?first=0&*"
+    drawn = """canvas => canvas.getContext("2d")
+        .getImageData(0, 0, canvas.width, canvas.height).data.some(each => each > 0)"""
+    overlay, message = "[data-pane=right] canvas.overlay", "[data-side=right] .pane-message"
+
+    def to_plane(key, met):
+        for _ in range(100):
+            if met(int(page.get_attribute("[data-pane=right]", "data-plane"))):
+                return
+            hand.key(key)
+        raise AssertionError("no such plane")
+
+    page.route(lowest, lambda route: route.abort())
+    try:
+        page.reload()
+        page.wait_for_selector("tr.chosen[data-lesion]")
+        hand.settle()
+        to_plane("PageDown", lambda plane: plane == 12)
+        assert page.eval_on_selector(overlay, drawn), "the cross at least"
+        hand.key("PageDown")
+        assert "cannot be reached" in page.inner_text(message)
+        assert not page.eval_on_selector(overlay, drawn)
+        hand.choose_tool("c", "caliper: long axis")
+        revision = hand.revision
+        box = page.locator("[data-pane=right]").bounding_box()
+        hand.drag((box["x"] + 200, box["y"] + 200), (box["x"] + 260, box["y"] + 200))
+        hand.settle()
+        assert "on its way" in page.inner_text(".note")
+        assert hand.revision == revision
+    finally:
+        page.unroute(lowest)
+    to_plane("PageUp", lambda plane: plane == 12)
+    hand.key("PageDown")
+    assert page.locator(message).is_hidden()
+    assert page.eval_on_selector(overlay, drawn)

@@ -123,3 +123,7 @@ def test_without_webgl_the_page_says_so_plainly_and_still_shows_images(opened, h
     box = hand.page.locator("[data-pane=right]").bounding_box()
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert hand.around(picture, middle, 120).std() > 30, "an image is there"
+    for key in ("PageDown", "PageDown", "PageUp", "Tab", "PageDown", "Tab"):  # each overtakes the one before
+        hand.page.keyboard.press(key)
+    hand.settle()
+    assert hand.around(hand.shot("no-webgl-later"), middle, 120).std() > 30, "it did not get stuck"

@@ -1,10 +1,11 @@
 // One image on the screen: a Cornerstone stack viewport, a second one laid over it for fusion, and a canvas for what
 // is drawn on top. A pane is steered by one world point (its focus), a scale in mm and a window; never by slice numbers.
 
-import { Enums, StackViewport, type Types } from "@cornerstonejs/core";
+import { Enums, type StackViewport } from "@cornerstonejs/core";
 import { h } from "../dom/h";
-import { engine, HOT, imageIdsOf } from "./cornerstone";
+import { HOT } from "./cornerstone";
 import { centre, clamp, intoSlice, sliceAt, toIndex, toWorld } from "./grid";
+import { Layer } from "./layer";
 import { add, distance, scale, subtract, toVec3, type Vec3 } from "./vector";
 import type { View } from "./view";
 import type { WindowPreset } from "./windows";
@@ -12,16 +13,11 @@ import type { WindowPreset } from "./windows";
 export class Pane {
   readonly canvas = h("canvas", { class: "overlay", "aria-hidden": true });
   readonly root: HTMLElement;
-  private readonly under = h("div", { class: "layer" });
-  private readonly over = h("div", { class: "layer fused", hidden: true });
+  private readonly under: Layer;
+  private readonly over: Layer;
   private fused: View | null = null;
-  private fuseAsked = "";
-  private fusable = false;
-  enabled = false;
+  private fusedUpper = 0;
   private turn = 0;
-  private asked = ""; // the view whose stack was asked for
-  private opened = ""; // the view whose stack is there: until then the viewport holds another image, or none
-  private opening: Promise<void> = Promise.resolve();
   view: View | null = null;
   focus: Vec3 = [0, 0, 0];
   plane = 0;
@@ -33,61 +29,50 @@ export class Pane {
     label: string,
     private readonly drawn: () => void,
   ) {
-    this.root = h("div", { class: "image", role: "img", "aria-label": label, "data-pane": id }, this.under, this.over, this.canvas);
+    this.under = new Layer(`${id}-under`, h("div", { class: "layer" }));
+    this.over = new Layer(`${id}-over`, h("div", { class: "layer fused", hidden: true }));
+    this.root = h("div", { class: "image", role: "img", "aria-label": label, "data-pane": id }, this.under.element, this.over.element, this.canvas);
   }
 
   /** Make the viewport; the element must be on the page by now. */
   enable(): void {
-    this.enableLayer("under", this.under);
-    this.enabled = true;
-    this.under.addEventListener(Enums.Events.IMAGE_RENDERED, this.drawn);
+    this.under.enable();
+    this.under.element.addEventListener(Enums.Events.IMAGE_RENDERED, this.drawn);
   }
 
-  private enableLayer(name: "under" | "over", element: HTMLDivElement): void {
-    const defaultOptions = { background: [0, 0, 0] as Types.Point3 };
-    engine().enableElement({ viewportId: `${this.id}-${name}`, element, type: Enums.ViewportType.STACK, defaultOptions });
+  get enabled(): boolean {
+    return this.under.enabled;
   }
 
   disable(): void {
-    engine().disableElement(`${this.id}-under`);
-    if (this.fusable) engine().disableElement(`${this.id}-over`);
+    this.under.disable();
+    this.over.disable();
   }
 
-  get viewport(): StackViewport {
-    return engine().getViewport<StackViewport>(`${this.id}-under`);
+  private get viewport(): StackViewport {
+    return this.under.viewport;
   }
 
-  private get overlaid(): StackViewport {
-    return engine().getViewport<StackViewport>(`${this.id}-over`);
+  /** Whether the stack of `view` is there, so that places on the screen mean its places; the plane may be on its way. */
+  get opened(): boolean {
+    return this.view !== null && this.under.holds(this.view);
   }
 
-  /** Whether the image of `view` is there: nothing may be drawn on, or measured in, the one before it. */
+  /** Whether the plane that is meant is on the screen: nothing may be drawn on, or measured in, another one. */
   get ready(): boolean {
-    return this.view !== null && this.opened === this.view.id;
-  }
-
-  private async open(view: View, plane: number): Promise<void> {
-    this.asked = view.id;
-    this.opened = "";
-    try {
-      await this.viewport.setStack(imageIdsOf(view), plane);
-    } catch (error) {
-      if (this.asked === view.id) this.asked = ""; // it may be asked for again
-      throw error;
-    }
-    if (this.asked === view.id) this.opened = view.id;
+    return this.view !== null && this.under.shows(this.view, this.plane);
   }
 
   /** Show a view at a world point (or where the pane looked before). */
   async show(view: View, focus: Vec3 | null): Promise<void> {
     const turn = ++this.turn;
+    if (this.view?.id !== view.id) void this.fuse(null, 0, 0); // it lay over the image before
     this.view = view;
     this.focus = focus ?? centre(view.grid);
+    this.plane = sliceAt(view.grid, this.focus);
     if (this.halfHeight_mm === 0) this.halfHeight_mm = wholeHeight_mm(view);
-    const plane = sliceAt(view.grid, this.focus);
-    if (this.asked !== view.id) this.opening = this.open(view, plane);
-    await this.opening;
-    if (this.view !== view || !this.ready) return;
+    await this.under.bring(view, this.plane);
+    if (this.view !== view || !this.opened) return;
     this.applyWindow();
     if (turn === this.turn) await this.look(this.focus, this.focus); // else somebody has asked for another point meanwhile
   }
@@ -96,30 +81,28 @@ export class Pane {
   async look(point: Vec3, middle?: Vec3): Promise<void> {
     if (this.view === null) return;
     const turn = ++this.turn;
-    const { grid } = this.view;
-    const plane = sliceAt(grid, point);
-    this.focus = intoSlice(grid, point, plane);
+    const { view } = this;
+    const plane = sliceAt(view.grid, point);
+    this.focus = intoSlice(view.grid, point, plane);
     this.plane = plane;
     this.root.dataset["plane"] = String(plane);
     this.root.dataset["focus"] = this.focus.join(",");
-    await this.opening.catch(() => undefined); // before it the viewport has no plane and no camera; `show` says what failed
-    if (turn !== this.turn || !this.ready) return;
     const to = middle ?? this.middle();
-    if (this.viewport.getCurrentImageIdIndex() !== plane) await this.viewport.setImageIdIndex(plane);
-    if (turn !== this.turn) return;
-    this.aim(this.viewport, intoSlice(grid, to, plane));
+    await this.under.bring(view, plane);
+    if (turn !== this.turn || !this.ready) return;
+    this.aim(this.viewport, intoSlice(view.grid, to, plane));
     await this.drawFused();
   }
 
   /** The world point in the middle of the pane. */
   middle(): Vec3 {
-    return this.ready ? toVec3(this.viewport.getCamera().focalPoint ?? [...this.focus]) : this.focus;
+    return this.opened ? toVec3(this.viewport.getCamera().focalPoint ?? [...this.focus]) : this.focus;
   }
 
   panTo(point: Vec3): void {
-    if (this.view === null || !this.ready) return;
+    if (this.view === null || !this.opened) return;
     this.aim(this.viewport, intoSlice(this.view.grid, point, this.plane));
-    if (this.fused !== null) this.aim(this.overlaid, intoSlice(this.view.grid, point, this.plane));
+    if (this.fused !== null && this.over.holds(this.fused)) this.aim(this.over.viewport, intoSlice(this.view.grid, point, this.plane));
   }
 
   zoomTo(halfHeight_mm: number): void {
@@ -144,42 +127,44 @@ export class Pane {
   setWindow(preset: WindowPreset): void {
     this.window = preset;
     this.applyWindow();
-    if (this.ready) this.viewport.render();
+    if (this.opened) this.viewport.render();
   }
 
   private applyWindow(): void {
-    if (this.window === null || !this.ready) return;
+    if (this.window === null || !this.opened) return;
     const { lower, upper, invert } = this.window;
     this.viewport.setProperties({ voiRange: { lower, upper }, invert });
   }
 
   /** Lay another image over this one; null takes it away. */
   async fuse(view: View | null, upper: number, opacity: number): Promise<void> {
-    this.over.hidden = view === null;
-    this.fuseAsked = view?.id ?? "";
-    if (view === null || this.fused?.id !== view.id) this.fused = null;
+    this.fused = view;
+    this.fusedUpper = upper;
+    if (view === null || !this.over.enabled || !this.over.holds(view)) this.over.element.hidden = true;
     if (view === null) return;
-    if (!this.fusable) this.enableLayer("over", this.over);
-    this.fusable = true;
-    if (this.fused === null) {
-      this.over.style.opacity = "0"; // not the image before it
-      await this.overlaid.setStack(imageIdsOf(view), this.plane);
-      if (this.fuseAsked !== view.id) return;
-      this.fused = view;
-    }
-    this.over.style.opacity = String(opacity);
-    this.overlaid.setProperties({ voiRange: { lower: 0, upper }, colormap: { name: HOT } });
+    if (!this.over.enabled) this.over.enable();
+    this.over.element.style.opacity = String(opacity);
     await this.drawFused();
   }
 
   setFusedOpacity(opacity: number): void {
-    this.over.style.opacity = String(opacity);
+    this.over.element.style.opacity = String(opacity);
   }
 
   private async drawFused(): Promise<void> {
-    if (this.fused === null || this.view === null || !this.ready) return;
-    if (this.overlaid.getCurrentImageIdIndex() !== this.plane) await this.overlaid.setImageIdIndex(this.plane);
-    this.aim(this.overlaid, intoSlice(this.view.grid, this.middle(), this.plane));
+    const { fused, view, plane } = this;
+    if (fused === null || view === null || !this.ready) return;
+    const shown = this.over.holds(fused);
+    try {
+      await this.over.bring(fused, plane);
+    } catch (error) {
+      this.over.element.hidden = true; // else it would show another plane's
+      throw error;
+    }
+    if (this.fused !== fused || this.view !== view || !this.over.shows(fused, this.plane)) return; // whoever came later draws
+    this.over.element.hidden = false;
+    if (!shown) this.over.viewport.setProperties({ voiRange: { lower: 0, upper: this.fusedUpper }, colormap: { name: HOT } });
+    this.aim(this.over.viewport, intoSlice(view.grid, this.middle(), plane));
   }
 
   toCanvas(point: Vec3): readonly [number, number] {

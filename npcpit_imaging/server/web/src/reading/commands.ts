@@ -10,7 +10,7 @@ import { askDetails, askNewLesion, askRead, askSignature, askState, askUnlock, s
 import { seriesOf } from "./choose";
 import { Imagery } from "./imagery";
 import type { Command } from "./keymap";
-import { whyNot, type Hand } from "./pointer";
+import { ON_ITS_WAY, whyNot, type Hand } from "./pointer";
 import type { ReadingScreen } from "./screen";
 import { ADD, NOT, PLAIN, type Handle, type Meaning } from "./tools";
 
@@ -229,6 +229,10 @@ export class Commands implements Hand {
       this.refuse(why === "" ? "Choose a tool first: S, B, E or C." : why);
       return;
     }
+    if (!right.main.ready) {
+      this.refuse(ON_ITS_WAY);
+      return;
+    }
     const point = right.main.focus;
     const paired = (this.tools.tool === "segment" && this.tools.prompt !== "point") || this.tools.tool === "caliper";
     if (paired && this.tools.started === null) {
@@ -268,7 +272,7 @@ export class Commands implements Hand {
   private async arrow(columns: number, rows: number): Promise<void> {
     const { tools, stage } = this;
     const { main } = stage.side(stage.active);
-    if (!main.ready) return;
+    if (!main.opened) return;
     if (tools.tool === "window") {
       if (main.window !== null) stage.dragWindow(main.window, 10 * columns, 10 * rows);
       return;

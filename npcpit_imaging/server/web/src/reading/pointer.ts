@@ -53,7 +53,7 @@ export class Pointer {
       for (const pane of side.panes) {
         const box = pane.root.getBoundingClientRect();
         const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-        if (pane.ready && x >= 0 && y >= 0 && x < box.width && y < box.height) return { side, pane, x, y };
+        if (pane.opened && x >= 0 && y >= 0 && x < box.width && y < box.height) return { side, pane, x, y };
       }
     }
     return null;
@@ -63,6 +63,7 @@ export class Pointer {
     const found = this.find(event);
     if (found === null) return;
     event.preventDefault();
+    if (this.stroke?.kind === "draw" || this.stroke?.kind === "handle") return; // a stroke stays in its slice
     this.hand.stage.active = found.side.name;
     if (event.ctrlKey) {
       this.hand.stage.zoom(event.deltaY > 0 ? 1.1 : 1 / 1.1);
@@ -84,6 +85,10 @@ export class Pointer {
     const handle = this.handleAt(found, event);
     const kind = this.kindOf(event, handle);
     if (kind === "draw" && !this.mayDraw(side)) return;
+    if ((kind === "draw" || kind === "handle") && !pane.ready) {
+      this.hand.refuse(ON_ITS_WAY);
+      return;
+    }
     stage.root.setPointerCapture(event.pointerId);
     this.stroke = { side, pane, kind, x, y, middle: pane.middle(), window: pane.window, handle, points: [pane.toPoint(x, y)], lastY: y };
     if (kind === "look") void stage.go(side.name, pane.toPoint(x, y));
@@ -171,6 +176,9 @@ export class Pointer {
     this.hand.redraw();
   }
 }
+
+/** Said when a tool is used on a slice that is not on the screen yet. */
+export const ON_ITS_WAY = "This slice is still on its way.";
 
 /** Why nothing can be drawn on a side just now; empty when it can. */
 export function whyNot(hand: Pick<Hand, "model" | "lesion">, side: Side): string {

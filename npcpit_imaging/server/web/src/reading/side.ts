@@ -19,6 +19,8 @@ export class Side {
   private readonly message = h("div", { class: "pane-message", role: "status", hidden: true });
   volume: SeriesVolume | null = null;
   timepoint = "";
+  private wanted = ""; // the series that was asked for last
+  private failed = false; // a plane did not come
   mpr = false;
 
   constructor(
@@ -54,7 +56,9 @@ export class Side {
   /** Show a series at a point (its centre when null); its slices arrive from there outwards. */
   async show(uid: string, point: Vec3 | null): Promise<void> {
     this.say("opening the images");
+    this.wanted = uid;
     const volume = await volumeOf(uid);
+    if (this.wanted !== uid) return; // another series was asked for meanwhile
     const changed = this.volume?.uid !== uid;
     this.volume = volume;
     const view = viewOf(volume, "native");
@@ -97,8 +101,16 @@ export class Side {
 
   /** Look at a point in every plane. */
   async look(point: Vec3, middle?: Vec3): Promise<void> {
-    await this.main.look(point, middle);
-    if (this.mpr) for (const pane of this.orthogonal) await pane.look(this.main.focus, this.main.focus);
+    try {
+      await this.main.look(point, middle);
+      if (this.mpr) for (const pane of this.orthogonal) await pane.look(this.main.focus, this.main.focus);
+    } catch (error) {
+      this.failed = true;
+      this.say(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (this.failed) this.say("");
+    this.failed = false;
   }
 
   setWindow(preset: WindowPreset): void {
