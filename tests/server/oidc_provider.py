@@ -110,7 +110,8 @@ def make_app(issuer: str) -> FastAPI:
             return _grant(asked, sub, when - 600 if again else when)  # a login of ten minutes ago
         fields = "".join(f'<input type="hidden" name="{k}" value="{html.escape(v)}">' for k, v in asked.items())
         return HTMLResponse(
-            f'<form method="post" action="/login">{fields}<input name="user"><input name="password"></form>'
+            f'<form method="post" action="/login">{fields}<input name="user"><input name="password">'
+            "<button>Go</button></form>"
         )
 
     @app.post("/login")

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 import threading
 import time
 import tomllib
@@ -197,6 +198,16 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return Demo(folder=folder, passwords=json.loads(passwords.read_text(encoding="utf-8")))
 
 
+def needed(folder: Path) -> Path:
+    """The sample study without what no test of the page looks at: of the last visit only its CT is read."""
+
+    def left_out(at: str, names: list[str]) -> set[str]:
+        return set(names) - {"CT"} if Path(at).name == "FU2" else set()
+
+    shutil.copytree(SAMPLE, folder, ignore=left_out)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def unread(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The sample study as it arrives, nothing read; `NPCPIT_READING_DEMO` may name one made before, to save time."""
@@ -206,7 +217,12 @@ def unread(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     def make(folder: Path) -> dict[str, str]:
         if made := os.environ.get("NPCPIT_READING_DEMO"):
             shutil.copytree(made, folder)
-        lines = make_reading_demo(folder, SAMPLE, say=lambda line: None)
+        with tempfile.TemporaryDirectory() as scratch:
+            lines = make_reading_demo(folder, needed(Path(scratch) / "sample"), say=lambda line: None)
+        for modality in ("ct", "mr"):
+            settings = folder / "configs" / "imaging" / f"{modality}.toml"
+            pinned = '\n[segmentation]\nmethod = "calibrated"\n'  # another process need not import torch
+            settings.write_text(settings.read_text(encoding="utf-8") + pinned, encoding="utf-8")
         return {name: password for name, _, password in (line.split() for line in lines[1:])}
 
     return made_once(tmp_path_factory, "unread", make)

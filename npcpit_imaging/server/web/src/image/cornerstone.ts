@@ -1,6 +1,6 @@
 // Joins our views to Cornerstone3D: an image loader and the metadata it asks for. Stack viewports only (legacy API).
 
-import { getRenderingCapabilities, init, imageLoader, metaData, RenderingEngine, utilities, getRenderingEngine, Enums, type Types } from "@cornerstonejs/core";
+import { cache, getRenderingCapabilities, init, imageLoader, metaData, RenderingEngine, utilities, getRenderingEngine, Enums, type Types } from "@cornerstonejs/core";
 import { toWorld } from "./grid";
 import { scale } from "./vector";
 import type { View } from "./view";
@@ -29,9 +29,20 @@ export function engine(): NonNullable<ReturnType<typeof getRenderingEngine>> {
   return getRenderingEngine(ENGINE) ?? new RenderingEngine(ENGINE);
 }
 
+const imageIdOf = (view: View, n: number): string => `${SCHEME}:${view.id}#${n}`;
+
 export function imageIdsOf(view: View): string[] {
   views.set(view.id, view);
-  return Array.from({ length: view.grid.size[2] }, (_, n) => `${SCHEME}:${view.id}#${n}`);
+  return Array.from({ length: view.grid.size[2] }, (_, n) => imageIdOf(view, n));
+}
+
+const prepared = new Map<string, Voxels>();
+
+/** Have a plane at hand before Cornerstone asks for it: whoever wants it learns why it did not come, which Cornerstone would not say. */
+export async function prepare(view: View, n: number): Promise<string> {
+  const imageId = imageIdOf(view, n);
+  if (!cache.isLoaded(imageId)) prepared.set(imageId, await view.plane(n));
+  return imageId;
 }
 
 function parse(imageId: string): { view: View; n: number } | null {
@@ -44,7 +55,11 @@ function parse(imageId: string): { view: View; n: number } | null {
 function load(imageId: string): { promise: Promise<Types.IImage> } {
   const found = parse(imageId);
   if (found === null) return { promise: Promise.reject(new Error(`no image ${imageId}`)) };
-  return { promise: found.view.plane(found.n).then((voxels) => imageOf(imageId, found.view, voxels)) };
+  const { view, n } = found;
+  const voxels = prepared.get(imageId);
+  prepared.delete(imageId);
+  const plane = voxels === undefined ? view.plane(n) : Promise.resolve(voxels);
+  return { promise: plane.then((here) => imageOf(imageId, view, here)) };
 }
 
 function imageOf(imageId: string, view: View, voxels: Voxels): Types.IImage {

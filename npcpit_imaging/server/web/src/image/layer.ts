@@ -1,16 +1,10 @@
 // One Cornerstone stack viewport, asked for planes of views. It loads one plane at a time and then what was asked for
 // last: without WebGL Cornerstone never settles a load that another has overtaken, and shows a late image of the stack
-// before. `shows` tells what is on the screen; after a load that failed that is nothing, whatever Cornerstone says.
+// before; with WebGL it keeps a failed load to itself and calls the plane its own. `shows` tells what is on the screen.
 
 import { Enums, type StackViewport, type Types } from "@cornerstonejs/core";
-import { engine, imageIdsOf } from "./cornerstone";
+import { engine, imageIdsOf, prepare } from "./cornerstone";
 import type { View } from "./view";
-
-/** Say why a plane is not there: with WebGL Cornerstone keeps a failure to load to itself. */
-async function missing({ view, plane }: Wanted): Promise<never> {
-  await view.plane(plane);
-  throw new Error(`plane ${plane + 1} of series ${view.source.uid} could not be shown`);
-}
 
 interface Wanted {
   readonly view: View;
@@ -74,25 +68,29 @@ export class Layer {
   }
 
   private async load(next: Wanted): Promise<void> {
+    const { view, plane } = next;
     this.shown = null;
     try {
-      if (this.holds(next.view)) await this.viewport.setImageIdIndex(next.plane);
+      const imageId = await prepare(view, plane);
+      if (!this.enabled || this.wanted !== next) return;
+      if (this.holds(view)) await this.viewport.setImageIdIndex(plane);
       else {
         this.stack = "";
-        await this.viewport.setStack(imageIdsOf(next.view), next.plane);
+        await this.viewport.setStack(imageIdsOf(view), plane);
       }
-      if (this.enabled && this.viewport.getCornerstoneImage().imageId !== imageIdsOf(next.view)[next.plane]) await missing(next);
+      if (this.isGone()) return;
+      if (this.viewport.getCornerstoneImage().imageId !== imageId) throw new Error(`plane ${plane + 1} of series ${view.source.uid} cannot be shown`);
+      this.stack = view.id;
+      this.shown = next;
     } catch (error) {
-      this.stack = ""; // Cornerstone calls the plane its own by now, though it never came
-      if (this.enabled && this.wanted === next) {
-        this.wanted = null; // it may be asked for again
-        throw error;
-      }
-      return;
+      if (!this.enabled || this.wanted !== next) return;
+      this.wanted = null; // it may be asked for again
+      throw error;
     }
-    if (!this.enabled) return;
-    this.stack = next.view.id;
-    this.shown = next;
+  }
+
+  private isGone(): boolean {
+    return !this.enabled;
   }
 
   private forget(): void {

@@ -88,8 +88,10 @@ export class Pane {
     this.root.dataset["plane"] = String(plane);
     this.root.dataset["focus"] = this.focus.join(",");
     const to = middle ?? this.middle();
+    const anew = !this.opened;
     await this.under.bring(view, plane);
     if (turn !== this.turn || !this.ready) return;
+    if (anew) this.applyWindow(); // a stack comes with a window of its own
     this.aim(this.viewport, intoSlice(view.grid, to, plane));
     await this.drawFused();
   }

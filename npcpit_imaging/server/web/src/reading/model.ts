@@ -102,10 +102,14 @@ export class ReadModel {
   private async failed(error: unknown): Promise<boolean> {
     this.problem = error instanceof Error ? error.message : String(error);
     if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500 || error.status === 401 || error.tokenIsOld) return false;
-    if (error.code === "stale-revision") {
+    if (error.code !== "stale-revision") return true;
+    try {
       this.read = await get<Read>(this.path);
-      this.problem = "This time point was changed in another window. It is shown as it is now; your last change was not saved.";
+    } catch (unread) {
+      this.problem = unread instanceof Error ? unread.message : String(unread);
+      return false; // told the same when it is sent again
     }
+    this.problem = "This time point was changed in another window. It is shown as it is now; your last change was not saved.";
     return true;
   }
 

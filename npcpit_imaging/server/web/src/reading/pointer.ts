@@ -53,7 +53,7 @@ export class Pointer {
       for (const pane of side.panes) {
         const box = pane.root.getBoundingClientRect();
         const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-        if (pane.opened && x >= 0 && y >= 0 && x < box.width && y < box.height) return { side, pane, x, y };
+        if (pane.view !== null && x >= 0 && y >= 0 && x < box.width && y < box.height) return { side, pane, x, y };
       }
     }
     return null;
@@ -82,10 +82,10 @@ export class Pointer {
     const { side, pane, x, y } = found;
     const { stage, tools } = this.hand;
     stage.active = side.name;
-    const handle = this.handleAt(found, event);
+    const handle = pane.opened ? this.handleAt(found, event) : null;
     const kind = this.kindOf(event, handle);
     if (kind === "draw" && !this.mayDraw(side)) return;
-    if ((kind === "draw" || kind === "handle") && !pane.ready) {
+    if (!pane.opened || (!pane.ready && (kind === "draw" || kind === "handle"))) {
       this.hand.refuse(ON_ITS_WAY);
       return;
     }
@@ -146,7 +146,7 @@ export class Pointer {
 
   private onHover(event: PointerEvent): void {
     const found = this.find(event);
-    if (found === null || found.side.name !== "right" || !this.hand.tools.draws) return;
+    if (found === null || !found.pane.opened || found.side.name !== "right" || !this.hand.tools.draws) return;
     this.hand.tools.hover(found.pane.toPoint(found.x, found.y));
     this.hand.redraw();
   }
