@@ -18,6 +18,9 @@ _config.STORE_SEND_CHUNKED_DATASET = True
 SUCCESS = 0x0000
 """Status of an object that was taken (PS3.4 table B.2-1)."""
 
+ANSWER_TIMEOUT_S = 120.0
+"""How long a peer may take to make one object durable: a busy disk takes its time, and an abort sends all again."""
+
 
 def send_folder(
     folder: Path, *, port: int, called_ae_title: str, host: str = "127.0.0.1", calling_ae_title: str = "NPCPIT_SCU"
@@ -32,6 +35,7 @@ def send_folder(
     if not files:
         raise InputError(f"{folder}: expected DICOM objects, found none")
     entity = AE(ae_title=calling_ae_title)
+    entity.dimse_timeout = entity.network_timeout = ANSWER_TIMEOUT_S
     for sop_class, syntax in sorted({kind for _, kind in files}):
         entity.add_requested_context(sop_class, syntax)
     handlers = [(evt.EVT_CONN_OPEN, _without_delay)]
