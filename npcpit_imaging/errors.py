@@ -136,6 +136,10 @@ class StoreError(NpcpitError):
     """The study's memory refuses."""
 
 
+class ObjectFaultError(StoreError):
+    """An object that the index holds is not where it was put, or is another one: asking again will not help."""
+
+
 class StorageFullError(StoreError):
     """There is no room left; nothing of the change was kept."""
 

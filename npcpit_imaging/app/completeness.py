@@ -9,7 +9,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.dicom.quality import completeness_fault
 from npcpit_imaging.dicom.scan import group
 from npcpit_imaging.dicom.spool_census import spool_is_free
-from npcpit_imaging.errors import NpcpitError, StoreError
+from npcpit_imaging.errors import NpcpitError, ObjectFaultError, StoreError
 from npcpit_imaging.store.completeness import OpenSeries, open_series_of, settle
 from npcpit_imaging.store.images import OPEN_STATES, SeriesState, paths_of
 
@@ -49,9 +49,11 @@ def settle_when_alone(study: Study, *, settle_s: float | None = None) -> dict[st
 
 def _judge(study: Study, series: OpenSeries) -> SeriesState:
     with study.database.session() as session:
-        paths = study.objects.files(paths_of(session, series.uid))
+        names = paths_of(session, series.uid)
     try:
-        fault = _fault(study, series, paths)
+        fault = _fault(study, series, study.objects.files(names))
+    except ObjectFaultError as error:  # of this series alone: the others are judged
+        fault = str(error)
     except NpcpitError:
         raise
     except Exception as error:  # noqa: BLE001 - one series that nobody foresaw must not keep others from being judged

@@ -45,12 +45,13 @@ class ObjectStore:
             names: As the index holds them.
 
         Raises:
-            StoreError: One must be fetched and cannot be, or is not what was indexed.
+            ObjectFaultError: One must be fetched and is not there, or is not what was indexed.
+            StoreError: The object store cannot be reached, or the cache not be written.
         """
-        paths = {name: self.folder / name for name in names}
+        asked = list(names)
         if self._remote is not None:
-            self._fetch(self._remote, [name for name, path in paths.items() if not path.is_file()])
-        return list(paths.values())
+            self._fetch(self._remote, [name for name in asked if not (self.folder / name).is_file()])
+        return [self.folder / name for name in asked]
 
     def _fetch(self, remote: RemoteObjects, names: Sequence[str]) -> None:
         if not names:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from npcpit_imaging.errors import StoreError
+from npcpit_imaging.errors import ObjectFaultError, StoreError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -57,7 +57,8 @@ class RemoteObjects:
             digests: Name below the URL to the SHA-256 that its bytes must have.
 
         Raises:
-            StoreError: An object is not there, is another one, or the store cannot be reached; none of these is kept.
+            ObjectFaultError: An object is not there or is another one; it is not kept, the others are.
+            StoreError: The store cannot be reached, or the cache cannot be written.
         """
         self._each(lambda name: self._keep(name, self._read(name, digests[name])), list(digests))
 
@@ -79,14 +80,25 @@ class RemoteObjects:
         return f"{self._root}/{name}"
 
     def _read(self, name: str, sha256: str) -> bytes:
-        content: bytes = self._filesystem.cat_file(self._there(name))
+        try:
+            content: bytes = self._filesystem.cat_file(self._there(name))
+        except FileNotFoundError as error:
+            raise ObjectFaultError(f"object store: expected {name}, found no such object") from error
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise StoreError(f"object store: expected {name} as it was indexed, found other bytes")
+            raise ObjectFaultError(f"object store: expected {name} as it was indexed, found other bytes")
         return content
 
     def _keep(self, name: str, content: bytes) -> None:
-        target = self.cache / name
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._keep_durably(self.cache / name, content)
+        except OSError as error:
+            raise StoreError(f"objects cache: cannot be written ({error.strerror})") from error
+
+    def _keep_durably(self, target: Path, content: bytes) -> None:
+        self.cache.mkdir(
+            parents=True, exist_ok=True, mode=0o700
+        )  # closed to others, whatever the mode of what is below
+        target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=target.parent, suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -101,13 +113,11 @@ class RemoteObjects:
     def _each(self, act: Callable[[str], None], names: Sequence[str]) -> None:
         """Do it for all names, several at once; the first failure is raised when all have ended."""
         with ThreadPoolExecutor(min(AT_ONCE, max(len(names), 1))) as pool:
-            results = [(name, pool.submit(act, name)) for name in names]
-        for name, result in results:
+            results = [pool.submit(act, name) for name in names]
+        for result in results:
             error = result.exception()
             if isinstance(error, StoreError):
                 raise error
-            if isinstance(error, FileNotFoundError):
-                raise StoreError(f"object store: expected {name}, found no such object") from error
             if error is not None:
                 raise self._failed(error) from error
 

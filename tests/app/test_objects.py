@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from npcpit_imaging.app.arrivals import Arrivals
+from npcpit_imaging.app.completeness import settle_series
 from npcpit_imaging.app.series import open_series, series_files
 from npcpit_imaging.app.study import Study, init_study, open_study
 from npcpit_imaging.errors import StoreError
-from npcpit_imaging.store.images import series_of
+from npcpit_imaging.store.images import SeriesState, paths_of, series_of
+from npcpit_imaging.store.schema import SeriesRow
 
 
 @pytest.fixture
@@ -54,6 +56,20 @@ def test_a_series_on_an_object_store_is_the_volume_it_is_in_a_folder(study, remo
         file.write(content[:-2] + b"\1\1")
     with pytest.raises(StoreError, match="as it was indexed, found other bytes"):
         series_files(remote, the_series(remote))
+
+
+def test_a_lost_object_is_its_own_series_fault_and_harms_no_other(remote, url, write_series):
+    """The series that lost one is incomplete and says which; the other one is judged."""
+    for day, series in (("20240105", "1"), ("20240205", "2")):
+        Arrivals(remote).take_many(sorted(write_series(day, series).iterdir()))
+    with remote.database.session() as session:
+        first, second = sorted(each.uid for each in series_of(session))
+        name = paths_of(session, first)[0]
+    fsspec.filesystem("memory").rm(f"{url}/{name}".removeprefix("memory://"))
+    judged = settle_series(remote, settle_s=0.0)
+    assert (judged[first], judged[second]) == (SeriesState.INCOMPLETE, SeriesState.QUIET)
+    with remote.database.session() as session:
+        assert f"expected {name}, found no such object" in str(session.get(SeriesRow, first).state_reason)
 
 
 def test_where_the_object_store_refuses_nothing_is_indexed(remote, write_series, monkeypatch):

@@ -37,6 +37,7 @@ def test_what_is_written_is_read_by_another_machine(store: RemoteObjects, url: s
     elsewhere = RemoteObjects(url, tmp_path / "other")
     elsewhere.fetch(DIGESTS)
     assert cached(elsewhere) == CONTENTS
+    assert elsewhere.cache.stat().st_mode & 0o077 == 0, "closed to others"
     assert {name: elsewhere.digest(name) for name in CONTENTS} == DIGESTS
 
 
@@ -50,6 +51,12 @@ def test_an_object_that_is_gone_or_changed_is_refused_and_not_kept(store: Remote
         store.fetch({"none.dcm": "0" * 64})
     with pytest.raises(FileNotFoundError):
         store.digest("none.dcm")
+
+
+def test_a_cache_that_cannot_be_written_is_said_to_be_that(store: RemoteObjects):
+    store.cache.write_bytes(b"")  # a file in the folder's place: no object can be kept, also not by root
+    with pytest.raises(StoreError, match=r"objects cache: cannot be written \(.+\)"):
+        store.fetch(DIGESTS)
 
 
 def test_a_url_nobody_can_open_is_refused_in_words(tmp_path: Path):
