@@ -113,7 +113,8 @@ def frame_of(
         return box_frame(_bounding_box(previous), geometry)
     points = [point for prompt in positive for point in points_of(prompt)]
     if not points:
-        raise SegmentationError("prompts: expected a positive prompt or a previous mask, found neither")
+        found = "neither" if previous is None else "an empty mask"
+        raise SegmentationError(f"prompts: expected a positive prompt or a previous mask with a voxel, found {found}")
     return _points_frame(points, geometry, settings)
 
 

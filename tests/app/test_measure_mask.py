@@ -5,9 +5,10 @@ import numpy as np
 import pydicom
 import pytest
 
-from npcpit_imaging.app.measure import MaskChoice
+from npcpit_imaging.app.measure import MaskChoice, segment_image
 from npcpit_imaging.app.measure_mask import measure_mask, parse_calipers
 from npcpit_imaging.errors import GeometryError, InputError, NpcpitError
+from npcpit_imaging.segmentation.prompt import BoxPrompt
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.volume.volume import Modality
 
@@ -105,6 +106,14 @@ OTHER_GRIDS = {
 def test_a_mask_of_another_grid_is_refused_by_name(image, tmp_path, voxels, affine):
     with pytest.raises(GeometryError, match=r"expected the image's voxels .*found another grid"):
         measure_mask(image, write(tmp_path / "mask.nii.gz", voxels, affine))
+
+
+@pytest.mark.parametrize(("voxels", "affine"), OTHER_GRIDS.values(), ids=OTHER_GRIDS)
+def test_a_previous_mask_of_another_grid_is_not_refined(image, tmp_path, voxels, affine):
+    box = (BoxPrompt(corner_mm=(5.0, 4.0, 6.0), opposite_mm=(15.0, 12.0, 18.0)),)
+    mask = write(tmp_path / "mask.nii.gz", voxels, affine)
+    with pytest.raises(GeometryError, match=r"expected the image's voxels .*found another grid"):
+        segment_image(image, box, tmp_path / "out.nii.gz", previous=mask, modality=Modality.CT)
 
 
 SAME_VOXELS = {
