@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from npcpit_imaging.app.case import build_case_report, readers_to_report
@@ -16,9 +17,10 @@ from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
 from npcpit_imaging.app.field_positions import field_inputs, read_positions, write_positions
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.radiomics_report import reported_features
-from npcpit_imaging.app.responses import shifted_moment, stored_cases
+from npcpit_imaging.app.responses import response_key, shifted_moment, stored_cases
 from npcpit_imaging.app.sdtm import export_cases
 from npcpit_imaging.app.series import open_series
+from npcpit_imaging.app.stored_reads import Said, said_before
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import DateShift
 from npcpit_imaging.dicom.deidentify import shift_moment
@@ -31,6 +33,7 @@ from npcpit_imaging.report.feature_table import write_features
 from npcpit_imaging.response.checking import Case
 from npcpit_imaging.store.adjudications import Acceptance, acceptance_of, adjudicated, adjudications_on_record
 from npcpit_imaging.store.bulk import (
+    answers_of_each,
     in_groups,
     newest_proposal_keys,
     newest_registration_keys,
@@ -305,6 +308,7 @@ def _write_sdtm(study: Study) -> str:
         now=max(shift_moment(each.signed, shift.days(each.subject)) for each in versions),
         lesions=lesions,
         accepted={subject: each.chosen for subject, each in decided.items() if not each.stale},
+        said_of=partial(_said, study),
     )
     if report.faults:
         raise ResponseError("SDTM: " + "; ".join(f"{fault.subject}: {fault.text}" for fault in report.faults))
@@ -313,8 +317,22 @@ def _write_sdtm(study: Study) -> str:
 
 
 def _cases(study: Study, codes: Sequence[str]) -> Iterator[Case]:
+    """The cases of some subjects; one that was read only after the data cut has none."""
     case_of = stored_cases(study, codes)
-    return (case_of(code).case for code in codes)
+    return (case for code in codes if (case := case_of(code).case) is not None)
+
+
+def _said(study: Study, cases: Sequence[Case]) -> dict[str, tuple[Said, ...]]:
+    """What `respond` stored of these very records; not of subjects whose reads or tables are newer."""
+    by_subject = {case.records[0].subject: case for case in cases}
+    with study.database.session() as session:
+        answered = answers_of_each(session, by_subject, levels=("timepoint", "lesion", "subject"))
+    keys = {subject: response_key(case, study.protocol) for subject, case in by_subject.items()}
+    return {
+        subject: said_before(rows)
+        for subject, rows in answered.items()
+        if rows and all(row.key == keys[subject] for row in rows)
+    }
 
 
 def _sha256(path: Path) -> str:

@@ -17,8 +17,9 @@ from npcpit_imaging.app.features import (
     readers_of,
 )
 from npcpit_imaging.app.respond import to_csv
+from npcpit_imaging.app.stored_reads import BEST_RULES
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.response.answers import Answer, flat_lesions
+from npcpit_imaging.response.answers import Answer, Cell, flat_lesions
 from npcpit_imaging.response.columns import FINDING_COLUMNS, LESION_COLUMNS, SUBJECT_COLUMNS, TIMEPOINT_COLUMNS
 from npcpit_imaging.store.adjudications import (
     Adjudicated,
@@ -28,10 +29,11 @@ from npcpit_imaging.store.adjudications import (
 )
 from npcpit_imaging.store.bulk import in_groups, read_labels
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of_each, lesions_of_each
+from npcpit_imaging.store.lesions import lesions_of_each
+from npcpit_imaging.store.mask_numbers import MaskNumbers, mask_numbers_of_each
 from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
 from npcpit_imaging.store.results import features, responses_of_each
-from npcpit_imaging.store.schema import FeatureRow
+from npcpit_imaging.store.schema import FeatureRow, JsonObject
 from npcpit_imaging.study.lesion import Lesion
 
 LEVELS = {
@@ -56,7 +58,7 @@ def response_rows(session: Session, subjects: Collection[str], level: str) -> It
             {
                 "subject": subject,
                 "reader": row.reader,
-                **cast("Answer", row.values),  # written from answers, so JSON
+                **_shown(row.values),
                 **_for_analysis(decision, row.reader, level),
                 "read_label": "; ".join(sorted(labels.get((subject, row.reader), ()))),
                 "adjudication": acceptance_of(decision, row.reader).value,
@@ -64,6 +66,11 @@ def response_rows(session: Session, subjects: Collection[str], level: str) -> It
             for row in answered
         ]
         yield from flat_lesions(rows) if level == "lesion" else rows
+
+
+def _shown(values: JsonObject) -> Answer:
+    """What a table shows of a stored answer; not what only an export asks for."""
+    return {name: cast("Cell", cell) for name, cell in values.items() if name not in BEST_RULES}
 
 
 def _for_analysis(decision: Adjudicated | None, reader: str, level: str) -> Answer:
@@ -92,27 +99,28 @@ def write_table(path: Path, rows: Sequence[Answer], columns: Sequence[str] = ())
 def measurement_rows(session: Session, subjects: Collection[str]) -> Iterator[Answer]:
     """What each reader says of each lesion of some subjects, the mask's own numbers beside the confirmed ones."""
     lesions = lesions_of_each(session, subjects)
-    proposals = every_proposal_of_each(session, subjects)
+    masks = mask_numbers_of_each(session, subjects)
     decided = adjudications_on_record(session, subjects=subjects)
     for subject, reads in newest_reads_of_each(session, subjects).items():
-        yield from _measurements(subject, reads, lesions[subject], proposals[subject], decided.get(subject))
+        yield from _measurements(subject, reads, lesions[subject], masks[subject], decided.get(subject))
 
 
 def _measurements(
     subject: str,
     reads: Iterable[SignedRead],
     lesions: Iterable[Lesion],
-    every: Iterable[StoredProposal],
+    every: Iterable[MaskNumbers],
     decision: Adjudicated | None,
 ) -> list[Answer]:
     by_uid = {lesion.tracking_uid: lesion for lesion in lesions}
-    proposals = {each.id: each for each in every}
+    masks = {each.id: each for each in every}
+    newest_on_pet = {(each.timepoint, each.lesion): each for each in masks.values() if each.stored_uptake is not None}
     rows: list[Answer] = []
     for read in reads:
         for row in read.lesions:
             lesion = by_uid[row.tracking_uid]
-            proposal = proposals.get(row.proposal_id) if row.proposal_id else None
-            pet = None if proposal is None else _on_pet(proposals.values(), read.timepoint, lesion.lesion_id)
+            mask = masks.get(row.proposal_id) if row.proposal_id else None
+            pet = None if mask is None else newest_on_pet.get((read.timepoint, lesion.lesion_id))
             on_pet = None if pet is None else pet.uptake
             rows.append(
                 {
@@ -134,15 +142,13 @@ def _measurements(
                     "accepted": row.accepted,
                     "longest_diameter_mm": _rounded(row.longest_diameter_mm),
                     "short_axis_mm": _rounded(row.short_axis_mm),
-                    "mask_longest_diameter_mm": None
-                    if proposal is None
-                    else _rounded(proposal.measurement.longest_diameter_mm),
-                    "mask_short_axis_mm": None if proposal is None else _rounded(proposal.measurement.short_axis_mm),
-                    "volume_ml": None if proposal is None else _rounded(proposal.measurement.volume_ml),
-                    "series_uid": None if proposal is None else proposal.series_uid,
-                    "mask_sha256": None if proposal is None else proposal.mask_sha256,
-                    "segmenter": None if proposal is None else str(proposal.segmenter["name"]),
-                    "convention": None if proposal is None else proposal.measurement.convention,
+                    "mask_longest_diameter_mm": None if mask is None else _rounded(mask.longest_diameter_mm),
+                    "mask_short_axis_mm": None if mask is None else _rounded(mask.short_axis_mm),
+                    "volume_ml": None if mask is None else _rounded(mask.volume_ml),
+                    "series_uid": None if mask is None else mask.series_uid,
+                    "mask_sha256": None if mask is None else mask.mask_sha256,
+                    "segmenter": None if mask is None else str(mask.segmenter["name"]),
+                    "convention": None if mask is None else str(mask.measurement["convention"]),
                     "suv_max": None if on_pet is None else _rounded(on_pet.suv_max),
                     "suv_peak": None if on_pet is None else _rounded(on_pet.suv_peak),
                     "mtv_ml": None if on_pet is None else _rounded(on_pet.mtv_ml),
@@ -153,12 +159,6 @@ def _measurements(
                 }
             )
     return rows
-
-
-def _on_pet(proposals: Iterable[StoredProposal], timepoint: str, lesion_id: str) -> StoredProposal | None:
-    """The newest mask of a lesion on the visit's PET."""
-    here = [each for each in proposals if (each.timepoint, each.lesion.lesion_id) == (timepoint, lesion_id)]
-    return next((each for each in reversed(here) if each.uptake is not None), None)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -29,9 +29,9 @@ from npcpit_imaging.dicom.send import send_folder
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.lesions import every_proposal_of, lesions_of
-from npcpit_imaging.store.reads import newest_reads
+from npcpit_imaging.store.reads import ReadLesion, newest_reads
 from npcpit_imaging.store.results import responses_of
-from npcpit_imaging.store.schema import AssessmentRow, JsonObject
+from npcpit_imaging.store.schema import JsonObject
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.study.treatment import DiffuserKind
 
@@ -288,7 +288,7 @@ def compare_volumes(study: Study, truth: Toml) -> list[Volume]:
     return found
 
 
-def _size_checks(truth: Toml, visit: str, name: str, row: AssessmentRow) -> Iterator[Check]:
+def _size_checks(truth: Toml, visit: str, name: str, row: ReadLesion) -> Iterator[Check]:
     lesion = truth["lesion"][name]["at"][visit]
     yield _same(f"{visit} {name} state", lesion["state"], row.state)
     if row.state != "measured":

@@ -14,9 +14,9 @@ from npcpit_imaging.store.adjudications import Acceptance, Adjudicated, acceptan
 from npcpit_imaging.store.bulk import in_groups
 from npcpit_imaging.store.images import series_of, subjects
 from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of_each, newest_proposals, stored_caliper
-from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
+from npcpit_imaging.store.reads import ReadLesion, SignedRead, newest_reads_of_each
 from npcpit_imaging.store.results import put_features
-from npcpit_imaging.store.schema import AssessmentRow, FeatureRow, JsonObject
+from npcpit_imaging.store.schema import FeatureRow, JsonObject
 from npcpit_imaging.study.measurement import Measurement
 
 CONFIRMED = "confirmed by a reader"
@@ -38,7 +38,7 @@ class MaskInUse:
     proposal: StoredProposal
     modality: str
     read: SignedRead
-    row: AssessmentRow
+    row: ReadLesion
     confirmed: bool
 
     @property

@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 from npcpit_imaging.app.data_cut import cut_course, cut_light
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.respond import without_light
+from npcpit_imaging.app.stored_reads import best_rules
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import DateShift, moved_course, parsed_table
 from npcpit_imaging.config.protocol import Protocol
@@ -24,9 +25,9 @@ from npcpit_imaging.response.rows import Table
 from npcpit_imaging.response.table import read_subjects, read_treatments
 from npcpit_imaging.store.adjudications import Adjudicated, acceptance_of, adjudications_on_record
 from npcpit_imaging.store.lesions import lesions_of_each
-from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
+from npcpit_imaging.store.reads import ReadLesion, SignedRead, newest_reads_of_each
 from npcpit_imaging.store.results import put_responses, replace_responses
-from npcpit_imaging.store.schema import AssessmentRow, JsonObject
+from npcpit_imaging.store.schema import JsonObject
 from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, Lesion, LesionState
@@ -92,14 +93,19 @@ class _Computed:
 
 
 def _respond(stored: "StoredCase", protocol: Protocol) -> _Computed:
-    if not stored.case.records:
+    if stored.case is None:
         return _Computed(key="", rows=(), said="no read on or before the data cut")
     answers = respond_case(stored.case, protocol=protocol)
     return _Computed(
-        key=digest_of(protocol.digest, repr(stored.case)),
-        rows=[row for answer in answers for row in _rows(answer)],
+        key=response_key(stored.case, protocol),
+        rows=[row for answer in answers for row in stored_rows(answer)],
         said="; ".join(f"{_said(answer)}{_marked(stored.decision, answer.reader)}" for answer in answers),
     )
+
+
+def response_key(case: Case, protocol: Protocol) -> str:
+    """Digest of everything a subject's responses are computed from."""
+    return digest_of(protocol.digest, repr(case))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +113,12 @@ class StoredCase:
     """What the newest signed reads and the study's tables say of a subject, up to the data cut.
 
     Args:
-        case: As the response engine takes it.
+        case: As the response engine takes it; None without a read on or before the data cut.
         was_read: Whether there is any signed read, also after the data cut.
         decision: Of an adjudicator; None where nobody adjudicated.
     """
 
-    case: Case
+    case: Case | None
     was_read: bool
     decision: Adjudicated | None
 
@@ -145,13 +151,14 @@ def stored_cases(study: Study, subjects: Collection[str]) -> Callable[[str], Sto
         )
         light, later = _light(study, subject, shift)
         course = course_of(study, subject, shift=shift)
-        case = Case(records=without_light(records, later), course=course, irradiations=light)
+        kept = without_light(records, later)
+        case = Case(records=kept, course=course, irradiations=light) if kept else None
         return StoredCase(case=case, was_read=bool(reads[subject]), decision=decided.get(subject))
 
     return case_of
 
 
-def assessment_of(read: SignedRead, row: AssessmentRow, lesion: Lesion) -> Assessment:
+def assessment_of(read: SignedRead, row: ReadLesion, lesion: Lesion) -> Assessment:
     """What a signed read says of one lesion, as the response engine takes it."""
     return Assessment(
         subject=read.subject,
@@ -256,13 +263,15 @@ def shifted_moment(study: Study, subject: str, moment: datetime) -> datetime:
     return shift_moment(moment, DateShift(study, (subject,)).days(subject))
 
 
-def _rows(answer: SubjectResponse) -> list[StoredRow]:
+def stored_rows(answer: SubjectResponse) -> list[StoredRow]:
+    """Every response of one reader, as the store keeps it."""
     timepoints: list[StoredRow] = [
         (answer.reader, "timepoint", str(values["timepoint"]), None, dict(values))
         for values in timepoint_answers(answer)
     ]
     lesions: list[StoredRow] = [
-        (answer.reader, "lesion", None, str(values["lesion"]), dict(values)) for values in lesion_answers(answer)
+        (answer.reader, "lesion", None, lesion.lesion, {**values, **best_rules(lesion)})
+        for lesion, values in zip(answer.lesions, lesion_answers(answer), strict=True)
     ]
     findings: list[StoredRow] = [
         (answer.reader, "finding", None, None, dict(values)) for values in finding_answers(answer)

@@ -1,14 +1,16 @@
 """The verb ``npcpit sdtm``: measurements to SDTM (XPT v5, Dataset-JSON 1.1) and ADaM-style tables, checked."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from npcpit_imaging.app.respond import cut_case, cut_records
 from npcpit_imaging.app.sdtm_readers import evaluators_of, read_readers
 from npcpit_imaging.app.sdtm_reads import subject_reads
+from npcpit_imaging.app.stored_reads import Said
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, NpcpitError
 from npcpit_imaging.report.sdtm import Tabulation, tabulate
@@ -22,10 +24,13 @@ from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT
 from npcpit_imaging.response.checking import Case
 from npcpit_imaging.response.rows import Fault, Table
 from npcpit_imaging.response.table import read_measurements, read_subjects, read_treatments
+from npcpit_imaging.store.bulk import in_groups
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.finding import Severity
 from npcpit_imaging.study.lesion import Lesion
+
+SaidOf: TypeAlias = Callable[[Sequence[Case]], Mapping[str, Sequence[Said]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,7 @@ def export_cases(
     accepted: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     faults: Sequence[Fault] = (),
+    said_of: SaidOf = lambda _: {},
 ) -> SdtmReport:
     """Write subjects' records and their responses; a subject that cannot be exported is a fault, the others are.
 
@@ -138,6 +144,7 @@ def export_cases(
         accepted: The reader whose reads an adjudicator chose, by subject: --ACPTFL is Y on those rows.
         notes: What a person should know already.
         faults: What was refused before.
+        said_of: Gives what the records of some of the cases came to, by subject, where that is known already.
 
     Raises:
         InputError: The folder cannot be written, or two readers are one evaluator.
@@ -147,18 +154,21 @@ def export_cases(
     evaluators, unnamed = evaluators_of({r.reader for case in cases for r in case.records}, readers)
     reads: dict[str, list[SubjectRead]] = {}
     refused: dict[str, str] = {}
-    for case in cases:
-        subject = case.records[0].subject
-        try:
-            reads[subject] = subject_reads(
-                case,
-                protocol=protocol,
-                evaluators=evaluators,
-                lesions=(lesions or {}).get(subject),
-                accepted=(accepted or {}).get(subject),
-            )
-        except NpcpitError as error:
-            refused[subject] = str(error)
+    for group in in_groups(cases):
+        said = said_of(group)
+        for case in group:
+            subject = case.records[0].subject
+            try:
+                reads[subject] = subject_reads(
+                    case,
+                    protocol=protocol,
+                    evaluators=evaluators,
+                    lesions=(lesions or {}).get(subject),
+                    accepted=(accepted or {}).get(subject),
+                    said=said.get(subject, ()),
+                )
+            except NpcpitError as error:
+                refused[subject] = str(error)
     tabulation = _tabulate_what_fits(reads, refused, protocol, study_id)
     return _write(
         [read for own in reads.values() for read in own],

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeVar
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
@@ -23,12 +24,14 @@ from npcpit_imaging.store.schema import (
 )
 from npcpit_imaging.study.timepoint import BASELINE
 
+T = TypeVar("T")
+
 SUBJECTS_AT_ONCE = 500
 """Subjects whose records are in memory together; a statement a table is asked for so many."""
 
 
-def in_groups(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Subjects, some at a time.
+def in_groups(subjects: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Subjects, or what there is one of for each, some at a time.
 
     Example:
         >>> [len(group) for group in in_groups(["S"] * 1100)]
@@ -40,12 +43,13 @@ def in_groups(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnswer:
-    """One computed response: level (timepoint, lesion, subject, finding) and its values."""
+    """One computed response: level (timepoint, lesion, subject, finding), its values, digest of what it rests on."""
 
     subject: str
     reader: str
     level: str
     values: JsonObject
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,21 @@ def every_answer(session: Session, *, levels: tuple[str, ...]) -> Iterator[Store
     )
     for subject, reader, level, values in rows:
         yield StoredAnswer(subject=subject, reader=reader, level=level, values=values)
+
+
+def answers_of_each(
+    session: Session, subjects: Collection[str], *, levels: tuple[str, ...]
+) -> dict[str, list[StoredAnswer]]:
+    """The computed responses of every subject named, of some levels, in the order they were computed."""
+    rows = session.execute(
+        select(ResponseRow.subject, ResponseRow.reader, ResponseRow.level, ResponseRow.values, ResponseRow.key)
+        .where(ResponseRow.subject.in_(subjects), ResponseRow.level.in_(levels))
+        .order_by(ResponseRow.id)
+    )
+    found: dict[str, list[StoredAnswer]] = {code: [] for code in subjects}
+    for subject, reader, level, values, key in rows:
+        found[subject].append(StoredAnswer(subject=subject, reader=reader, level=level, values=values, key=key))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,7 +214,7 @@ def _proposal(row: ProposalRow, timepoint: str, lesion: LesionRow) -> StoredProp
         prompt=row.prompt,
         segmenter=row.segmenter,
         measurement=_measurement(row.measurement),
-        uptake=None if row.uptake is None else _uptake(row.uptake),
+        uptake=None if row.uptake is None else stored_uptake(row.uptake),
         key=row.key,
         inputs={uid: str(digest) for uid, digest in row.inputs.items()},
         reader=row.reader,
@@ -252,7 +252,7 @@ def _point(value: object) -> PointMm:
     return (x, y, z)
 
 
-def _uptake(values: JsonObject) -> Uptake:
+def stored_uptake(values: JsonObject) -> Uptake:
     """Uptake as it was stored; an older study's has no SULpeak."""
     known = {name: _number(value) for name, value in values.items() if value is not None}
     return Uptake(**known)

@@ -1,7 +1,7 @@
 """Reads: signed when written, superseded with a reason, never edited (the database refuses)."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 
 from sqlalchemy import func, select
@@ -52,6 +52,31 @@ class ConfirmedLesion:
     series_uid: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadLesion:
+    """What a signed read says of one lesion, as it is stored (`ConfirmedLesion` says what each field is)."""
+
+    id: int
+    read_id: int
+    tracking_uid: str
+    proposal_id: int | None
+    state: str
+    longest_diameter_mm: float | None
+    short_axis_mm: float | None
+    accepted: str
+    reader_caliper: JsonObject | None
+    reader_short_caliper: JsonObject | None
+    field: str | None
+    comment: str
+    findings: list[JsonObject]
+    parent_lesion: str
+    endoscopy: str | None
+    series_uid: str | None
+
+
+_STORED = tuple(getattr(AssessmentRow, each.name) for each in fields(ReadLesion))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRead:
     """One reader's signed read of one time point, the newest version."""
@@ -63,7 +88,7 @@ class SignedRead:
     version: int
     signed: datetime
     label: str
-    lesions: tuple[AssessmentRow, ...]
+    lesions: tuple[ReadLesion, ...]
     id: int = 0
     reason: str = ""
     comment: str = ""
@@ -174,45 +199,57 @@ def newest_reads(session: Session, subject: str) -> list[SignedRead]:
 def newest_reads_of_each(session: Session, subjects: Collection[str]) -> dict[str, list[SignedRead]]:
     """The newest reads of every subject named, as `newest_reads` gives them."""
     rows = session.execute(
-        select(ReadRow, TimePointRow)
+        select(
+            ReadRow.timepoint_id,
+            TimePointRow.subject,
+            TimePointRow.name,
+            TimePointRow.date,
+            ReadRow.reader,
+            ReadRow.version,
+            ReadRow.signed,
+            ReadRow.label,
+            ReadRow.id,
+            ReadRow.reason,
+            ReadRow.comment,
+            ReadRow.tumour_marker,
+        )
         .join(TimePointRow, ReadRow.timepoint_id == TimePointRow.id)
         .where(TimePointRow.subject.in_(subjects))
         .order_by(TimePointRow.date, TimePointRow.name, ReadRow.reader, ReadRow.version)
     )
-    newest = {(point.id, read.reader): (read, point) for read, point in rows}
+    newest = {(row.timepoint_id, row.reader): row for row in rows}
     said = _assessments(session, subjects)
     found: dict[str, list[SignedRead]] = {code: [] for code in subjects}
-    for read, point in newest.values():
-        found[point.subject].append(_signed(read, point, said.get(read.id, ())))
+    for row in newest.values():
+        found[row.subject].append(
+            SignedRead(
+                subject=row.subject,
+                timepoint=row.name,
+                date=row.date,
+                reader=row.reader,
+                version=row.version,
+                signed=row.signed,
+                label=row.label,
+                lesions=tuple(said.get(row.id, ())),
+                id=row.id,
+                reason=row.reason,
+                comment=row.comment,
+                tumour_marker=None if row.tumour_marker is None else TumourMarker(row.tumour_marker),
+            )
+        )
     return found
 
 
-def _assessments(session: Session, subjects: Collection[str]) -> dict[int, list[AssessmentRow]]:
+def _assessments(session: Session, subjects: Collection[str]) -> dict[int, list[ReadLesion]]:
     """What every read of some subjects says, by the read's key, in the order of the lesions' names."""
-    rows = session.scalars(
-        select(AssessmentRow)
+    rows = session.execute(
+        select(*_STORED)
         .join(LesionRow, AssessmentRow.tracking_uid == LesionRow.tracking_uid)
         .where(LesionRow.subject.in_(subjects))
         .order_by(LesionRow.lesion_id)
     )
-    found: dict[int, list[AssessmentRow]] = {}
-    for row in rows:
+    found: dict[int, list[ReadLesion]] = {}
+    for values in rows:
+        row = ReadLesion(*values)
         found.setdefault(row.read_id, []).append(row)
     return found
-
-
-def _signed(read: ReadRow, point: TimePointRow, lesions: Iterable[AssessmentRow]) -> SignedRead:
-    return SignedRead(
-        subject=point.subject,
-        timepoint=point.name,
-        date=point.date,
-        reader=read.reader,
-        version=read.version,
-        signed=read.signed,
-        label=read.label,
-        lesions=tuple(lesions),
-        id=read.id,
-        reason=read.reason,
-        comment=read.comment,
-        tumour_marker=None if read.tumour_marker is None else TumourMarker(read.tumour_marker),
-    )

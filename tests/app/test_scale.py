@@ -14,6 +14,7 @@ from npcpit_imaging.app.pipelines import all_well, run_pipeline
 from npcpit_imaging.app.results import deliver_results
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.app.survey import survey_study
+from npcpit_imaging.store.bulk import baselines
 from npcpit_imaging.store.images import subjects
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
@@ -80,3 +81,25 @@ def test_three_times_the_subjects_are_no_more_statements(
                 VERBS[verb](study)
         counts.append(len(said))
     assert counts[0] == counts[1] > 0, counts
+
+
+def test_a_subject_nobody_read_is_skipped_and_one_read_only_after_the_data_cut_is_in_no_table(tmp_path: Path):
+    """Neither is a fault, and neither stops the tables of the others."""
+    folder = tmp_path / "study"
+    records.make_store(folder, FEW, "")
+    protocol = folder / "configs" / "protocol.toml"
+    # subjects begin on three days in a row: the cut is the day of the second one's baseline images
+    with open_study(folder) as study, study.database.session() as session:
+        days = sorted(baselines(session).values())
+        session.add(records.SubjectRow(code="UNREAD", deidentified=False, created=records.NOW))
+    text = protocol.read_text(encoding="utf-8")
+    protocol.write_text(text.replace("[results]", f"[results]\ndata_cut = {days[1]}", 1), encoding="utf-8")
+    with open_study(folder) as study:
+        assert study.protocol.results.data_cut == days[1]
+        said = {each.case.name: (each.status, each.reason) for each in run_pipeline(study, "respond")}
+        deliver_tables(study)
+    assert said["UNREAD"] == ("skipped", "no signed read")
+    assert said["S00002"] == ("done", "no read on or before the data cut")
+    assert said["S00001"][0] == "done" != said["S00001"][1]
+    sizes = (folder / "deliver" / "sdtm" / "adtr.csv").read_text(encoding="utf-8")
+    assert ("S00001" in sizes, "S00002" in sizes) == (True, False)

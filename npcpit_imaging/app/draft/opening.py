@@ -16,8 +16,7 @@ from npcpit_imaging.store.lesions import (
     proposals_of,
     stored_caliper,
 )
-from npcpit_imaging.store.reads import SignedRead, newest_reads
-from npcpit_imaging.store.schema import AssessmentRow
+from npcpit_imaging.store.reads import ReadLesion, SignedRead, newest_reads
 from npcpit_imaging.store.staleness import is_current
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.lesion import EndoscopyState, FieldPosition, Lesion, LesionRole, LesionState
@@ -65,7 +64,7 @@ def first_content(desk: Desk, place: Place, *, show_proposals: bool = True) -> B
     return DraftContent(lesions=tuple(entries)), tuple(masks)
 
 
-def _parent(row: AssessmentRow | None) -> str:
+def _parent(row: ReadLesion | None) -> str:
     return "" if row is None or row.state == LesionState.MERGED else row.parent_lesion
 
 
@@ -120,7 +119,7 @@ def _with_proposal_kept(
     return with_mask.model_copy(update={"status": entry.status}), stored
 
 
-def _entry_of(row: AssessmentRow, lesion: Lesion) -> LesionEntry:
+def _entry_of(row: ReadLesion, lesion: Lesion) -> LesionEntry:
     state = LesionState(row.state)
     merged = state is LesionState.MERGED
     new_and_measured = lesion.role is LesionRole.NEW and state is LesionState.MEASURED
@@ -142,7 +141,7 @@ def _entry_of(row: AssessmentRow, lesion: Lesion) -> LesionEntry:
     )
 
 
-def _line(row: AssessmentRow, caliper: Caliper | None) -> DrawnLine | None:
+def _line(row: ReadLesion, caliper: Caliper | None) -> DrawnLine | None:
     if caliper is None:
         return None
     return DrawnLine(series_uid=row.series_uid or "", start_mm=caliper.start_mm, end_mm=caliper.end_mm)

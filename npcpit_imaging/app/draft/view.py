@@ -13,7 +13,8 @@ from npcpit_imaging.app.draft.states import states_of
 from npcpit_imaging.app.links import map_between
 from npcpit_imaging.errors import NpcpitError
 from npcpit_imaging.store.lesions import StoredProposal, every_proposal_of, stored_caliper
-from npcpit_imaging.store.schema import AssessmentRow, JsonObject
+from npcpit_imaging.store.reads import ReadLesion
+from npcpit_imaging.store.schema import JsonObject
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.finding import Finding, Severity
 
@@ -31,7 +32,7 @@ class Earlier:
 
     timepoint: str
     date: date
-    row: AssessmentRow
+    row: ReadLesion
     proposal: StoredProposal | None
 
     @property
@@ -186,7 +187,7 @@ def _change(entry: LesionEntry, earlier: Iterable[Earlier]) -> JsonObject:
     }
 
 
-def _size(row: AssessmentRow, entry: LesionEntry) -> float | None:
+def _size(row: ReadLesion, entry: LesionEntry) -> float | None:
     return row.short_axis_mm if entry.nodal else row.longest_diameter_mm
 
 
