@@ -166,7 +166,10 @@ def _rounded(value: float | None) -> float | None:
 
 
 def feature_rows(study: Study) -> list[dict[str, object]]:
-    """Features of the masks in use: a mask that readers share has one set; superseded masks have none here."""
+    """Features of the masks in use: a mask that readers share has one set; superseded masks have none here.
+
+    By subject, visit and lesion: the store's own order is that of proposing, which with several workers is chance.
+    """
     with study.database.session() as session:
         codes, stored = subjects(session), features(session)
         decided = adjudications_on_record(session)
@@ -178,7 +181,9 @@ def feature_rows(study: Study) -> list[dict[str, object]]:
         for code, own in masks_in_use_of_each(study, group).items()
         for users in named_masks(code, own).values()
     }
-    return [_feature(row, used[row.proposal_id], decided) for row in stored if row.proposal_id in used]
+    place = {proposal: number for number, proposal in enumerate(used)}
+    shown = sorted((row for row in stored if row.proposal_id in used), key=lambda row: place[row.proposal_id])
+    return [_feature(row, used[row.proposal_id], decided) for row in shown]
 
 
 def _feature(row: FeatureRow, users: Sequence[MaskInUse], decided: Adjudications) -> dict[str, object]:

@@ -172,11 +172,12 @@ def store_features(study: Study, proposal: StoredProposal) -> str:
     settings = study.imaging(volume.modality).radiomics
     table = extract(volume, open_mask_of(study, proposal, volume), settings)
     provenance: JsonObject = asdict(table.provenance)
+    digest = settings.digest  # asked once: it is computed whenever it is asked for
     rows = [
         FeatureRow(
             proposal_id=proposal.id,
             filter=feature.filter,
-            settings_sha256=settings.digest,
+            settings_sha256=digest,
             tag=feature.tag,
             code=feature.code,
             family=feature.family.value,
@@ -190,7 +191,7 @@ def store_features(study: Study, proposal: StoredProposal) -> str:
         for feature in table.features
     ]
     with study.database.session() as session:
-        put_features(session, proposal.id, settings.digest, rows)
+        put_features(session, proposal.id, digest, rows)
     computed = sum(feature.status is Status.COMPUTED for feature in table.features)
     if not computed:
         raise SkipCaseError(f"no feature computed: {_main_reason(table.features)}")

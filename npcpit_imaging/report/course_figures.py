@@ -24,8 +24,8 @@ def course_figures(tables: Tables) -> Iterator[tuple[str, str, Figure]]:
     yield "swimmer_subjects", f"Patients' courses; {marks}.", swimmer(patients, title="Patients", unit="patient")
     yield (
         "swimmer_lesions",
-        f"Irradiated lesions' courses; {marks}.",
-        swimmer(lesions, title="Irradiated lesions", unit="lesion"),
+        f"Irradiated lesions' courses, each to its last read; {marks}.",
+        swimmer(lesions, title="Irradiated lesions", unit="lesion", going_on="patient not known to have died"),
     )
     sizes = _sizes(tables)
     yield (

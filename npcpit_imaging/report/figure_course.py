@@ -69,8 +69,15 @@ class Swimmer:
     events: Sequence[tuple[float, int]] = ()
 
 
-def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str) -> Figure:
-    """A bar per unit as long as it is known, longest on top, with what happened on the way."""
+def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str, going_on: str = "alive at last contact") -> Figure:
+    """A bar per unit as long as it is known, longest on top, with what happened on the way.
+
+    Args:
+        swimmers: The units.
+        title: What is shown.
+        unit: Their name.
+        going_on: What an arrow behind a bar says.
+    """
     if not swimmers:
         return empty_figure(title, f"no {unit} with a course")
     chosen = sorted(swimmers, key=lambda each: (-each.end, each.name))[:MOST]
@@ -79,7 +86,7 @@ def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str) -> Figure:
     for place, each in enumerate(chosen):
         _bar(axes, place, each)
     _frame(axes, chosen, title, len(swimmers), which="longest")
-    _legend(axes, chosen, arrows=True)
+    _legend(axes, chosen, going_on=going_on)
     return figure
 
 
@@ -148,7 +155,7 @@ def _frame(axes: Axes, chosen: Sequence[Swimmer], title: str, every: int, *, whi
     light_grid(axes, "x")
 
 
-def _legend(axes: Axes, chosen: Sequence[Swimmer], *, arrows: bool) -> None:
+def _legend(axes: Axes, chosen: Sequence[Swimmer], *, going_on: str = "") -> None:
     best = [response_word(each.best) for each in chosen]
     seen = {response_word(word) for each in chosen for _, word in each.visits}
     marks = (
@@ -166,7 +173,7 @@ def _legend(axes: Axes, chosen: Sequence[Swimmer], *, arrows: bool) -> None:
             any(each.events for each in chosen),
             mark_handle("$3$", RESPONSE_COLOURS["PD"], "adverse event, its grade", size=4),
         ),
-        (arrows, mark_handle("$\\rightarrow$", MUTED, "alive at last contact")),
+        (going_on != "" and any(each.death is None for each in chosen), mark_handle("$\\rightarrow$", MUTED, going_on)),
     )
     handles = [
         *response_patches(best, count=False, alpha=0.45),
@@ -198,9 +205,10 @@ def lesion_timeline(
         _marks(axes, place, each)
     _frame(axes, chosen, f"{title} (height of the band; the largest {largest:.0f} mm)", len(known), which="first")
     first = min(point[0] for each in chosen for point in sizes[each.name])
-    last = max(day for each in chosen for day in (each.end, *(point[0] for point in sizes[each.name])))
+    ends = [day for each in chosen for day in (each.end, each.death or 0.0)]  # nobody who died may look alive
+    last = max(*ends, *(point[0] for each in chosen for point in sizes[each.name]))
     axes.set_xlim(first - 0.09 * (last - first), last + 0.02 * (last - first))
-    _legend(axes, chosen, arrows=False)
+    _legend(axes, chosen)
     return figure
 
 

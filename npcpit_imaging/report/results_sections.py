@@ -132,6 +132,13 @@ def _range(row: dict[str, object]) -> str:
     return "no interval" if row["lower"] == row["upper"] else interval(row)
 
 
+def _median(middle: str, lower: str, upper: str) -> str:
+    """A median with its interval; where none of the three is reached that is said once."""
+    if middle == DASH:
+        return DASH
+    return middle if middle == lower == upper else f"{middle} ({lower} to {upper})"
+
+
 def _times(table: pd.DataFrame) -> PageTable:
     rows = []
     for row in _records(table):
@@ -139,7 +146,7 @@ def _times(table: pd.DataFrame) -> PageTable:
         rows.append(
             {
                 **row,
-                "median": DASH if middle[0] == DASH else f"{middle[0]} ({middle[1]} to {middle[2]})",
+                "median": _median(*middle),
                 "rate_ci": DASH if np.isnan(number_of(row["rate"])) else f"{percent(row['rate'])} ({_range(row)})",
             }
         )

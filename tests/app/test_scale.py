@@ -7,15 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from npcpit_imaging.app.delivery import deliver_tables, results_inputs_of_each
+from npcpit_imaging.app.delivery_tables import feature_rows
 from npcpit_imaging.app.pipelines import all_well, run_pipeline
 from npcpit_imaging.app.results import deliver_results
 from npcpit_imaging.app.study import Study, open_study
 from npcpit_imaging.app.survey import survey_study
 from npcpit_imaging.store.bulk import baselines
 from npcpit_imaging.store.images import subjects
+from npcpit_imaging.store.results import put_features
+from npcpit_imaging.store.schema import FeatureRow, ProposalRow
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 records = importlib.import_module("records")
@@ -103,3 +106,47 @@ def test_a_subject_nobody_read_is_skipped_and_one_read_only_after_the_data_cut_i
     assert said["S00001"][0] == "done" != said["S00001"][1]
     sizes = (folder / "deliver" / "sdtm" / "adtr.csv").read_text(encoding="utf-8")
     assert ("S00001" in sizes, "S00002" in sizes) == (True, False)
+
+
+def test_features_stand_in_the_same_order_whichever_mask_was_proposed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With several workers the order of proposing is chance."""
+    rows_of, found = records.rows_of, []
+
+    def backwards(number: int, draw: object) -> Iterator[tuple[type, dict[str, object]]]:
+        for kind, row in rows_of(number, draw):
+            for name in ("id", "proposal_id"):
+                if name in row and row[name] and (kind.__tablename__ == "proposal" or name == "proposal_id"):
+                    row[name] = 10_000 - row[name]
+            yield kind, row
+
+    for rows in (rows_of, backwards):
+        monkeypatch.setattr(records, "rows_of", rows)
+        folder = tmp_path / rows.__name__
+        records.make_store(folder, FEW, "")
+        with open_study(folder) as study:
+            with study.database.session() as session:
+                for mask in session.scalars(select(ProposalRow)).all():
+                    put_features(session, mask.id, "settings", [a_feature(mask.id, tag) for tag in ("b", "a")])
+            found.append([tuple(map(str, row.values())) for row in feature_rows(study)])
+    assert len(found[0]) > 50
+    assert found[0] == found[1]
+
+
+def a_feature(proposal: int, tag: str) -> FeatureRow:
+    """A feature of a mask without pixels."""
+    return FeatureRow(
+        proposal_id=proposal,
+        filter="",
+        settings_sha256="settings",
+        tag=tag,
+        code="",
+        family="statistics",
+        value=1.0,
+        unit="",
+        status="computed",
+        reason="",
+        provenance={},
+        created=records.NOW,
+    )
