@@ -31,11 +31,10 @@ from npcpit_imaging.errors import SegmentationError
 from npcpit_imaging.measurement.extent import measure
 from npcpit_imaging.segmentation.bundle import CALIBRATION, read_bundle
 from npcpit_imaging.segmentation.bundled import has_deep, segment_on_lattice
-from npcpit_imaging.segmentation.calibrated import calibration_key, propose
+from npcpit_imaging.segmentation.calibrated import segment_with
 from npcpit_imaging.segmentation.calibration import Calibration, calibrations_from_json
-from npcpit_imaging.segmentation.frame import frame_of
 from npcpit_imaging.segmentation.prompt import Prompt
-from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
+from npcpit_imaging.segmentation.segmenter import Segmenter
 from npcpit_imaging.segmentation.segmenters import SEGMENTERS
 from npcpit_imaging.segmentation.training import cases as training
 from npcpit_imaging.segmentation.training.simulated import drawn_box, drawn_click, drawn_line
@@ -159,26 +158,12 @@ def _segmenter(name: str, case: Case) -> Segmenter:
         return SEGMENTERS[name]
     if name == "network":
         return partial(segment_on_lattice, read_bundle(case.folder))
-    return partial(_segment_calibrated, _calibrations(case.folder))
+    return partial(segment_with, _calibrations(case.folder).__getitem__)
 
 
 @cache
 def _calibrations(folder: Path) -> Mapping[str, Calibration]:
     return calibrations_from_json((folder / CALIBRATION).read_text(encoding="utf-8"))
-
-
-def _segment_calibrated(
-    calibrations: Mapping[str, Calibration],
-    volume: Volume,
-    prompts: tuple[Prompt, ...],
-    *,
-    previous: Mask | None,
-    settings: SegmentationSettings,
-) -> Proposal:
-    """The classifier that was fitted without a fold's patients."""
-    frame = frame_of(volume, prompts, previous, settings)
-    calibration = calibrations[calibration_key(volume.modality, frame)]
-    return propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
 
 
 def _score(found: Mask, case: Case) -> tuple[float, float, float]:

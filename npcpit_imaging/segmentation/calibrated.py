@@ -3,6 +3,10 @@
 Decision record 0050 compares it with the other methods on the same lesions.
 """
 
+import math
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -10,8 +14,9 @@ from scipy import ndimage
 from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.segmentation.bind import END_PIXEL, bind_to_line
 from npcpit_imaging.segmentation.calibration import LICENCE, Calibration, shipped, shipped_digest
+from npcpit_imaging.segmentation.click import around, sized
 from npcpit_imaging.segmentation.corrections import apply_corrections, correction_log_odds
-from npcpit_imaging.segmentation.features import features
+from npcpit_imaging.segmentation.features import compared, features
 from npcpit_imaging.segmentation.frame import Frame, frame_of
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.region import Floats, Region, fill_mask, to_native, to_region
@@ -20,7 +25,7 @@ from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
 NAME = "calibrated"
-VERSION = "1"
+VERSION = "2"
 
 MOST_LOG_ODDS = 8.0
 """Certainty is capped here, so that a correction or a previous mask can still win."""
@@ -41,10 +46,41 @@ def segment_calibrated(
     Raises:
         SegmentationError: A prompt or the image cannot be used; the message says which and where.
     """
+    return segment_with(shipped, volume, prompts, previous=previous, settings=settings)
+
+
+def segment_with(
+    calibration_of: Callable[[str], Calibration],
+    volume: Volume,
+    prompts: tuple[Prompt, ...],
+    *,
+    previous: Mask | None,
+    settings: SegmentationSettings,
+) -> Proposal:
+    """Propose a mask by any calibrations, shipped or being cross-validated; a click's size is looked for first."""
     require_positive(prompts, refining=previous is not None)
     frame = frame_of(volume, prompts, previous, settings)
-    calibration = shipped(calibration_key(volume.modality, frame))
+    calibration = calibration_of(calibration_key(volume.modality, frame))
+    if frame.clicked and settings.click_radii_mm:
+        frame = sized(volume, frame, settings, partial(_draft, volume, calibration))
+        first = propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
+        frame = around(first.mask, frame)
     return propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
+
+
+def _draft(
+    volume: Volume, calibration: Calibration, frame: Frame, settings: SegmentationSettings
+) -> tuple[Region, Floats, NDArray[np.bool_]]:
+    """A box's quick answer on its coarse region, with the intensities that the classifier works on."""
+    region = frame.region(volume, settings)
+    odds = calibrated_log_odds(region, frame, calibration, modality=volume.modality, settings=settings)
+    u, v, w = frame.coordinates(region.geometry)
+    inside = (odds > math.log(settings.threshold / (1 - settings.threshold))) & _boxed(u, v, w)
+    if volume.modality is Modality.CT and settings.ct_air_below_hu is not None:
+        inside &= region.values >= settings.ct_air_below_hu
+    probability = 1 / (1 + np.exp(-odds))
+    middle = np.asarray(u * u + v * v + w * w <= 1.0)
+    return region, compared(region, volume.modality), connected_to_centre(inside, probability * middle)
 
 
 def calibration_key(modality: Modality, frame: Frame) -> str:
@@ -180,8 +216,10 @@ def filled_in_slices(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _within_box(region: Region, frame: Frame) -> NDArray[np.bool_]:
-    block = region.native.crop(region.start_kji, region.shape_kji)
-    u, v, w = frame.coordinates(block)
+    return _boxed(*frame.coordinates(region.native.crop(region.start_kji, region.shape_kji)))
+
+
+def _boxed(u: Floats, v: Floats, w: Floats) -> NDArray[np.bool_]:
     return (np.abs(u) <= 1) & (np.abs(v) <= 1) & (np.abs(w) <= 1)
 
 

@@ -1,6 +1,6 @@
 """The voxel classifier: a quadratic logistic regression on the features, fitted once and shipped as numbers.
 
-The shipped numbers were fitted by ``benchmarks/segmentation.py --fit`` on 35 tumours of the Soft-tissue-Sarcoma
+The shipped numbers were fitted by the recipe of docs/segmentation.md on 35 tumours of the Soft-tissue-Sarcoma
 collection of The Cancer Imaging Archive (Vallieres et al. 2015, CC BY 3.0, as prepared by IBSI) and carry its
 attribution.
 """

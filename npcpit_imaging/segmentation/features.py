@@ -99,13 +99,20 @@ def features(region: Region, frame: Frame, modality: Modality) -> Floats:
 
 def prepare(region: Region, modality: Modality) -> Floats:
     """The intensities a classifier works on: windowed CT, the root of SUV, noise smoothed."""
+    values = compared(region, modality)
     if modality is Modality.PT:
-        root: Floats = np.sqrt(np.maximum(region.values, 0.0))
-        return root
-    values = np.clip(region.values, *CT_WINDOW_HU) if modality is Modality.CT else region.values
+        return values
     voxels = np.minimum(0.7, SMOOTHING_MM / np.array(region.geometry.spacing_mm[::-1]))
     smoothed: Floats = ndimage.gaussian_filter(values, voxels, mode="nearest")
     return smoothed
+
+
+def compared(region: Region, modality: Modality) -> Floats:
+    """The intensities by which a click's boxes are compared: windowed CT, the root of SUV, MR as it is."""
+    if modality is Modality.PT:
+        root: Floats = np.sqrt(np.maximum(region.values, 0.0))
+        return root
+    return np.clip(region.values, *CT_WINDOW_HU) if modality is Modality.CT else region.values
 
 
 def find_core(

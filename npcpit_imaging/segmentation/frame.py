@@ -55,6 +55,7 @@ class Frame:
         line: The long axis in its slice, None for a box.
         short: The short axis in the same slice, where a reader drew it too.
         slice_index_k: The slice of the line, None for a box.
+        clicked: Whether it stands for clicks or strokes, whose lesion's size nobody drew.
         findings: What a reader should know of the prompt.
     """
 
@@ -65,6 +66,7 @@ class Frame:
     line: Caliper | None = None
     short: Caliper | None = None
     slice_index_k: int | None = None
+    clicked: bool = False
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -110,7 +112,7 @@ def frame_of(
     for box in (prompt for prompt in positive if isinstance(prompt, BoxPrompt)):
         return box_frame(box, geometry)
     if previous is not None and previous.voxels.any():
-        return box_frame(_bounding_box(previous), geometry)
+        return box_frame(bounding_box(previous), geometry)
     points = [point for prompt in positive for point in points_of(prompt)]
     if not points:
         found = "neither" if previous is None else "an empty mask"
@@ -238,6 +240,7 @@ def _points_frame(points: list[PointMm], geometry: Geometry, settings: Segmentat
         axes=axes,
         half_mm=half,
         reach_mm=half * BOX_REACH + BOX_MARGIN_MM,
+        clicked=True,
         findings=(_warn("size-assumed", text),),
     )
 
@@ -251,7 +254,8 @@ def _longest_chord(lasso: LassoPrompt, geometry: Geometry) -> LinePrompt:
     return LinePrompt(start_mm=lasso.points_mm[one], end_mm=lasso.points_mm[other])
 
 
-def _bounding_box(mask: Mask) -> BoxPrompt:
+def bounding_box(mask: Mask) -> BoxPrompt:
+    """The box that a mask with a voxel just fits into."""
     index = np.argwhere(mask.voxels)
     low, high = index.min(axis=0) - 0.5, index.max(axis=0) + 0.5
     return BoxPrompt(corner_mm=_point(mask.geometry.to_mm(low)), opposite_mm=_point(mask.geometry.to_mm(high)))

@@ -1,0 +1,10 @@
+"""Doctests of the whole package, but of the modules that need the `deep` extra only where it is installed."""
+
+from importlib.util import find_spec
+
+NEED_DEEP = ("network.py", "training/train.py", "training/export.py")
+"""The only modules that import torch or MONAI (see the import contract in pyproject.toml)."""
+
+collect_ignore = (
+    [] if find_spec("torch") and find_spec("monai") else [f"npcpit_imaging/segmentation/{name}" for name in NEED_DEEP]
+)
