@@ -33,6 +33,9 @@ MOST_LOG_ODDS = 8.0
 PREVIOUS_LOG_ODDS = 3.0
 """How strongly a previous mask speaks for its voxels and against the others."""
 
+FIRST_VOXELS = 40_000
+"""Voxels looked at for a click's first proposal, of which only the bounding box counts."""
+
 IN_SLICE = np.zeros((3, 3, 3), bool)
 IN_SLICE[1] = ndimage.generate_binary_structure(2, 1)
 """Neighbours in the slice alone, by their edges."""
@@ -63,7 +66,8 @@ def segment_with(
     calibration = calibration_of(calibration_key(volume.modality, frame))
     if frame.clicked and settings.click_radii_mm:
         frame = sized(volume, frame, settings, partial(_draft, volume, calibration))
-        first = propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
+        quick = settings.model_copy(update={"voxel_budget": min(FIRST_VOXELS, settings.voxel_budget)})
+        first = propose(volume, prompts, frame, calibration, previous=previous, settings=quick)
         frame = around(first.mask, frame)
     return propose(volume, prompts, frame, calibration, previous=previous, settings=settings)
 
