@@ -75,7 +75,7 @@ def field_overlay(study: Study, shelf: Shelf, series: SeriesSummary, *, visits: 
         raise ReadingError(f"series {series.uid}: expected one of a visit, found it in none")
     try:
         ct = find_series(study, series.subject, visit, Modality.CT)
-        field = field_at(study, series.subject, visit, rows)
+        field = field_at(study, series.subject, visit, rows, grid_of=lambda uid: shelf.get(uid).volume.geometry)
     except (InputError, RegistrationError) as error:
         raise ReadingError(str(error)) from error
     geometry = shelf.get(series.uid).volume.geometry

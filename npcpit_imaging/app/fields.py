@@ -1,6 +1,6 @@
 """The irradiated field of a study: tables/fields.csv to a mask on every visit's CT."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,10 +123,24 @@ def _number(row: Row, column: str, default: float | None) -> float:
         raise TableError(f"{column}: expected a number, found {text!r}", line=row.line) from error
 
 
-def field_at(study: Study, subject: str, timepoint: str, rows: Sequence[FieldRow]) -> IrradiatedField:
+def field_at(
+    study: Study,
+    subject: str,
+    timepoint: str,
+    rows: Sequence[FieldRow],
+    *,
+    grid_of: Callable[[str], Geometry] | None = None,
+) -> IrradiatedField:
     """The field of all cycles on a visit's CT, united, with the widest margin of its parts.
 
     A part that was planned on another visit is carried by the stored registrations to the baseline and from there.
+
+    Args:
+        study: The study.
+        subject: Whose.
+        timepoint: Of the visit.
+        rows: Of tables/fields.csv; other subjects' are passed over.
+        grid_of: The grid of a series by its UID, from who has it open; by reading its files without.
 
     Raises:
         InputError: The subject has no field, or a file cannot be read.
@@ -136,33 +150,43 @@ def field_at(study: Study, subject: str, timepoint: str, rows: Sequence[FieldRow
     own = [row for row in rows if row.subject == subject]
     if not own:
         raise InputError(f"{subject}: no line in fields.csv")
-    target = open_series(study, find_series(study, subject, timepoint, Modality.CT).uid).geometry
+    grids = grid_of or (lambda uid: open_series(study, uid).geometry)
+    target = grids(find_series(study, subject, timepoint, Modality.CT).uid)
     voxels, margin_mm = np.zeros(target.shape_kji, bool), 0.0
     for planned in dict.fromkeys(row.timepoint for row in own):
-        part = _planned(study, subject, planned, [row for row in own if row.timepoint == planned])
+        grid = grids(find_series(study, subject, planned, Modality.CT).uid)
+        part = _planned(grid, [row for row in own if row.timepoint == planned])
         if planned == timepoint:
             voxels |= part.mask.voxels
             continue
-        carried, doubt_mm = _carried(study, subject, part.mask, target, planned=planned, timepoint=timepoint)
+        carried, doubt_mm = _carried(
+            study, subject, part.mask, target, planned=planned, timepoint=timepoint, grids=grids
+        )
         voxels |= carried.voxels
         margin_mm = max(margin_mm, doubt_mm)
     return IrradiatedField(mask=Mask(voxels=voxels, geometry=target, label="irradiated field"), margin_mm=margin_mm)
 
 
-def _planned(study: Study, subject: str, timepoint: str, rows: Sequence[FieldRow]) -> IrradiatedField:
-    geometry = open_series(study, find_series(study, subject, timepoint, Modality.CT).uid).geometry
+def _planned(geometry: Geometry, rows: Sequence[FieldRow]) -> IrradiatedField:
     masks = [open_mask(row.file, geometry, roi=row.roi or None) for row in rows if row.file is not None]
     return irradiated_field(geometry, diffusers=[row.diffuser for row in rows if row.diffuser], masks=masks)
 
 
 def _carried(
-    study: Study, subject: str, mask: Mask, target: Geometry, *, planned: str, timepoint: str
+    study: Study,
+    subject: str,
+    mask: Mask,
+    target: Geometry,
+    *,
+    planned: str,
+    timepoint: str,
+    grids: Callable[[str], Geometry],
 ) -> tuple[Mask, float]:
     """A mask on another visit's CT and the margin it needs: the plan's, or more where the registration is less sure."""
     least, margin_mm = study.plan("ct-ct").field_margin_mm, 0.0
     if planned != BASELINE:
         transform, doubt = visit_transform(study, subject, planned)
-        baseline = open_series(study, find_series(study, subject, BASELINE, Modality.CT).uid).geometry
+        baseline = grids(find_series(study, subject, BASELINE, Modality.CT).uid)
         mask, margin_mm = resample_mask(mask, baseline, transform.inverse()), max(least, doubt)
     if timepoint != BASELINE:
         transform, doubt = visit_transform(study, subject, timepoint)

@@ -13,6 +13,7 @@ import uvicorn
 from npcpit_imaging.app.listening import LOOK_S
 from npcpit_imaging.app.receiving import Listener
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.app.warming import warm_segmenters
 from npcpit_imaging.config.server import ServerSite
 from npcpit_imaging.errors import ConfigError, InputError, NpcpitError
 from npcpit_imaging.server.application import create_app
@@ -92,6 +93,7 @@ def serve(
         say(SAID_NOT_BUILT)
     if ready is not None:
         ready(url)
+    warm_segmenters(study)
     with _receiving(study, say) if receive else nullcontext():
         uvicorn.Server(config).run(sockets=[listening])
 

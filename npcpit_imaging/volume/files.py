@@ -105,10 +105,17 @@ def read_labels(path: Path) -> tuple[NDArray[np.int64], Geometry]:
         InputError: The file cannot be read, is not 3D or holds fractions.
         GeometryError: Its grid is sheared or degenerate.
     """
-    array, geometry = _read(path)
-    if not np.isfinite(array).all() or not np.array_equal(np.rint(array), array):
-        raise InputError(f"{path.name}: expected whole-number labels, found fractional or infinite values or NaN")
+    array, geometry = _read_whole(path)
     return array.astype(np.int64), geometry
+
+
+def _read_whole(path: Path) -> tuple[NDArray[np.generic], Geometry]:
+    """Read a label image in the type it is stored in: a mask of a whole CT would fill a quarter of a GiB as int64."""
+    array, geometry = _read(path)
+    is_whole = array.dtype.kind != "f" or (np.isfinite(array).all() and np.array_equal(np.rint(array), array))
+    if not is_whole:
+        raise InputError(f"{path.name}: expected whole-number labels, found fractional or infinite values or NaN")
+    return array, geometry
 
 
 def read_mask(path: Path, *, label: int | None = None) -> Mask:
@@ -121,8 +128,8 @@ def read_mask(path: Path, *, label: int | None = None) -> Mask:
     Raises:
         InputError: The label is not in the file, or it must be chosen; the message lists what is there.
     """
-    labels, geometry = read_labels(path)
-    found = [int(value) for value in np.unique(labels) if value != 0]
+    labels, geometry = _read_whole(path)
+    found = [int(value) for value in np.unique(labels[labels != 0])]  # sorting the background too would take seconds
     if label is not None and found and label not in found:
         raise InputError(f"{path.name}: label {label} not present, found {found}")
     if label is None and len(found) > 1:

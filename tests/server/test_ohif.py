@@ -23,7 +23,7 @@ VERSION = "3.13.2"
 """Of `@ohif/app`: test only, nothing of it is shipped."""
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "npcpit-tests"
-FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader")
 READY_MS = 120_000
 LAST = SHAPE[0] - 1
 ALIKE = 0.8

@@ -13,6 +13,12 @@ DRAWN = np.array([255, 180, 84])
 """Colours of outlines and calipers by what they are (`overlay/drawing.ts`)."""
 
 
+@pytest.fixture(scope="module", params=["", "webgl"], ids=["processor", "webgl"])
+def draw(request: pytest.FixtureRequest) -> str:
+    """Everything here is seen twice: drawn by the processor and by WebGL."""
+    return str(request.param)
+
+
 def pixels_like(picture: Any, colour: Any, *, within: int = 30) -> int:
     return int((np.abs(picture - colour).max(axis=-1) <= within).sum())
 
@@ -190,7 +196,7 @@ def test_images_of_a_later_visit_are_refused_by_the_server(reading):
         reader.get("reads/NPC-0001/FU2")
 
 
-@pytest.mark.slow  # under load the overlay stays over the earlier slice, why is not known: docs/reading-page.md
+@pytest.mark.slow  # once failed under load by a cause that was not found: docs/reading-page.md
 def test_a_slice_that_does_not_come_is_never_shown_as_another(reading):
     """Nothing is drawn over the slice that stayed on the screen, no tool works there, and the page says why."""
     page, hand = reading.hand.page, reading.hand

@@ -1,6 +1,6 @@
 // Joins our views to Cornerstone3D: an image loader and the metadata it asks for. Stack viewports only (legacy API).
 
-import { cache, getRenderingCapabilities, init, imageLoader, metaData, RenderingEngine, utilities, getRenderingEngine, Enums, type Types } from "@cornerstonejs/core";
+import { cache, getRenderingCapabilities, init, imageLoader, metaData, RenderingEngine, setUseCPURendering, utilities, getRenderingEngine, Enums, type Types } from "@cornerstonejs/core";
 import { toWorld } from "./grid";
 import { scale } from "./vector";
 import type { View } from "./view";
@@ -8,19 +8,25 @@ import type { Voxels } from "./volume";
 
 const SCHEME = "npcpit";
 const ENGINE = "npcpit";
-export const HOT = "npcpit-hot";
 
 const views = new Map<string, View>();
 let ready: { readonly webgl: boolean } | null = null;
+let byProcessor = false;
 
-/** Start Cornerstone once; tells whether WebGL is there (without it images are drawn by the processor). */
+/**
+ * Start Cornerstone once; tells whether WebGL is there. Without it, or where the browser only imitates a graphics card,
+ * the processor draws the planes itself: that is several times faster than an imitated WebGL. `?draw=webgl` in the
+ * page's address keeps WebGL.
+ */
 export function startImaging(): { readonly webgl: boolean } {
   if (ready !== null) return ready;
-  const webgl = getRenderingCapabilities().webgl;
+  const { webgl, softwareRasterizer } = getRenderingCapabilities();
+  const kept = new URLSearchParams(window.location.search).get("draw") === "webgl";
+  byProcessor = !webgl || (softwareRasterizer && !kept);
   init();
+  setUseCPURendering(byProcessor);
   imageLoader.registerImageLoader(SCHEME, load);
   metaData.addProvider(describe, 10_000);
-  utilities.colormap.registerColormap(hot());
   ready = { webgl };
   return ready;
 }
@@ -106,10 +112,15 @@ function describe(type: string, imageId: unknown): unknown {
     const bits = whole ? 16 : 32;
     return { bitsAllocated: bits, bitsStored: bits, highBit: bits - 1, samplesPerPixel: 1, pixelRepresentation: 1, photometricInterpretation: "MONOCHROME2" };
   }
-  if (type === "generalSeriesModule") return { modality: view.source.geometry.modality, seriesInstanceUID: view.source.uid };
+  if (type === "generalSeriesModule") return { modality: drawnAs(view), seriesInstanceUID: view.source.uid };
   if (type === "modalityLutModule") return { rescaleSlope: 1, rescaleIntercept: 0 };
   if (type === "voiLutModule") return {};
   return undefined;
+}
+
+/** Drawn by the processor, only a PET may hold fractions: other modalities are looked up in a table by whole values. */
+function drawnAs(view: View): string {
+  return byProcessor && view.source.voxels instanceof Float32Array ? "PT" : view.source.geometry.modality;
 }
 
 function planeModule(view: View, n: number): object {
@@ -129,10 +140,4 @@ function planeModule(view: View, n: number): object {
     columnPixelSpacing: view.grid.spacing_mm[0],
     usingDefaultValues: false,
   };
-}
-
-/** Black, red, yellow, white: black adds nothing where it is laid over a CT. */
-function hot(): Types.ColormapRegistration {
-  const points = [0, 0, 0, 0, 0.35, 0.85, 0.1, 0, 0.7, 1, 0.75, 0.05, 1, 1, 1, 0.85];
-  return { ColorSpace: "RGB", Name: HOT, RGBPoints: points, name: HOT };
 }

@@ -1,9 +1,9 @@
-// One image on the screen: a Cornerstone stack viewport, a second one laid over it for fusion, and a canvas for what
+// One image on the screen: a Cornerstone stack viewport, another image laid over it for fusion, and a canvas for what
 // is drawn on top. A pane is steered by one world point (its focus), a scale in mm and a window; never by slice numbers.
 
 import { Enums, type StackViewport } from "@cornerstonejs/core";
 import { h } from "../dom/h";
-import { HOT } from "./cornerstone";
+import { FusedLayer, type Placing } from "./fused";
 import { centre, clamp, intoSlice, sliceAt, toIndex, toWorld } from "./grid";
 import { Layer } from "./layer";
 import { add, distance, scale, subtract, toVec3, type Vec3 } from "./vector";
@@ -14,7 +14,7 @@ export class Pane {
   readonly canvas = h("canvas", { class: "overlay", "aria-hidden": true });
   readonly root: HTMLElement;
   private readonly under: Layer;
-  private readonly over: Layer;
+  private readonly over = new FusedLayer();
   private fused: View | null = null;
   private fusedUpper = 0;
   private turn = 0;
@@ -30,14 +30,16 @@ export class Pane {
     private readonly drawn: () => void,
   ) {
     this.under = new Layer(`${id}-under`, h("div", { class: "layer" }));
-    this.over = new Layer(`${id}-over`, h("div", { class: "layer fused", hidden: true }));
-    this.root = h("div", { class: "image", role: "img", "aria-label": label, "data-pane": id }, this.under.element, this.over.element, this.canvas);
+    this.root = h("div", { class: "image", role: "img", "aria-label": label, "data-pane": id }, this.under.element, this.over.canvas, this.canvas);
   }
 
   /** Make the viewport; the element must be on the page by now. */
   enable(): void {
     this.under.enable();
-    this.under.element.addEventListener(Enums.Events.IMAGE_RENDERED, this.drawn);
+    this.under.element.addEventListener(Enums.Events.IMAGE_RENDERED, () => {
+      this.placeFused();
+      this.drawn();
+    });
   }
 
   get enabled(): boolean {
@@ -46,7 +48,7 @@ export class Pane {
 
   disable(): void {
     this.under.disable();
-    this.over.disable();
+    this.over.clear();
   }
 
   private get viewport(): StackViewport {
@@ -92,7 +94,7 @@ export class Pane {
     await this.under.bring(view, plane);
     if (turn !== this.turn || !this.ready) return;
     if (anew) this.applyWindow(); // a stack comes with a window of its own
-    this.aim(this.viewport, intoSlice(view.grid, to, plane));
+    this.aim(intoSlice(view.grid, to, plane));
     await this.drawFused();
   }
 
@@ -103,8 +105,7 @@ export class Pane {
 
   panTo(point: Vec3): void {
     if (this.view === null || !this.opened) return;
-    this.aim(this.viewport, intoSlice(this.view.grid, point, this.plane));
-    if (this.fused !== null && this.over.holds(this.fused)) this.aim(this.over.viewport, intoSlice(this.view.grid, point, this.plane));
+    this.aim(intoSlice(this.view.grid, point, this.plane));
   }
 
   zoomTo(halfHeight_mm: number): void {
@@ -112,7 +113,8 @@ export class Pane {
     this.panTo(this.middle());
   }
 
-  private aim(viewport: StackViewport, at: Vec3): void {
+  private aim(at: Vec3): void {
+    const { viewport } = this;
     const camera = viewport.getCamera();
     const [position, focal] = [camera.position, camera.focalPoint];
     if (position === undefined || focal === undefined) return;
@@ -142,31 +144,26 @@ export class Pane {
   async fuse(view: View | null, upper: number, opacity: number): Promise<void> {
     this.fused = view;
     this.fusedUpper = upper;
-    if (view === null || !this.over.enabled || !this.over.holds(view)) this.over.element.hidden = true;
-    if (view === null) return;
-    if (!this.over.enabled) this.over.enable();
-    this.over.element.style.opacity = String(opacity);
+    this.over.clear();
+    this.setFusedOpacity(opacity);
     await this.drawFused();
   }
 
   setFusedOpacity(opacity: number): void {
-    this.over.element.style.opacity = String(opacity);
+    this.over.canvas.style.opacity = String(opacity);
   }
 
   private async drawFused(): Promise<void> {
-    const { fused, view, plane } = this;
-    if (fused === null || view === null || !this.ready) return;
-    const shown = this.over.holds(fused);
-    try {
-      await this.over.bring(fused, plane);
-    } catch (error) {
-      this.over.element.hidden = true; // else it would show another plane's
-      throw error;
-    }
-    if (this.fused !== fused || this.view !== view || !this.over.shows(fused, this.plane)) return; // whoever came later draws
-    this.over.element.hidden = false;
-    if (!shown) this.over.viewport.setProperties({ voiRange: { lower: 0, upper: this.fusedUpper }, colormap: { name: HOT } });
-    this.aim(this.over.viewport, intoSlice(view.grid, this.middle(), plane));
+    const { fused, plane } = this;
+    if (fused === null || !this.ready || this.over.shows(fused, plane)) return;
+    await this.over.bring(fused, plane, this.fusedUpper);
+    this.placeFused();
+  }
+
+  /** Draw the other image where this one lies; not over a plane that is not its own. */
+  private placeFused(): void {
+    if (this.fused === null || !this.ready || !this.over.shows(this.fused, this.plane)) this.over.hide();
+    else this.over.place(this.planeToCanvas(), this.root.clientWidth, this.root.clientHeight);
   }
 
   toCanvas(point: Vec3): readonly [number, number] {
@@ -185,8 +182,8 @@ export class Pane {
     return this.view === null ? this.focus : toWorld(this.view.grid, [a, b, this.plane]);
   }
 
-  /** From (column, row) of the shown plane to the canvas: x = m0 a + m1 b + m2, y = m3 a + m4 b + m5. */
-  planeToCanvas(): readonly [number, number, number, number, number, number] {
+  /** Where columns and rows of the shown plane lie on the canvas. */
+  planeToCanvas(): Placing {
     if (this.view === null) return [1, 0, 0, 0, 1, 0];
     const { grid } = this.view;
     const at = (a: number, b: number) => this.toCanvas(toWorld(grid, [a, b, this.plane]));

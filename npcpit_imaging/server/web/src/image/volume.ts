@@ -16,6 +16,9 @@ export class SeriesVolume {
   readonly voxels: Voxels;
   private readonly runs = new Map<number, Promise<void>>();
   private readonly done = new Set<number>();
+  private finish: () => void = () => undefined;
+  /** Settles once every slice is there. */
+  readonly loaded = new Promise<void>((resolve) => (this.finish = resolve));
 
   constructor(readonly geometry: SeriesGeometry) {
     const [k, j, i] = geometry.shape_kji;
@@ -78,6 +81,7 @@ export class SeriesVolume {
     if (slope === 1 && intercept === 0) place.set(stored);
     else for (let v = 0; v < stored.length; v++) place[v] = (stored[v] ?? 0) * slope + intercept;
     this.done.add(n);
+    if (this.complete) this.finish();
   }
 }
 

@@ -4,7 +4,7 @@ import { ApiError, get } from "../api/client";
 import type { LesionEntry, Mask } from "../api/types";
 import { during } from "../dom/busy";
 import { toIndex } from "../image/grid";
-import type { SeriesVolume } from "../image/volume";
+import { volumeOf, type SeriesVolume } from "../image/volume";
 import { isSet, unpack, type BoxMask } from "../mask/bits";
 
 export interface Field {
@@ -38,9 +38,19 @@ export class Fields {
     const found = this.known.get(series_uid);
     if (found === undefined) {
       this.known.set(series_uid, null);
-      void during(this.fetch(series_uid));
+      void this.later(series_uid);
     }
     return found ?? null;
+  }
+
+  /** The images come first: working out a field takes the server as long as sending them. */
+  private async later(series_uid: string): Promise<void> {
+    try {
+      await (await volumeOf(series_uid)).loaded;
+    } catch {
+      return; // the side says that its series did not come
+    }
+    await during(this.fetch(series_uid));
   }
 
   private async fetch(series_uid: string): Promise<void> {

@@ -72,7 +72,7 @@ export class ReadingScreen {
     this.listen();
     this.model.onChange(() => this.render());
     this.render();
-    if (!webgl) this.say("WebGL is missing in this browser: images are drawn by the processor, slower; PET fusion is off.", 0);
+    if (!webgl) this.say("WebGL is missing in this browser: images are drawn by the processor.", 0);
     await this.openImages();
     await this.commands.chooseFirst();
   }

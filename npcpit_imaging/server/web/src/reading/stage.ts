@@ -163,6 +163,7 @@ export class Stage {
     const said: string[] = [];
     let warning = false;
     for (const side of this.sides) {
+      if (side.timepoint === "") continue;
       const found = on ? await this.fuseSide(side, upper) : await side.fuse(null, IDENTITY, upper, 0).then(() => null);
       if (found === null) continue;
       said.push(`${side.timepoint}: ${found.text}`);
