@@ -327,7 +327,8 @@ def _said(study: Study, cases: Sequence[Case]) -> dict[str, tuple[Said, ...]]:
     by_subject = {case.records[0].subject: case for case in cases}
     with study.database.session() as session:
         answered = answers_of_each(session, by_subject, levels=("timepoint", "lesion", "subject"))
-    keys = {subject: response_key(case, study.protocol) for subject, case in by_subject.items()}
+    digest = study.protocol.digest
+    keys = {subject: response_key(case, digest) for subject, case in by_subject.items()}
     return {
         subject: said_before(rows)
         for subject, rows in answered.items()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -45,7 +46,7 @@ def respond_to_reads(study: Study, subject: str) -> str:
         TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
         ResponseError: The records contradict each other.
     """
-    computed = _respond(stored_case(study, subject), study.protocol)
+    computed = _respond(stored_case(study, subject), study.protocol, study.protocol.digest)
     with study.database.session() as session:
         replace_responses(session, subject, key=computed.key, rows=computed.rows, now=study.now())
     return computed.said
@@ -68,12 +69,13 @@ def respond_to_each(study: Study, cases: Sequence[FlowCase]) -> list[Outcome]:
     """
     case_of = stored_cases(study, [case.name for case in cases])
     computed: dict[str, _Computed] = {}
+    protocol, digest = study.protocol, study.protocol.digest
 
     def respond(case: FlowCase) -> str:
         stored = case_of(case.name)
         if not stored.was_read:
             raise SkipCaseError("no signed read")
-        computed[case.name] = _respond(stored, study.protocol)
+        computed[case.name] = _respond(stored, protocol, digest)
         return computed[case.name].said
 
     outcomes = [attempt(case, respond) for case in cases]
@@ -92,20 +94,20 @@ class _Computed:
     said: str
 
 
-def _respond(stored: "StoredCase", protocol: Protocol) -> _Computed:
+def _respond(stored: "StoredCase", protocol: Protocol, digest: str) -> _Computed:
     if stored.case is None:
         return _Computed(key="", rows=(), said="no read on or before the data cut")
     answers = respond_case(stored.case, protocol=protocol)
     return _Computed(
-        key=response_key(stored.case, protocol),
+        key=response_key(stored.case, digest),
         rows=[row for answer in answers for row in stored_rows(answer)],
         said="; ".join(f"{_said(answer)}{_marked(stored.decision, answer.reader)}" for answer in answers),
     )
 
 
-def response_key(case: Case, protocol: Protocol) -> str:
-    """Digest of everything a subject's responses are computed from."""
-    return digest_of(protocol.digest, repr(case))
+def response_key(case: Case, protocol_digest: str) -> str:
+    """Digest of everything a subject's responses are computed from; the protocol's is the same for all of them."""
+    return digest_of(protocol_digest, repr(case))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ def stored_cases(study: Study, subjects: Collection[str]) -> Callable[[str], Sto
         reads = newest_reads_of_each(session, subjects)
         decided = adjudications_on_record(session, subjects=subjects)
     shift, cut = DateShift(study, subjects), study.protocol.results.data_cut
+    tables = _Tables(study)
 
     def case_of(subject: str) -> StoredCase:
         last = shift(subject, cut)
@@ -149,8 +152,9 @@ def stored_cases(study: Study, subjects: Collection[str]) -> Callable[[str], Sto
             if last is None or read.date <= last
             for row in read.lesions
         )
-        light, later = _light(study, subject, shift)
-        course = course_of(study, subject, shift=shift)
+        told = tables.course(subject)
+        light, later = _light(tables, subject, shift, told)
+        course = None if told is None else moved_course(told, shift)
         kept = without_light(records, later)
         case = Case(records=kept, course=course, irradiations=light) if kept else None
         return StoredCase(case=case, was_read=bool(reads[subject]), decision=decided.get(subject))
@@ -199,15 +203,15 @@ def irradiations_of(study: Study, subject: str, *, shift: DateShift | None = Non
     Raises:
         TableError: A line of this subject cannot be used.
     """
-    return _light(study, subject, shift or DateShift(study, (subject,)))[0]
+    tables = _Tables(study)
+    return _light(tables, subject, shift or DateShift(study, (subject,)), tables.course(subject))[0]
 
 
-def _light(study: Study, subject: str, shift: DateShift) -> tuple[tuple[Irradiation, ...], frozenset[str]]:
+def _light(
+    tables: "_Tables", subject: str, shift: DateShift, course: Course | None
+) -> tuple[tuple[Irradiation, ...], frozenset[str]]:
     """Light up to the data cut, in the study's own dates, and the lesions that it reached only later."""
-    table = parsed_table(study.tables / "treatments.csv", read_treatments)
-    found = _own(study.tables / "treatments.csv", table, subject)
-    course = _cut_course(study, subject)
-    kept, later = cut_light(found, [course] if course else [], study.protocol.results.data_cut)
+    kept, later = cut_light(tables.light(subject), [course] if course else [], tables.data_cut)
     days = shift.days(subject)
     moved = tuple(replace(each, date=shift_day(each.date, days)) for each in kept)
     return moved, frozenset(lesion for _, lesion in later)
@@ -226,17 +230,36 @@ def course_of(study: Study, subject: str, *, shift: DateShift | None = None) -> 
     Raises:
         TableError: A line of this subject cannot be used.
     """
-    course = _cut_course(study, subject)
+    course = _Tables(study).course(subject)
     if course is None:
         return None
     return moved_course(course, shift or DateShift(study, (subject,)))
 
 
-def _cut_course(study: Study, subject: str) -> Course | None:
-    """A subject's course up to the data cut, in the hospital's dates."""
-    table = parsed_table(study.tables / "subjects.csv", read_subjects)
-    found = _own(study.tables / "subjects.csv", table, subject)
-    return cut_course(found[0], study.protocol.results.data_cut) if found else None
+class _Tables:
+    """The tables beside the reads, each looked for once, when a subject first asks for it."""
+
+    def __init__(self, study: Study) -> None:
+        self._treatments = study.tables / "treatments.csv"
+        self._subjects = study.tables / "subjects.csv"
+        self.data_cut = study.protocol.results.data_cut
+
+    def light(self, subject: str) -> tuple[Irradiation, ...]:
+        """A subject's light treatments, in the hospital's dates."""
+        return _own(self._treatments, self._every_light, subject)
+
+    def course(self, subject: str) -> Course | None:
+        """A subject's course up to the data cut, in the hospital's dates."""
+        found = _own(self._subjects, self._every_course, subject)
+        return cut_course(found[0], self.data_cut) if found else None
+
+    @cached_property
+    def _every_light(self) -> Table[Irradiation]:
+        return parsed_table(self._treatments, read_treatments)
+
+    @cached_property
+    def _every_course(self) -> Table[Course]:
+        return parsed_table(self._subjects, read_subjects)
 
 
 def _own(path: Path, table: Table[T], subject: str) -> tuple[T, ...]:

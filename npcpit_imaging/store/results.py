@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from npcpit_imaging.store.schema import (
@@ -81,8 +82,8 @@ def put_responses(
         for reader, level, timepoint, lesion_id, values in own
     ]
     if rows:
-        # with nulls as values every row has the same columns: one statement for all, not one a level and subject
-        session.execute(insert(ResponseRow).execution_options(render_nulls=True), rows)
+        # plain rows, for nobody asks for the objects
+        session.connection().execute(insert(cast("Table", ResponseRow.__table__)), rows)
 
 
 def responses_of(session: Session, subject: str) -> list[ResponseRow]:
