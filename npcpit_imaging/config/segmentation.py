@@ -42,7 +42,7 @@ class SegmentationSettings(Config):
         voxel_budget: About how many voxels a segmenter may look at; 150,000 answer in less than a second on two cores.
         point_radius_mm: Half-width of the box that a click alone stands for where its size is not looked for.
         click_radii_mm: Half-widths among which ``calibrated`` and ``auto`` look for a clicked lesion's size; with none
-            ``point_radius_mm`` is taken.
+            ``point_radius_mm`` is taken. None by default: in a head the search took all of it (decision record 0127).
         line_slack_mm: How far the proposal's diameter may exceed the line's length, beside a pixel's rounding.
         threshold: Probability above which a voxel is proposed; 0.4 gave the best cross-validated Dice of 0.3 to 0.55.
         smoothing: Width of the smoothing of the log-odds as a fraction of the lesion's diameter.
@@ -56,7 +56,7 @@ class SegmentationSettings(Config):
     nninteractive: str = Field(default="", pattern=r"^(https?://\S+)?$")
     voxel_budget: int = Field(default=150_000, ge=1_000, le=5_000_000)
     point_radius_mm: float = Field(default=15.0, gt=0, le=100)
-    click_radii_mm: tuple[float, ...] = (7.0, 10.0, 15.0, 22.0, 32.0, 45.0, 62.0, 80.0)
+    click_radii_mm: tuple[float, ...] = ()
     line_slack_mm: float = Field(default=0.0, ge=0, le=10)
     threshold: float = Field(default=0.4, gt=0, lt=1)
     smoothing: float = Field(default=0.02, ge=0, le=0.2)

@@ -4,8 +4,10 @@ import contextlib
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
@@ -30,6 +32,7 @@ CLOSE_TIMEOUT_S = 2.0
 REJECTED_TRANSIENT = 2
 """Result of an A-ASSOCIATE-RJ that may be different later (PS3.8 table 9-21)."""
 
+Message = tuple[int, object] | tuple[None, None]
 Handlers = Sequence[tuple[evt.EventType, Callable[..., object]]]
 
 
@@ -126,7 +129,44 @@ def _associate(
         )
     except OSError as error:  # the name has no address
         raise PeerLostError(f"{pacs.host}: no connection ({error.strerror})") from error
+    keep_answers(association)
     return association
+
+
+class _Checkpoint(threading.Event):
+    """An event that is never cleared between another thread's look at it and what that thread does then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looking = threading.Lock()
+        self.set()
+
+    def clear(self) -> None:
+        with self.looking:
+            super().clear()
+
+
+def keep_answers(association: Association) -> None:
+    """Let no answer be lost on an association that we asked for.
+
+    pynetdicom pauses its reactor while a request waits for its answer. A reactor that was interrupted just before it
+    says that it goes on is taken for a paused one: it then takes the answer off the queue, and the request waits until
+    its timeout (pynetdicom 3.0.4, ``Association._run_reactor``; seen on a busy machine).
+    Here it looks into the queue only while it is not paused.
+
+    Args:
+        association: Established or not; of it nothing has been asked yet.
+    """
+    checkpoint, take = _Checkpoint(), association.dimse.get_msg
+
+    def get_msg(block: bool = False) -> Message:
+        if block:
+            return cast(Message, take(block=True))
+        with checkpoint.looking:
+            return cast(Message, take(block=False)) if checkpoint.is_set() else (None, None)
+
+    association._reactor_checkpoint = checkpoint
+    association.dimse.get_msg = get_msg
 
 
 def _close(association: Association, sockets: Sequence[socket.socket]) -> None:

@@ -9,6 +9,7 @@ from pydicom.misc import is_dicom
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 
+from npcpit_imaging.dicom.association import keep_answers
 from npcpit_imaging.dicom.header import quiet
 from npcpit_imaging.errors import InputError, NetworkError
 
@@ -18,8 +19,11 @@ _config.STORE_SEND_CHUNKED_DATASET = True
 SUCCESS = 0x0000
 """Status of an object that was taken (PS3.4 table B.2-1)."""
 
-ANSWER_TIMEOUT_S = 120.0
-"""How long a peer may take to make one object durable: a busy disk takes its time, and an abort sends all again."""
+ANSWER_TIMEOUT_S = 30.0
+"""How long a peer may take to answer; then what was not acknowledged is sent again over a new association."""
+
+TRIES = 4
+"""How often in a row nothing may be answered before the peer is given up."""
 
 
 def send_folder(
@@ -38,14 +42,32 @@ def send_folder(
     entity.dimse_timeout = entity.network_timeout = ANSWER_TIMEOUT_S
     for sop_class, syntax in sorted({kind for _, kind in files}):
         entity.add_requested_context(sop_class, syntax)
-    handlers = [(evt.EVT_CONN_OPEN, _without_delay)]
-    association = entity.associate(host, port, ae_title=called_ae_title, evt_handlers=handlers)
+    paths, tried = [file for file, _ in files], 0
+    while paths:
+        taken = _send_some(entity, paths, host=host, port=port, called_ae_title=called_ae_title)
+        paths, tried = paths[taken:], 0 if taken else tried + 1
+        if tried == TRIES:
+            raise NetworkError(f"{paths[0].name}: expected to be taken, found no answer")
+    return len(files)
+
+
+def _send_some(entity: AE, files: Sequence[Path], *, host: str, port: int, called_ae_title: str) -> int:
+    """Send files over one association until one is not answered; how many were taken."""
+    association = entity.associate(
+        host, port, ae_title=called_ae_title, evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)]
+    )
+    keep_answers(association)
     if not association.is_established:
         raise NetworkError(f"{called_ae_title} at {host} port {port}: no association (not listening, or it refused us)")
     try:
-        return sum(_send(association, file) for file, _ in files)
+        for number, file in enumerate(files):
+            if not _was_taken(association, file):
+                association.abort()
+                return number
     finally:
-        association.release()
+        if association.is_established:
+            association.release()
+    return len(files)
 
 
 def _objects(folder: Path) -> Sequence[tuple[Path, tuple[str, str]]]:
@@ -57,14 +79,14 @@ def _objects(folder: Path) -> Sequence[tuple[Path, tuple[str, str]]]:
     return found
 
 
-def _send(association: Association, file: Path) -> int:
+def _was_taken(association: Association, file: Path) -> bool:
+    """Send one object; False when there was no answer."""
     with quiet():
         status = association.send_c_store(file)
     code = getattr(status, "Status", None)
-    if code != SUCCESS:
-        answer = "no answer" if code is None else f"status 0x{code:04X}"
-        raise NetworkError(f"{file.name}: expected to be taken, found {answer}")
-    return 1
+    if code not in (SUCCESS, None):
+        raise NetworkError(f"{file.name}: expected to be taken, found status 0x{code:04X}")
+    return code is not None
 
 
 def _without_delay(event: evt.Event) -> None:

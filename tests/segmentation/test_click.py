@@ -13,7 +13,7 @@ from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 GRID = Geometry(shape_kji=(50, 90, 90), origin_mm=(-90.0, -90.0, -75.0), spacing_mm=(2.0, 2.0, 3.0))
-SETTINGS = SegmentationSettings()
+SETTINGS = SegmentationSettings(click_radii_mm=(7.0, 10.0, 15.0, 22.0, 32.0, 45.0, 62.0, 80.0))
 
 
 def ball(radius_mm, modality=Modality.CT, unit=Unit.HU, levels=(40.0, 100.0, 10.0)):
@@ -49,9 +49,9 @@ def test_a_click_beside_the_middle_finds_a_ball_of_any_size(kind, radius_mm):
     assert "fits the image best" in finding.text
 
 
-def test_a_site_may_keep_one_size():
+def test_one_size_is_the_default():
     volume, inside = ball(50.0)
-    fixed = SegmentationSettings(click_radii_mm=())
+    fixed = SegmentationSettings()
     found = segment_calibrated(volume, (PointPrompt(point_mm=(0.0, 0.0, 0.0)),), previous=None, settings=fixed)
     assert np.count_nonzero(found.mask.voxels) * 12 / 1000 < 30  # mL; the box holds 27
     assert "a lesion of 30 mm was assumed" in found.findings[0].text

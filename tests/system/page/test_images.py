@@ -61,6 +61,34 @@ def test_scrolling_one_side_shows_the_same_anatomy_on_the_other_through_the_rota
     assert match > 0.97, "the left side shows that very slice of the baseline, pixel by pixel"
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_voxel_is_drawn_where_what_is_laid_on_it_says_that_it_lies(reading, side):
+    """Zoomed in, the picture matches the voxels best where the page places them: not half a voxel beside."""
+    hand, caller = reading.hand, reading.reader
+    hand.key("2", *["+"] * 6)
+    hand.page.add_style_tag(content="canvas.overlay, .corner { visibility: hidden }")
+    geometry = caller.get(f"series/{caller.ct('BASELINE' if side == 'left' else 'FU1')}")
+    k = int(hand.page.get_attribute(f"[data-pane={side}]", "data-plane"))
+    raw = caller.http.get(f"series/{geometry['uid']}/voxels?first={k}&count=1").content
+    slice_hu = np.frombuffer(raw, "<i2").reshape(geometry["shape_kji"][1:]).astype(float)
+    picture = hand.shot(f"voxels-{side}").mean(axis=-1)
+    placing = hand.page.get_attribute(f"[data-pane={side}]", "data-placing")
+    xa, xb, x0, ya, yb, y0 = (float(each) for each in placing.split(","))
+    box = hand.page.locator(f"[data-pane={side}]").bounding_box()
+    j, i = np.nonzero(np.abs(slice_hu - 50) < 120)  # within the window
+
+    def match(beside: tuple[float, float]) -> float:
+        a, b = i + beside[0], j + beside[1]
+        x, y = xa * a + xb * b + x0, ya * a + yb * b + y0
+        seen = (x > 20) & (y > 20) & (x < box["width"] - 20) & (y < box["height"] - 20)
+        shown = picture[np.round(y + box["y"]).astype(int)[seen], np.round(x + box["x"]).astype(int)[seen]]
+        assert seen.sum() > 100
+        return float(np.corrcoef(shown, slice_hu[j, i][seen])[0, 1])
+
+    places = [(di, dj) for di in (-0.5, 0.0, 0.5) for dj in (-0.5, 0.0, 0.5)]
+    assert max(places, key=match) == (0.0, 0.0)
+
+
 def test_alt_wheel_moves_one_side_and_the_page_says_how_far_it_is_off_the_link(reading):
     hand = reading.hand
     left = hand.focus_mm("left")

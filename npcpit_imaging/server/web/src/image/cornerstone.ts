@@ -2,7 +2,7 @@
 
 import { cache, getRenderingCapabilities, init, imageLoader, metaData, RenderingEngine, setUseCPURendering, utilities, getRenderingEngine, Enums, type Types } from "@cornerstonejs/core";
 import { toWorld } from "./grid";
-import { scale } from "./vector";
+import { add, scale, type Vec3 } from "./vector";
 import type { View } from "./view";
 import type { Voxels } from "./volume";
 
@@ -29,6 +29,13 @@ export function startImaging(): { readonly webgl: boolean } {
   metaData.addProvider(describe, 10_000);
   ready = { webgl };
   return ready;
+}
+
+/** What Cornerstone takes a point of a view for: drawn by the processor, its whole numbers are voxels' corners, ours centres. */
+export function drawnOffset(view: View): Vec3 {
+  if (!byProcessor) return [0, 0, 0];
+  const [column, row] = view.grid.axes;
+  return add(scale(column, view.grid.spacing_mm[0] / 2), scale(row, view.grid.spacing_mm[1] / 2));
 }
 
 export function engine(): NonNullable<ReturnType<typeof getRenderingEngine>> {

@@ -1,6 +1,7 @@
 // One Cornerstone stack viewport, asked for planes of views. It loads one plane at a time and then what was asked for
 // last: without WebGL Cornerstone never settles a load that another has overtaken, and shows a late image of the stack
-// before; with WebGL it keeps a failed load to itself and calls the plane its own. `shows` tells what is on the screen.
+// before; with WebGL it keeps a failed load to itself and calls the plane its own. A plane that did not come leaves no other on
+// the screen. `shows` tells what is on the screen.
 
 import { Enums, type StackViewport, type Types } from "@cornerstonejs/core";
 import { engine, imageIdsOf, prepare } from "./cornerstone";
@@ -70,6 +71,7 @@ export class Layer {
   private async load(next: Wanted): Promise<void> {
     const { view, plane } = next;
     this.shown = null;
+    if (!this.holds(view)) this.hide(); // the picture of another series, perhaps of another visit
     try {
       const imageId = await prepare(view, plane);
       if (!this.enabled || this.wanted !== next) return;
@@ -82,11 +84,23 @@ export class Layer {
       if (this.viewport.getCornerstoneImage().imageId !== imageId) throw new Error(`plane ${plane + 1} of series ${view.source.uid} cannot be shown`);
       this.stack = view.id;
       this.shown = next;
+      this.element.style.visibility = "";
     } catch (error) {
       if (!this.enabled || this.wanted !== next) return;
       this.wanted = null; // it may be asked for again
+      this.hide();
       throw error;
     }
+  }
+
+  /** Show nothing. */
+  clear(): void {
+    this.forget();
+    this.hide();
+  }
+
+  private hide(): void {
+    this.element.style.visibility = "hidden";
   }
 
   private isGone(): boolean {

@@ -3,6 +3,7 @@
 
 import { Enums, type StackViewport } from "@cornerstonejs/core";
 import { h } from "../dom/h";
+import { drawnOffset } from "./cornerstone";
 import { FusedLayer, type Placing } from "./fused";
 import { centre, clamp, intoSlice, sliceAt, toIndex, toWorld } from "./grid";
 import { Layer } from "./layer";
@@ -65,6 +66,15 @@ export class Pane {
     return this.view !== null && this.under.shows(this.view, this.plane);
   }
 
+  /** Show nothing. */
+  clear(): void {
+    this.turn++;
+    this.view = null;
+    this.fused = null;
+    this.over.clear();
+    this.under.clear();
+  }
+
   /** Show a view at a world point (or where the pane looked before). */
   async show(view: View, focus: Vec3 | null): Promise<void> {
     const turn = ++this.turn;
@@ -100,7 +110,8 @@ export class Pane {
 
   /** The world point in the middle of the pane. */
   middle(): Vec3 {
-    return this.opened ? toVec3(this.viewport.getCamera().focalPoint ?? [...this.focus]) : this.focus;
+    const theirs = this.opened ? this.viewport.getCamera().focalPoint : undefined;
+    return theirs === undefined ? this.focus : subtract(toVec3(theirs), this.offset);
   }
 
   panTo(point: Vec3): void {
@@ -118,8 +129,9 @@ export class Pane {
     const camera = viewport.getCamera();
     const [position, focal] = [camera.position, camera.focalPoint];
     if (position === undefined || focal === undefined) return;
-    const moved = add(at, subtract(toVec3(position), toVec3(focal)));
-    viewport.setCamera({ focalPoint: [...at], position: [...moved], parallelScale: this.halfHeight_mm });
+    const theirs = add(at, this.offset);
+    const moved = add(theirs, subtract(toVec3(position), toVec3(focal)));
+    viewport.setCamera({ focalPoint: [...theirs], position: [...moved], parallelScale: this.halfHeight_mm });
     viewport.render();
   }
 
@@ -166,14 +178,18 @@ export class Pane {
     else this.over.place(this.planeToCanvas(), this.root.clientWidth, this.root.clientHeight);
   }
 
+  private get offset(): Vec3 {
+    return this.view === null ? [0, 0, 0] : drawnOffset(this.view);
+  }
+
   toCanvas(point: Vec3): readonly [number, number] {
-    const [x, y] = this.viewport.worldToCanvas([...point]);
+    const [x, y] = this.viewport.worldToCanvas([...add(point, this.offset)]);
     return [x, y];
   }
 
   /** The world point under a place on the pane, in the plane that is shown. */
   toPoint(x: number, y: number): Vec3 {
-    const point = toVec3(this.viewport.canvasToWorld([x, y]));
+    const point = subtract(toVec3(this.viewport.canvasToWorld([x, y])), this.offset);
     return this.view === null ? point : intoSlice(this.view.grid, point, this.plane);
   }
 

@@ -58,13 +58,14 @@ export class Imagery {
     return (await this.stage.links.between(series, shown)?.map(point)) ?? null;
   }
 
-  async showSeries(side: Side, uid: string): Promise<void> {
+  async showSeries(side: Side, uid: string, timepoint = side.timepoint): Promise<void> {
     const before = side.volume?.uid;
     const point = before === undefined ? null : ((await this.stage.links.between(before, uid)?.map(side.main.focus)) ?? null);
     try {
-      await side.show(uid, point);
+      await side.show(uid, point, timepoint);
     } catch (error) {
-      side.say(error instanceof Error ? error.message : String(error));
+      side.fail(error);
+      this.shown(); // names go with what is there
       return;
     }
     this.modality = this.stage.right.volume?.geometry.modality ?? this.modality;
@@ -83,11 +84,12 @@ export class Imagery {
   async showTimepoint(timepoint: string): Promise<void> {
     const { left, right } = this.stage;
     if (timepoint === "") return;
-    left.timepoint = timepoint;
     const like = this.model.read.timepoints.find((each) => each.name === right.timepoint)?.series.find((each) => each.uid === right.volume?.uid);
     const series = pick(seriesOf(this.model.read, timepoint), this.modality, like?.description);
-    if (series === null) left.say("No series of this visit can be shown as a volume.");
-    else await this.showSeries(left, series.uid);
+    if (series === null) {
+      left.showNone(timepoint, "No series of this visit can be shown as a volume.");
+      this.shown();
+    } else await this.showSeries(left, series.uid, timepoint);
     await this.stage.go("right", right.main.focus);
   }
 
@@ -107,6 +109,7 @@ export class Imagery {
 
   async fuse(on: boolean): Promise<void> {
     const said = await this.stage.setFusion(on, FUSED_UPPER_SUV);
+    if (said === null) return; // asked for otherwise meanwhile
     this.fusionText = said.text;
     this.fusionWarning = said.warning;
     if (said.warning && on) this.say(said.text);

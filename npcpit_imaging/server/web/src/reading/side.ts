@@ -54,13 +54,14 @@ export class Side {
   }
 
   /** Show a series at a point (its centre when null); its slices arrive from there outwards. */
-  async show(uid: string, point: Vec3 | null): Promise<void> {
+  async show(uid: string, point: Vec3 | null, timepoint = this.timepoint): Promise<void> {
     this.say("opening the images");
     this.wanted = uid;
     const volume = await volumeOf(uid);
     if (this.wanted !== uid) return; // another series was asked for meanwhile
     const changed = this.volume?.uid !== uid;
     this.volume = volume;
+    this.timepoint = timepoint; // not before: the name goes with the picture
     const view = viewOf(volume, "native");
     const window = presetsOf(volume.geometry)[0];
     if (changed && window !== undefined) this.main.setWindowLater(window);
@@ -76,6 +77,21 @@ export class Side {
       })
       .catch((error: unknown) => this.say(error instanceof Error ? error.message : String(error)));
     if (this.mpr) await this.showOrthogonal();
+  }
+
+  /** A visit of which nothing can be shown. */
+  showNone(timepoint: string, why: string): void {
+    this.wanted = "";
+    this.volume = null;
+    this.timepoint = timepoint;
+    for (const pane of [this.main, ...this.orthogonal]) pane.clear();
+    this.say(why);
+  }
+
+  /** Something did not come; said until a look at this side succeeds. */
+  fail(error: unknown): void {
+    this.failed = true;
+    this.say(error instanceof Error ? error.message : String(error));
   }
 
   async setMpr(on: boolean): Promise<void> {
@@ -105,8 +121,7 @@ export class Side {
       await this.main.look(point, middle);
       if (this.mpr) for (const pane of this.orthogonal) await pane.look(this.main.focus, this.main.focus);
     } catch (error) {
-      this.failed = true;
-      this.say(error instanceof Error ? error.message : String(error));
+      this.fail(error);
       return;
     }
     if (this.failed) this.say("");

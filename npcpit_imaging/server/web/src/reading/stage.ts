@@ -30,6 +30,7 @@ export class Stage {
   offset_mm: number | null = null; // how far the two sides are apart when one was moved alone
   readonly links: Links;
   private moving = false;
+  private fusion = 0;
   private next: { side: SideName; point: Vec3; middle: Vec3 | undefined; alone: boolean } | null = null;
 
   constructor(
@@ -157,14 +158,16 @@ export class Stage {
     await this.go(this.active, this.side(this.active).main.focus, this.side(this.active).main.focus);
   }
 
-  /** Lay each visit's PET over its image, through a shared frame of reference or a registration; say how. */
-  async setFusion(on: boolean, upper: number): Promise<Fusion> {
+  /** Lay each visit's PET over its image, through a shared frame of reference or a registration; say how; null when overtaken. */
+  async setFusion(on: boolean, upper: number): Promise<Fusion | null> {
+    const turn = ++this.fusion;
     this.fused = on;
     const said: string[] = [];
     let warning = false;
     for (const side of this.sides) {
       if (side.timepoint === "") continue;
-      const found = on ? await this.fuseSide(side, upper) : await side.fuse(null, IDENTITY, upper, 0).then(() => null);
+      const found = on ? await this.fuseOrSay(side, upper, turn) : await side.fuse(null, IDENTITY, upper, 0).then(() => null);
+      if (turn !== this.fusion) return null;
       if (found === null) continue;
       said.push(`${side.timepoint}: ${found.text}`);
       warning ||= found.warning;
@@ -172,7 +175,17 @@ export class Stage {
     return { text: [...new Set(said)].join("; "), warning };
   }
 
-  private async fuseSide(side: Side, upper: number): Promise<Fusion> {
+  /** One side's failure takes its PET away, and nothing of the other side. */
+  private async fuseOrSay(side: Side, upper: number, turn: number): Promise<Fusion | null> {
+    try {
+      return await this.fuseSide(side, upper, turn);
+    } catch (error) {
+      if (turn === this.fusion) await side.fuse(null, IDENTITY, upper, 0);
+      return { text: `PET not laid on: ${error instanceof Error ? error.message : String(error)}`, warning: true };
+    }
+  }
+
+  private async fuseSide(side: Side, upper: number, turn: number): Promise<Fusion | null> {
     const pet = this.series.find((each) => each.timepoint === side.timepoint && each.role === "pet");
     const base = side.volume;
     const none = async (text: string): Promise<Fusion> => {
@@ -183,7 +196,9 @@ export class Stage {
     if (base.uid === pet.uid) return none("this is the PET itself");
     const path = this.links.between(base.uid, pet.uid);
     if (path === null || path.rigid === null) return none(path === null ? "PET has another frame of reference and no registration: not fused; choose the CT of the PET" : "PET is registered by a deformable transform: not fused; choose the CT of the PET");
-    await side.fuse(await volumeOf(pet.uid), path.rigid, upper, this.opacity);
+    const volume = await volumeOf(pet.uid);
+    if (turn !== this.fusion || side.volume !== base) return null; // the path was another image's
+    await side.fuse(volume, path.rigid, upper, this.opacity);
     if (path.sameFrame) return { text: "same frame of reference", warning: false };
     const doubt = path.uncertainty_mm === null ? "" : ` (${repeats(path.uncertainty_mm)})`;
     return { text: `PET has another frame of reference; laid on by registration${doubt}: compare the anatomy`, warning: true };
