@@ -182,7 +182,7 @@ def _frame_segment(groups: tuple[Dataset, ...]) -> int:
 
 def _member(dataset: Dataset, index: int, number: int) -> NDArray[np.bool_]:
     """Which pixels `(J, I)` of a frame belong to the segment."""
-    stored: NDArray[np.unsignedinteger] = pixel_array(dataset, index=index, raw=True)
+    stored = _stored(dataset, index)
     if stored.shape != (dataset.Rows, dataset.Columns):
         raise DicomError(f"frame {index + 1}: expected one value a pixel, found an array of shape {stored.shape}")
     kind = _kind(dataset)
@@ -191,6 +191,18 @@ def _member(dataset: Dataset, index: int, number: int) -> NDArray[np.bool_]:
     else:
         member = stored >= HALF * _full(dataset) if kind == "FRACTIONAL" else stored > 0
     return member
+
+
+def _stored(dataset: Dataset, index: int) -> NDArray[np.unsignedinteger]:
+    """A frame's stored values; frames of single bits lie without a gap, so that one may begin within a byte."""
+    if dataset.BitsAllocated != 1 or dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        values: NDArray[np.unsignedinteger] = pixel_array(dataset, index=index, raw=True)
+        return values
+    count = int(dataset.Rows) * int(dataset.Columns)
+    first, skipped = divmod(index * count, 8)
+    part = np.frombuffer(dataset.PixelData, np.uint8, offset=first, count=(skipped + count + 7) // 8)
+    bits = np.unpackbits(part, bitorder="little")[skipped : skipped + count]
+    return bits.reshape(int(dataset.Rows), int(dataset.Columns))
 
 
 def _kind(dataset: Dataset) -> str:

@@ -162,6 +162,20 @@ def test_a_jittering_pet_keeps_its_slices(shared_data, tmp_path):
     assert np.array_equal(read_segment(tmp_path / "seg", geometry).voxels, voxels)
 
 
+@pytest.mark.parametrize("modality", ["CT", "PET"])
+@pytest.mark.parametrize("patient", ["STS_002", "STS_003", "STS_008"])
+def test_frames_that_begin_within_a_byte_come_back_to_the_voxel(shared_data, tmp_path, patient, modality):
+    """Rows times columns is no multiple of 8 in most of these, so neither is a frame of single bits."""
+    folder = shared_data / "images" / "sts" / patient / modality / "image"
+    geometry = load_folder(folder).geometry
+    voxels = np.random.default_rng(3).random(geometry.shape_kji) < 0.3
+    each = SegmentedLesion(
+        lesion=made.lesion("T01", "NECK"), mask=Mask(voxels=voxels, geometry=geometry), algorithm="a", version="1"
+    )
+    write_seg(tmp_path / "seg", [each], sources=sorted(folder.iterdir()))
+    assert np.array_equal(read_segment(tmp_path / "seg", geometry).voxels, voxels)
+
+
 @pytest.mark.parametrize("size", ["23x38x3", "24x38x3"])
 def test_an_enhanced_source_is_a_source_like_any_other(shared_data, tmp_path, size):
     """One multi-frame file instead of a file a slice; rows of 23 pixels do not fill their last byte."""
