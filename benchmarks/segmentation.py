@@ -47,7 +47,8 @@ FOLDS = Path(__file__).parent / "segmentation_folds"
 FOLD_COUNT = 5
 PROMPTS = ("line", "box", "click")
 METHODS = ("ellipsoid", "calibrated", "network", "pet-gradient", "pet-41-percent", "pet-suv-2.5")
-SETTINGS = SegmentationSettings()
+SEARCHED_MM = (7.0, 10.0, 15.0, 22.0, 32.0, 45.0, 62.0, 80.0)
+"""Half-widths that decision record 0127 was measured with."""
 HEAD = (
     f"{'image':6} {'prompt':6} {'method':16} {'n':>3} {'Dice':>6} {'p10':>6} {'key':>6} {'LD err':>7} {'p95 s':>6}"
     "  Dice by fold"
@@ -69,6 +70,7 @@ class Case:
 def main() -> None:
     """Run what the command line asks for."""
     arguments = _arguments()
+    settings = SegmentationSettings(click_radii_mm=SEARCHED_MM if arguments.search_size else ())
     chosen = [] if arguments.final else arguments.fold
     folders = {fold: arguments.networks / f"fold_{fold}" for fold in chosen}
     rows = []
@@ -78,7 +80,7 @@ def main() -> None:
         if arguments.small:
             cases = [small(case) for case in cases]
         for prompt in arguments.prompts:
-            for row in measure_methods(kind, prompt, cases, arguments.methods, folds=list(folders)):
+            for row in measure_methods(kind, prompt, cases, arguments.methods, folds=list(folders), settings=settings):
                 rows.append(row)
                 print(_line(row), flush=True)
     if arguments.json:
@@ -123,7 +125,13 @@ def simulate(prompt: str, case: Case) -> Prompt:
 
 
 def measure_methods(
-    kind: str, prompt: str, cases: Sequence[Case], methods: Sequence[str], *, folds: Sequence[int]
+    kind: str,
+    prompt: str,
+    cases: Sequence[Case],
+    methods: Sequence[str],
+    *,
+    folds: Sequence[int],
+    settings: SegmentationSettings,
 ) -> Iterator[dict[str, object]]:
     """Every method on every case of one kind of image and prompt; a method that refuses one has no row."""
     for name in methods:
@@ -134,7 +142,7 @@ def measure_methods(
             drawn = simulate(prompt, case)
             start = time.perf_counter()
             try:
-                found = _segmenter(name, case)(case.volume, (drawn,), previous=None, settings=SETTINGS)
+                found = _segmenter(name, case)(case.volume, (drawn,), previous=None, settings=settings)
             except SegmentationError:
                 break
             scores.append([*_score(found.mask, case), time.perf_counter() - start])
@@ -219,6 +227,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--networks", type=Path, default=FOLDS, help="folder of the folds' bundles, fold_0 to fold_4")
     parser.add_argument("--json", action="store_true", help="the table as JSON in the last line")
+    parser.add_argument("--search-size", action="store_true", help="look for a click's size (decision record 0127)")
     parser.add_argument("--small", action="store_true", help="measure the same tumours two to three times smaller")
     parser.add_argument("--final", action="store_true", help="the shipped numbers on the patients of the last test")
     return parser.parse_args()

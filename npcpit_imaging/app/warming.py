@@ -11,7 +11,9 @@ from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 EDGE = 32
-RADIUS = 6.0
+"""Voxels of 1 mm along each side of the image."""
+
+RADIUS_MM = 6.0
 
 
 def warm_segmenters(study: Study) -> threading.Thread:
@@ -41,8 +43,10 @@ def _ball(modality: Modality, unit: Unit) -> Volume:
     """A bright ball of 12 mm in 1 mm voxels."""
     grid = Geometry(shape_kji=(EDGE, EDGE, EDGE), origin_mm=(0.0, 0.0, 0.0), spacing_mm=(1.0, 1.0, 1.0))
     far = np.indices(grid.shape_kji) - EDGE / 2
-    inside = np.sqrt((far**2).sum(axis=0)) <= RADIUS
+    inside = np.sqrt((far**2).sum(axis=0)) <= RADIUS_MM
     return Volume(voxels=np.where(inside, 8.0, 1.0).astype(np.float32), geometry=grid, modality=modality, unit=unit)
 
 
-_LINE = LinePrompt(start_mm=(EDGE / 2 - RADIUS, EDGE / 2, EDGE / 2), end_mm=(EDGE / 2 + RADIUS, EDGE / 2, EDGE / 2))
+_LINE = LinePrompt(
+    start_mm=(EDGE / 2 - RADIUS_MM, EDGE / 2, EDGE / 2), end_mm=(EDGE / 2 + RADIUS_MM, EDGE / 2, EDGE / 2)
+)

@@ -61,7 +61,7 @@ def _send_some(entity: AE, files: Sequence[Path], *, host: str, port: int, calle
         raise NetworkError(f"{called_ae_title} at {host} port {port}: no association (not listening, or it refused us)")
     try:
         for number, file in enumerate(files):
-            if not _was_taken(association, file):
+            if not (association.is_established and _was_taken(association, file)):
                 association.abort()
                 return number
     finally:

@@ -9,6 +9,7 @@ from pydicom.uid import AllTransferSyntaxes, CTImageStorage
 from pynetdicom import AE, evt
 
 from npcpit_imaging.dicom import send
+from npcpit_imaging.dicom.association import keep_answers
 from npcpit_imaging.errors import NetworkError
 
 SAMPLE = Path(__file__).parents[2] / "sample_dicom" / "FU1" / "CT"
@@ -60,3 +61,31 @@ def test_a_peer_that_never_answers_is_named_with_the_file(folder, peer):
     port, _ = peer(lambda request: request >= 2)
     with pytest.raises(NetworkError, match=r"\.dcm: expected to be taken, found no answer"):
         send.send_folder(folder, port=port, called_ae_title="PEER")
+
+
+def test_a_reactor_that_goes_on_takes_no_answer_away(folder, peer):
+    """What pynetdicom's reactor does when it is not paused in time, done all the time by another thread."""
+    port, _ = peer(lambda request: False)
+    entity = AE(ae_title="ASKER")
+    entity.dimse_timeout = 2.0
+    for syntax in AllTransferSyntaxes:
+        entity.add_requested_context(CTImageStorage, syntax)
+    association = entity.associate("127.0.0.1", port, ae_title="PEER")
+    keep_answers(association)
+    ended, taken = threading.Event(), []
+
+    def go_on():
+        while not ended.is_set():
+            taken.append(association.dimse.get_msg(block=False)[1])
+
+    thief = threading.Thread(target=go_on)
+    thief.start()
+    try:
+        answers = [association.send_c_store(path) for path in sorted(folder.iterdir())]
+    finally:
+        ended.set()
+        thief.join()
+        association.release()
+    assert [each.Status for each in answers] == [0x0000] * 6
+    assert len(taken) > 100, "it looked into the queue"
+    assert set(taken) == {None}, "and found nothing"

@@ -226,11 +226,12 @@ def test_images_of_a_later_visit_are_refused_by_the_server(reading):
 
 @pytest.mark.slow  # once failed under load by a cause that was not found: docs/reading-page.md
 def test_a_slice_that_does_not_come_is_never_shown_as_another(reading):
-    """Nothing is drawn over the slice that stayed on the screen, no tool works there, and the page says why."""
+    """No other slice stays on the screen, nothing is drawn there, no tool works, and the page says why."""
     page, hand = reading.hand.page, reading.hand
     lowest = "**/voxels?first=0&*"
     drawn = """canvas => canvas.getContext("2d")
         .getImageData(0, 0, canvas.width, canvas.height).data.some(each => each > 0)"""
+    picture, seen = "[data-pane=right] div.layer", "layer => getComputedStyle(layer).visibility"
     overlay, message = "[data-pane=right] canvas.overlay", "[data-side=right] .pane-message"
 
     def to_plane(key, met):
@@ -250,6 +251,7 @@ def test_a_slice_that_does_not_come_is_never_shown_as_another(reading):
         hand.key("PageDown")
         assert "cannot be reached" in page.inner_text(message)
         assert not page.eval_on_selector(overlay, drawn)
+        assert page.eval_on_selector(picture, seen) == "hidden"
         hand.choose_tool("c", "caliper: long axis")
         revision = hand.revision
         box = page.locator("[data-pane=right]").bounding_box()
@@ -263,3 +265,4 @@ def test_a_slice_that_does_not_come_is_never_shown_as_another(reading):
     hand.key("PageDown")
     assert page.locator(message).is_hidden()
     assert page.eval_on_selector(overlay, drawn)
+    assert page.eval_on_selector(picture, seen) == "visible"

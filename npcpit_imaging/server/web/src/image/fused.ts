@@ -48,19 +48,18 @@ export class FusedLayer {
     return this.shown?.view === view && this.shown.plane === plane;
   }
 
-  /** Fetch and colour a plane; false when another was asked for meanwhile, or none. Nothing shows until `place`. */
-  async bring(view: View, plane: number, upper: number): Promise<boolean> {
+  /** Fetch and colour a plane, unless another is asked for meanwhile, or none. Nothing shows until `place`. */
+  async bring(view: View, plane: number, upper: number): Promise<void> {
     const mine = {};
     this.wanted = mine;
     this.hide();
     const voxels = await view.plane(plane);
-    if (this.wanted !== mine) return false;
+    if (this.wanted !== mine) return;
     [this.plane.width, this.plane.height] = view.grid.size;
     const image = new ImageData(this.plane.width, this.plane.height);
     coloured(voxels, upper, image.data);
     this.plane.getContext("2d")?.putImageData(image, 0, 0);
     this.shown = { view, plane };
-    return true;
   }
 
   /** Draw what was brought where the base lies. */

@@ -21,7 +21,12 @@ export function renderCorners(parts: CornerParts): void {
   const { side, entry } = parts;
   const { volume, main } = side;
   const { topLeft, topRight, bottomLeft, bottomRight } = side.corners;
-  if (volume === null || main.view === null) return;
+  if (volume === null || main.view === null) {
+    // Nothing is shown: no size or number of what was shown before may stay over it.
+    replace(topLeft, h("div", { class: "what" }, `${side.timepoint} ${parts.date}`));
+    for (const each of [topRight, bottomLeft, bottomRight]) replace(each);
+    return;
+  }
   const slices = main.view.grid.size[2];
   const up = main.view.grid.axes[2][2] >= 0;
   const shown = up ? slices - main.plane : main.plane + 1; // counted from the head, as a reader scrolls
