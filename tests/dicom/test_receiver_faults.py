@@ -173,9 +173,9 @@ def whole_files(spool_folder: Path) -> int:
 def eventually(condition: Callable[[], bool], *, within_s: float = 5.0) -> bool:
     """Wait for a condition."""
     deadline_s = time.monotonic() + within_s
-    while not condition() and time.monotonic() < deadline_s:
+    while not (is_met := condition()) and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    return condition()
+    return is_met
 
 
 def assert_serves(receiver: Receiver, uid: str = "1.2.3.4") -> None:
@@ -370,12 +370,18 @@ def test_damaged_conversations_never_stop_the_receiver(start, spool, tmp_path):
                 )
             except OSError:
                 continue
-    assert eventually(lambda: half_files(tmp_path / "spool") == [])
+    assert eventually(lambda: not serving()), "every conversation ends"
+    assert half_files(tmp_path / "spool") == []
     assert_serves(receiver, "1.2.3.4.5")
     for stored in spool.pending():
         assert pydicom.dcmread(stored.path).SOPInstanceUID == stored.header.sop_instance_uid
     receiver.stop()
-    assert not [thread for thread in threading.enumerate() if thread.name == "dicom-association"]
+    assert not serving()
+
+
+def serving() -> list[threading.Thread]:
+    """Conversations that go on."""
+    return [thread for thread in threading.enumerate() if thread.name == "dicom-association"]
 
 
 def test_two_hundred_associations_at_once_all_store(start, spool):
