@@ -11,6 +11,7 @@ from typing import cast
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext, build_role
 
 from npcpit_imaging.config.pacs import PacsSite, PacsTls
@@ -176,14 +177,28 @@ def _close(association: Association, sockets: Sequence[socket.socket]) -> None:
         each.close()
 
 
+def rejection(association: Association) -> A_ASSOCIATE | None:
+    """Return the peer's A-ASSOCIATE-RJ (PS3.8 section 9.3.4), None when it sent none.
+
+    A rejection that comes and closes the connection before pynetdicom's caller runs again is taken for a connection
+    that failed; the answer is then left in its queue (pynetdicom 3.0.4, ``ACSE._negotiate_as_requestor``; one in twenty
+    on a busy machine).
+
+    Args:
+        association: One that we asked for and that was not established.
+    """
+    left = None if association.acceptor.primitive else association.dul.receive_pdu(wait=False)
+    answer = association.acceptor.primitive or left
+    return answer if isinstance(answer, A_ASSOCIATE) and answer.result else None
+
+
 def _failure(association: Association, pacs: PacsSite, *, connected: bool) -> PeerLostError | PeerRefusedError:
     peer = f"{pacs.ae_title} at {pacs.host} port {pacs.port}"
-    if association.is_rejected:
-        answer = association.acceptor.primitive
+    if answer := rejection(association):
         reason = f"{peer}: association rejected: {answer.reason_str}"
         return PeerLostError(reason) if answer.result == REJECTED_TRANSIENT else PeerRefusedError(reason)
     if connected and not association.acceptor.primitive:
-        return PeerLostError(f"{peer}: connection closed before the association was answered (is TLS as it should be?)")
+        return PeerLostError(f"{peer}: connected, but the association was not answered (is TLS as it should be?)")
     if connected:
         return PeerRefusedError(f"{peer}: accepts the association but none of what we asked for")
     return PeerLostError(f"{peer}: no connection (not listening, not reachable, or TLS refused)")

@@ -17,6 +17,7 @@ from pydicom.uid import generate_uid
 from pynetdicom import AE, _config
 from pynetdicom.presentation import build_context
 
+from npcpit_imaging.dicom.association import REJECTED_TRANSIENT, rejection
 from npcpit_imaging.dicom.part10 import dataset_offset
 from npcpit_imaging.dicom.receiver import Receiver
 from npcpit_imaging.dicom.receiver_settings import ReceiverSettings
@@ -270,7 +271,8 @@ def test_one_association_too_many_is_rejected_and_the_next_free_place_is_taken(s
     first, second, third = (ae.associate("127.0.0.1", receiver.port, ae_title="NPCPIT") for _ in range(3))
     assert first.is_established
     assert second.is_established
-    assert third.is_rejected
+    assert not third.is_established
+    assert rejection(third).result == REJECTED_TRANSIENT
     first.release()
     deadline_s = time.monotonic() + 5
     fourth = ae.associate("127.0.0.1", receiver.port, ae_title="NPCPIT")
