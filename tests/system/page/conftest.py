@@ -322,15 +322,22 @@ class Hand:
         said = self.page.get_attribute(f"[data-pane={side}]", "data-focus") or ""
         return np.array([float(each) for each in said.split(",")])
 
-    def on_screen(self, side: str, point_mm: Any, geometry: Any) -> tuple[float, float]:
-        """Where a world point lies on the screen, by where the page says its columns and rows lie."""
-        offset = np.array(point_mm) - np.array(geometry["origin_mm"])
-        column, row, _ = (np.array(geometry["direction"]).T @ offset) / np.array(geometry["spacing_mm"])
-        placing = self.page.get_attribute(f"[data-pane={side}]", "data-placing") or ""
-        xa, xb, x0, ya, yb, y0 = (float(each) for each in placing.split(","))
+    def placing(self, side: str, geometry: Any) -> Callable[[Any], tuple[float, float]]:
+        """From a world point to where it lies on the screen, by where the page now says its columns and rows lie."""
+        said = self.page.get_attribute(f"[data-pane={side}]", "data-placing") or ""
+        xa, xb, x0, ya, yb, y0 = (float(each) for each in said.split(","))
         box = self.page.locator(f"[data-pane={side}]").bounding_box()
         assert box is not None
-        return box["x"] + xa * column + xb * row + x0, box["y"] + ya * column + yb * row + y0
+
+        def place(point_mm: Any) -> tuple[float, float]:
+            offset = np.array(point_mm) - np.array(geometry["origin_mm"])
+            column, row, _ = (np.array(geometry["direction"]).T @ offset) / np.array(geometry["spacing_mm"])
+            return box["x"] + xa * column + xb * row + x0, box["y"] + ya * column + yb * row + y0
+
+        return place
+
+    def on_screen(self, side: str, point_mm: Any, geometry: Any) -> tuple[float, float]:
+        return self.placing(side, geometry)(point_mm)
 
     def drag(self, *points: tuple[float, float]) -> None:
         """Press at the first point, move through the others, let go at the last."""

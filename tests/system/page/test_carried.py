@@ -49,12 +49,14 @@ def test_the_field_is_drawn_where_it_was_planned_and_carried_over_with_a_margin(
     geometry = reader.get(f"series/{reader.ct('BASELINE')}")
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     ring = [middle + RADIUS_MM * np.array([np.cos(each), np.sin(each), 0]) for each in angles]
+    place = hand.placing("left", geometry)
+    places = [place(point) for point in ring]
     shown = hand.shot("field")
-    assert blue_at(hand, shown, [hand.on_screen("left", point, geometry) for point in ring]) >= 20
+    assert blue_at(hand, shown, places) >= 20
     hand.page.mouse.move(700, 700)
     hand.key("g")
     hidden = hand.shot("field-off")
-    assert blue_at(hand, hidden, [hand.on_screen("left", point, geometry) for point in ring]) <= 2
+    assert blue_at(hand, hidden, places) <= 2
     hand.page.click("tr[data-lesion=T02]")
     hand.settle()
     assert hand.page.get_attribute("[data-planned]", "data-planned") == "out"
