@@ -22,9 +22,12 @@ class Brightness:
     scale: NDArray[np.floating]
     offset: NDArray[np.floating]
 
-    def at(self, chosen: NDArray[np.intp]) -> "Brightness":
-        """At some voxels, by their flat index."""
-        return Brightness(scale=self.scale.ravel()[chosen], offset=self.offset.ravel()[chosen])
+    def at(self, places: NDArray[np.float64]) -> "Brightness":
+        """At places between the voxels, by their indices ``(3, N)`` along k, j, i."""
+        scale, offset = (
+            ndimage.map_coordinates(part, places, order=1, mode="nearest") for part in (self.scale, self.offset)
+        )
+        return Brightness(scale=scale, offset=offset)
 
 
 def matched(

@@ -32,20 +32,22 @@ STILL_MM = 0.01
 LONGEST_MM = 3.0
 """No point of the body moves by more than this in one step."""
 
+BRIGHTNESS_GRID = 0.25
+"""Grid of the local brightness as a share of its reach: so smooth a field needs no finer one."""
+
 Points = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """Both images at one resolution.
+class Smooth:
+    """Both images on the coarse grid on which their brightness is fitted.
 
     Args:
         fixed: `(K, J, I)`.
         body: `(K, J, I)`, where it is compared.
         grid: Of the fixed image.
         moving: `(K, J, I)`.
-        slopes: `(3, K, J, I)`, its derivatives along i, j, k per mm.
         other: The moving image's grid.
     """
 
@@ -53,8 +55,20 @@ class Scene:
     body: NDArray[np.bool_]
     grid: Geometry
     moving: Image
-    slopes: Image
     other: Geometry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene(Smooth):
+    """Both images at one resolution.
+
+    Args:
+        slopes: `(3, K, J, I)`, the moving image's derivatives along i, j, k per mm.
+        smooth: The same two for the local brightness; None where grey values are taken as they are.
+    """
+
+    slopes: Image
+    smooth: Smooth | None
 
 
 def polished(pair: Pair, results: Sequence[StartResult]) -> tuple[StartResult, ...]:
@@ -91,7 +105,7 @@ def descend(pair: Pair, scene: Scene, start: RigidTransform) -> Iterator[RigidTr
     middle = points.mean(axis=0)
     reach = float(np.linalg.norm(points - middle, axis=1).max())
     for _ in range(2 if rule.local_mm else 1):
-        bright = _brightness(scene, transform, rule, chosen)
+        bright = _brightness(scene, transform, rule, points)
         for _ in range(rule.iterations):
             if pair.cancelled():
                 raise RegistrationCancelledError("registration cancelled during the rigid refinement")
@@ -105,15 +119,14 @@ def descend(pair: Pair, scene: Scene, start: RigidTransform) -> Iterator[RigidTr
                 break
 
 
-def _brightness(scene: Scene, transform: RigidTransform, rule: Polish, chosen: NDArray[np.intp]) -> Brightness:
-    if not rule.local_mm:
-        return Brightness(scale=np.ones(len(chosen)), offset=np.zeros(len(chosen)))
-    return matched(
-        (scene.fixed, scene.grid, scene.body),
-        (scene.moving, scene.other),
-        transform,
-        reach_mm=rule.local_mm,
-    ).at(chosen)
+def _brightness(scene: Scene, transform: RigidTransform, rule: Polish, points: Points) -> Brightness:
+    if scene.smooth is None:
+        return Brightness(scale=np.ones(len(points)), offset=np.zeros(len(points)))
+    coarse = scene.smooth
+    found = matched(
+        (coarse.fixed, coarse.grid, coarse.body), (coarse.moving, coarse.other), transform, reach_mm=rule.local_mm
+    )
+    return found.at(coarse.grid.to_index(points).T)
 
 
 def _solved(
@@ -134,9 +147,9 @@ def _solved(
     jacobian = np.concatenate([np.cross(arms, gradient), gradient], axis=1)
     spread = 1.4826 * float(np.median(np.abs(residual))) + 1e-6
     weighed = jacobian / (1.0 + (residual / (robust * spread)) ** 2)[:, None] ** 2
-    matrix = np.einsum("ni,nj->ij", weighed, jacobian)
+    matrix = weighed.T @ jacobian
     matrix += 1e-9 * np.trace(matrix) / 6 * np.eye(6)
-    step: NDArray[np.float64] = np.linalg.solve(matrix, np.einsum("ni,n->i", weighed, residual))
+    step: NDArray[np.float64] = np.linalg.solve(matrix, weighed.T @ residual)
     return step
 
 
@@ -154,17 +167,39 @@ def scene_of(pair: Pair, spacing_mm: float) -> Scene:
 
     A clamped edge that was interpolated lies elsewhere than an interpolated one that was clamped: 0.2 mm on a phantom.
     """
-    fixed, moving = (
-        shrink(image.clamped, spacing_mm) if spacing_mm else image.native for image in (pair.fixed, pair.moving)
-    )
-    body = sitk.Resample(pair.fixed.body_image, fixed, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
-    other, grid = sitk.GetArrayFromImage(moving).astype(np.float32, copy=False), geometry_of(moving)
-    steps = grid.spacing_mm[::-1]
+    images = (pair.fixed, pair.moving)
+    fixed, moving = (shrink(image.clamped, spacing_mm) if spacing_mm else image.native for image in images)
+    other, steps = _array(moving), moving.GetSpacing()[::-1]
     return Scene(
-        fixed=sitk.GetArrayFromImage(fixed).astype(np.float32, copy=False),
-        body=sitk.GetArrayFromImage(body) > 0,
+        fixed=_array(fixed),
+        body=_body_on(pair, fixed),
         grid=geometry_of(fixed),
         moving=other,
         slopes=np.stack([np.gradient(other, steps[axis], axis=axis) for axis in (2, 1, 0)]).astype(np.float32),
-        other=grid,
+        other=geometry_of(moving),
+        smooth=_smooth_of(pair, (fixed, moving), pair.plan.polish.local_mm),
     )
+
+
+def _smooth_of(pair: Pair, images: tuple[sitk.Image, sitk.Image], reach_mm: float) -> Smooth | None:
+    if not reach_mm:
+        return None
+    fixed, moving = (shrink(image, BRIGHTNESS_GRID * reach_mm) for image in images)
+    return Smooth(
+        fixed=_array(fixed),
+        body=_body_on(pair, fixed),
+        grid=geometry_of(fixed),
+        moving=_array(moving),
+        other=geometry_of(moving),
+    )
+
+
+def _body_on(pair: Pair, grid: sitk.Image) -> NDArray[np.bool_]:
+    body = sitk.Resample(pair.fixed.body_image, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
+    within: NDArray[np.bool_] = sitk.GetArrayFromImage(body) > 0
+    return within
+
+
+def _array(image: sitk.Image) -> Image:
+    array: Image = sitk.GetArrayFromImage(image).astype(np.float32, copy=False)
+    return array
