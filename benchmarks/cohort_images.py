@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-SHAPE = (36, 80, 80)
-SPACING_MM = (4.0, 2.5, 2.5)
+SHAPE = (24, 56, 56)
+SPACING_MM = (5.0, 3.2, 3.2)
 ROOT = "1.2.826.0.1.3680043.10.1777"
 """UIDs of invented objects."""
 

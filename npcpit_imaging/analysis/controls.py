@@ -54,7 +54,8 @@ def negative_controls(
     values = np.column_stack([_scaled(known, each) for each in predictors])
     binary = [each.binary for each in predictors]
     draw = np.random.default_rng(seed)
-    permuted = [_tests(values, binary, _permuted(y, patient, draw), patient) for _ in range(permutations)]
+    alike = _alike(patient)
+    permuted = [_tests(values, binary, _permuted(y, alike, draw), patient) for _ in range(permutations)]
     noise = _noise(patient, features, draw)
     random = _tests(noise, [False] * features, y, patient)
     return pd.DataFrame(
@@ -139,14 +140,20 @@ def _test(x: np.ndarray, binary: bool, y: np.ndarray, patient: np.ndarray, clust
     return fisher(x, y) if binary else mann_whitney(x, y)
 
 
-def _permuted(y: np.ndarray, patient: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+def _alike(patient: np.ndarray) -> list[np.ndarray]:
+    """Rows of patients who have as many lesions as each other: an array `(patients, lesions)` each."""
+    order = np.argsort(patient, kind="stable")
+    counts = np.bincount(patient)
+    starts = np.cumsum(counts) - counts
+    return [order[starts[counts == size][:, None] + np.arange(size)] for size in sorted({*counts.tolist()} - {0})]
+
+
+def _permuted(y: np.ndarray, alike: Sequence[np.ndarray], draw: np.random.Generator) -> np.ndarray:
     """Give each patient the outcomes of another with as many lesions, in random order."""
     answer = y.copy()
-    places = [np.flatnonzero(patient == number) for number in np.unique(patient)]
-    for size in {each.size for each in places}:
-        same = [each for each in places if each.size == size]
-        for target, source in zip(same, draw.permutation(len(same)), strict=True):
-            answer[target] = y[draw.permutation(same[source])]
+    for places in alike:
+        sources = places[draw.permutation(len(places))]
+        answer[places] = y[draw.permuted(sources, axis=1)]
     return answer
 
 

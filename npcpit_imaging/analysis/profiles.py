@@ -118,12 +118,11 @@ def _course(records: Records, keys: Sequence[str]) -> pd.DataFrame:
     light = records.treatments.drop_duplicates([*keys, "cycle"]).sort_values([*keys, "day"])
     if light.empty:
         return pd.DataFrame(columns=[*keys, *_COURSE_WORDS])
-    grouped = light.groupby(list(keys))["day"]
+    own = list(keys)
+    light = light.assign(interval=light.groupby(own)["day"].diff())
+    grouped = light.groupby(own)
     table = pd.DataFrame(
-        {
-            "cycles": grouped.size().astype(float),
-            "cycle_interval_days": grouped.apply(lambda days: days.diff().median()),
-        }
+        {"cycles": grouped.size().astype(float), "cycle_interval_days": grouped["interval"].median()},
     )
     return table.reset_index()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 
 MANY = 80
 """Lines from which a spider's are drawn thin and its marks small: the few must be seen among the many."""
+
+PIXELS_FROM = 2000
+"""Bars or lines from which an SVG holds them as a picture: each of so many as a shape would be tens of megabytes."""
 
 TOP_PERCENT = 100.0
 """Bars and lines end here, with a mark and the number."""
@@ -80,6 +83,7 @@ def waterfall(
         f"{left_out} without a change" if left_out else "",
         "† only change is at progression" if progressed else "",
         "n: lymph node, CR below 10 mm" if marked else "",
+        f"▲ above +{TOP_PERCENT:.0f} %" if len(table) > LABELLED and (values > TOP_PERCENT).any() else "",
     ]
     _beside(axes, [*response_patches(words), *(_words_only(note) for note in notes if note)], "best response")
     return figure
@@ -92,13 +96,15 @@ def _bars(axes: Axes, values: Floats, words: Sequence[str]) -> Floats:
         np.where(values < 0, -LEAST_BAR_PERCENT, LEAST_BAR_PERCENT),
         np.minimum(values, TOP_PERCENT),
     )
-    few = values.size <= LABELLED
+    if values.size > LABELLED:
+        _many_bars(axes, values, ends, words)
+        return ends
     axes.bar(
         range(values.size),
         ends,
-        width=0.82 if few else 1.0,
+        width=0.82,
         color=[RESPONSE_COLOURS[word] for word in words],
-        edgecolor="white" if few else "none",
+        edgecolor="white",
         linewidth=0.3,
     )
     for place in np.flatnonzero(values > TOP_PERCENT).tolist():
@@ -106,11 +112,31 @@ def _bars(axes: Axes, values: Floats, words: Sequence[str]) -> Floats:
     return ends
 
 
+def _many_bars(axes: Axes, values: Floats, ends: Floats, words: Sequence[str]) -> None:
+    """Draw bars without a gap as one collection; so many numbers could not be read, so cut bars have a mark."""
+    along, high = np.array([-0.5, -0.5, 0.5, 0.5]), np.array([0, 1, 1, 0])
+    corners = np.stack([np.arange(values.size)[:, None] + along, ends[:, None] * high], axis=-1)
+    axes.add_collection(
+        PolyCollection(
+            corners,  # type: ignore[arg-type]  # an array `(N, 4, 2)` is a sequence of polygons
+            facecolors=[RESPONSE_COLOURS[word] for word in words],
+            linewidths=0,
+            rasterized=values.size > PIXELS_FROM,
+        )
+    )
+    places = np.flatnonzero(values > TOP_PERCENT)
+    axes.plot(places, np.full(places.size, TOP_PERCENT + 3), linestyle="none", marker="^", color=MUTED, markersize=2)
+
+
 def _bar_marks(axes: Axes, ends: Floats, mark: str, places: Sequence[int]) -> None:
     """Write a mark at the end of bars; a cut bar has its number there, so the mark stands below its end."""
-    for place in places:
-        up = ends[place] > 0 and ends[place] < TOP_PERCENT
-        at, side = (ends[place] + 1.5, "bottom") if up else (ends[place] - 1.5, "top")
+    up = (ends[places] > 0) & (ends[places] < TOP_PERCENT)
+    if ends.size > LABELLED:
+        at = ends[places] + np.where(up, 3.5, -3.5)
+        axes.plot(places, at, linestyle="none", marker=f"${mark}$", color=INK, markersize=3.5, markeredgewidth=0)
+        return
+    for place, rises in zip(places, up, strict=True):
+        at, side = (ends[place] + 1.5, "bottom") if rises else (ends[place] - 1.5, "top")
         axes.text(place, at, mark, ha="center", va=side, fontsize=6)
 
 
@@ -179,15 +205,21 @@ def spider(
 
 def _lines(axes: Axes, known: pd.DataFrame, responses: Mapping[str, str]) -> list[str]:
     """Draw a line per unit; returns their best responses."""
-    lines, words = [], []
-    for name, own in known.sort_values(["unit", "day"]).groupby("unit"):
-        points = np.column_stack([own["day"], np.minimum(own["change_percent"], TOP_PERCENT)])
-        lines.append(np.vstack([[[0.0, 0.0]], points]))
-        words.append(response_word(responses.get(str(name), "NE")))
-    colours = [RESPONSE_COLOURS[word] for word in words]
+    ordered = known.sort_values(["unit", "day"])
+    names = ordered["unit"].to_numpy(str)
+    points = np.column_stack([ordered["day"], np.minimum(ordered["change_percent"], TOP_PERCENT)]).astype(float)
+    starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
+    lines = np.split(np.insert(points, starts, 0.0, axis=0), (starts + np.arange(starts.size))[1:])
+    words = [response_word(responses.get(str(name), "NE")) for name in names[starts]]
     many = len(lines) > MANY
     axes.add_collection(
-        LineCollection(lines, colors=colours, linewidths=0.4 if many else 0.9, alpha=0.35 if many else 0.85)
+        LineCollection(
+            lines,
+            colors=[RESPONSE_COLOURS[word] for word in words],
+            linewidths=0.4 if many else 0.9,
+            alpha=0.35 if many else 0.85,
+            rasterized=len(lines) > PIXELS_FROM,
+        )
     )
     return words
 
@@ -206,6 +238,7 @@ def _visits(axes: Axes, known: pd.DataFrame) -> set[str]:
             edgecolors="white",
             linewidths=0.3,
             zorder=3,
+            rasterized=len(known) > PIXELS_FROM,
         )
     return set(seen)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from npcpit_imaging.report.figure_style import (
     GRID,
@@ -40,6 +42,9 @@ EVENT_BOX: dict[str, object] = {
 }
 
 TREATMENT_COLOUR = "#1b7f5c"
+
+ARROW, ARROW_POINTS = "$\\rightarrow$", 7.0
+"""Behind the bar of a unit whose course goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,63 +88,61 @@ def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str, going_on: str
     chosen = sorted(swimmers, key=lambda each: (-each.end, each.name))[:MOST]
     figure = blank(PAGE_MM, _height_mm(len(chosen), ROW_MM))
     axes = figure.subplots()
-    for place, each in enumerate(chosen):
-        _bar(axes, place, each)
+    _bars(figure, axes, chosen)
+    _marks(axes, chosen)
     _frame(axes, chosen, title, len(swimmers), which="longest")
     _legend(axes, chosen, going_on=going_on)
     return figure
 
 
-def _bar(axes: Axes, place: int, each: Swimmer) -> None:
-    colour = RESPONSE_COLOURS[response_word(each.best)]
-    axes.barh(place, each.end, height=0.62, color=colour, alpha=0.45, linewidth=0)
-    _marks(axes, place, each)
-    if each.death is None:
-        axes.annotate(
-            "",
-            (each.end + 10, place),
-            (each.end + 1, place),
-            arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.7},
-        )
+def _bars(figure: Figure, axes: Axes, chosen: Sequence[Swimmer]) -> None:
+    """A bar per unit, and behind that of a unit that is not known to have ended an arrow."""
+    colours = [RESPONSE_COLOURS[response_word(each.best)] for each in chosen]
+    ends = [each.end for each in chosen]
+    axes.barh(range(len(chosen)), ends, height=0.62, color=colours, alpha=0.45, linewidth=0)
+    going = [(each.end, place) for place, each in enumerate(chosen) if each.death is None]
+    inches = (2.0 + ARROW_POINTS / 2) / 72.0
+    behind = axes.transData + ScaledTranslation(inches, 0, figure.dpi_scale_trans)
+    _dots(axes, going, marker=ARROW, color=MUTED, markersize=ARROW_POINTS, markeredgewidth=0, transform=behind)
 
 
-def _marks(axes: Axes, place: int, each: Swimmer) -> None:
-    for day in each.treatments:
-        axes.plot(
-            [day, day], [place - 0.42, place + 0.42], color=TREATMENT_COLOUR, linewidth=1.5, solid_capstyle="butt"
-        )
-    if each.progression is not None:
-        ends = [place - 0.46, place + 0.46]
-        axes.plot([each.progression] * 2, ends, color=RESPONSE_COLOURS["PD"], linewidth=2.0, solid_capstyle="butt")
-    for day, response in each.visits:
-        _visit(axes, place, day, response_word(response))
-    for day, grade in each.events:
-        axes.text(day, place - 0.24, str(grade), fontsize=4.2, color=INK, ha="center", va="center", bbox=EVENT_BOX)
-    if each.new_lesion is not None:
-        axes.plot(
-            each.new_lesion,
-            place,
-            marker="o",
-            markerfacecolor="none",
+def _marks(axes: Axes, chosen: Sequence[Swimmer]) -> None:
+    """What happened to each unit, every kind of mark drawn at once; a later kind lies over an earlier one."""
+    rows = list(enumerate(chosen))
+    lights = [(day, place) for place, each in rows for day in each.treatments]
+    _ticks(axes, lights, half=0.42, color=TREATMENT_COLOUR, width=1.5)
+    grown = [(each.progression, place) for place, each in rows if each.progression is not None]
+    _ticks(axes, grown, half=0.46, color=RESPONSE_COLOURS["PD"], width=2.0)
+    visits = [(response_word(word), day, place) for place, each in rows for day, word in each.visits]
+    for word, marker in RESPONSE_MARKERS.items():
+        _dots(
+            axes,
+            [(day, place) for seen, day, place in visits if seen == word],
+            marker=marker,
+            color=RESPONSE_COLOURS[word],
             markeredgecolor=INK,
-            markersize=7,
-            markeredgewidth=0.8,
+            markeredgewidth=0.35,
+            markersize=5.2 if word == "CR" else 3.8,
         )
-    if each.death is not None:
-        axes.plot(each.death, place, marker="P", color=INK, markersize=4.8, markeredgewidth=0)
+    for place, each in rows:
+        for day, grade in each.events:
+            axes.text(day, place - 0.24, str(grade), fontsize=4.2, color=INK, ha="center", va="center", bbox=EVENT_BOX)
+    found = [(each.new_lesion, place) for place, each in rows if each.new_lesion is not None]
+    _dots(axes, found, marker="o", markerfacecolor="none", markeredgecolor=INK, markersize=7, markeredgewidth=0.8)
+    died = [(each.death, place) for place, each in rows if each.death is not None]
+    _dots(axes, died, marker="P", color=INK, markersize=4.8, markeredgewidth=0)
 
 
-def _visit(axes: Axes, place: int, day: float, word: str) -> None:
-    axes.plot(
-        day,
-        place,
-        marker=RESPONSE_MARKERS[word],
-        color=RESPONSE_COLOURS[word],
-        markeredgecolor=INK,
-        markeredgewidth=0.35,
-        markersize=5.2 if word == "CR" else 3.8,
-        linestyle="none",
-    )
+def _dots(axes: Axes, places: Sequence[tuple[float, int]], **how: object) -> None:
+    if places:
+        days, rows = zip(*places, strict=True)
+        axes.plot(days, rows, linestyle="none", **how)  # type: ignore[arg-type]  # properties of a line, by name
+
+
+def _ticks(axes: Axes, places: Sequence[tuple[float, int]], *, half: float, color: str, width: float) -> None:
+    """Upright strokes across bars."""
+    strokes = [[(day, row - half), (day, row + half)] for day, row in places]
+    axes.add_collection(LineCollection(strokes, colors=color, linewidths=width, capstyle="butt", zorder=2))
 
 
 def _frame(axes: Axes, chosen: Sequence[Swimmer], title: str, every: int, *, which: str) -> None:
@@ -173,7 +176,7 @@ def _legend(axes: Axes, chosen: Sequence[Swimmer], *, going_on: str = "") -> Non
             any(each.events for each in chosen),
             mark_handle("$3$", RESPONSE_COLOURS["PD"], "adverse event, its grade", size=4),
         ),
-        (going_on != "" and any(each.death is None for each in chosen), mark_handle("$\\rightarrow$", MUTED, going_on)),
+        (going_on != "" and any(each.death is None for each in chosen), mark_handle(ARROW, MUTED, going_on)),
     )
     handles = [
         *response_patches(best, count=False, alpha=0.45),
@@ -202,7 +205,7 @@ def lesion_timeline(
     axes = figure.subplots()
     for place, each in enumerate(chosen):
         _band(axes, place, each, sorted(sizes[each.name]), largest)
-        _marks(axes, place, each)
+    _marks(axes, chosen)
     _frame(axes, chosen, f"{title} (height of the band; the largest {largest:.0f} mm)", len(known), which="first")
     first = min(point[0] for each in chosen for point in sizes[each.name])
     ends = [day for each in chosen for day in (each.end, each.death or 0.0)]  # nobody who died may look alive

@@ -137,5 +137,5 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
     figure.savefig(png, dpi=DPI, metadata={"Software": "npcpit_imaging"}, facecolor="white")
     figure.set_layout_engine("none")  # laid out once: half of the time, and both files show the same
-    figure.savefig(svg, metadata={"Date": None, "Creator": "npcpit_imaging"}, facecolor="white")
+    figure.savefig(svg, dpi=DPI, metadata={"Date": None, "Creator": "npcpit_imaging"}, facecolor="white")
     return png, svg
