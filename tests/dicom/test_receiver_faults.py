@@ -300,6 +300,7 @@ def test_a_message_that_cannot_be_understood_is_answered_or_ended(start, spool):
     [
         (store_request("1.2.3"), dataset_bytes("1.2.4"), 0xA900, "uid-mismatch"),
         (store_request("1.2.3"), b"no data set", 0xC000, "unreadable-dataset"),
+        (store_request("1.2.3"), b"", 0xC000, "unreadable-dataset"),
         (store_request("../evil"), dataset_bytes("../evil"), 0x0117, "invalid-uid"),
         (
             store_request("1.2.3", sop_class="1.2.840.10008.5.1.4.1.1.4"),
@@ -318,6 +319,18 @@ def test_an_object_that_cannot_be_trusted_is_kept_and_never_acknowledged(start, 
     assert aside.finding.code == code
     assert aside.path.read_bytes().endswith(dataset)
     assert list(spool.pending()) == []
+
+
+def test_a_store_that_announces_no_data_set_is_answered(start, spool):
+    """Command Data Set Type 0101H (PS3.7 section 9.3.1.1): there is nothing to keep, and the next object is taken."""
+    request = store_request("1.2.3").replace(b"\0\x08\2\0\0\0\0\0", b"\0\x08\2\0\0\0\1\1")
+    assert request != store_request("1.2.3")
+    with RawPeer(start()).associate() as peer:
+        peer.socket.sendall(data_pdu(1, 3, request))
+        assert peer.status() == 0xC000
+        peer.socket.sendall(data_pdu(1, 3, store_request("1.2.4")) + data_pdu(1, 2, dataset_bytes("1.2.4")))
+        assert peer.status() == 0
+    assert [one.header.sop_instance_uid for one in spool.pending()] == ["1.2.4"]
 
 
 def test_a_command_that_is_none_is_kept_and_ends_the_association(start, spool):
