@@ -190,6 +190,7 @@ def test_pet_is_laid_over_ct_and_glows_where_the_lesion_is(reading, truth):
     assert redness(after, spots[0]) > redness(before, spots[0]) + 25, "SUV 5 adds red to the CT"
     assert redness(after, spots[0]) > redness(after, spots[1]) + 15
     assert "another frame of reference" in hand.page.get_attribute("[data-fusion]", "title")
+    assert hand.page.locator(".reading > .bar").bounding_box()["height"] < 50, "one line, so that no image moves"
 
 
 def test_orthogonal_planes_cut_at_the_cursor(reading, truth):

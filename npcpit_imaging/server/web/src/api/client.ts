@@ -25,13 +25,26 @@ let onSignedOut: () => Promise<void> = () => Promise.reject(new Error("signed ou
 
 export const setCsrf = (token: string): void => void (csrf = token);
 
+let renewals = 0; // how often the session was renewed: a request that began before the last one is only asked again
+
+/** Whoever asks while another is being answered gets that answer: one dialog, however many requests failed. */
+function oneAtATime(renew: () => Promise<void>): () => Promise<void> {
+  let underWay: Promise<void> | null = null;
+  return () =>
+    (underWay ??= renew()
+      .then(() => {
+        renewals++;
+      })
+      .finally(() => (underWay = null)));
+}
+
 /** What to do when the session has ended: ask for the password over the page, so that nothing on it is lost. */
-export const whenSignedOut = (ask: () => Promise<void>): void => void (onSignedOut = ask);
+export const whenSignedOut = (ask: () => Promise<void>): void => void (onSignedOut = oneAtATime(ask));
 
 let onOldToken: () => Promise<void> = () => Promise.reject(new Error("signed in elsewhere"));
 
 /** What to do when another tab has begun a new session: take up its token, if it is the same person's. */
-export const whenTokenIsOld = (renew: () => Promise<void>): void => void (onOldToken = renew);
+export const whenTokenIsOld = (renew: () => Promise<void>): void => void (onOldToken = oneAtATime(renew));
 
 export async function ask<T>(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<T> {
   const response = await send(method, path, body);
@@ -48,13 +61,13 @@ export async function bytes(path: string): Promise<ArrayBuffer> {
 
 async function send(method: string, path: string, body?: unknown): Promise<Response> {
   for (let attempt = 0; ; attempt++) {
+    const begun = renewals;
     try {
       return await once(method, path, body);
     } catch (error) {
       if (!(error instanceof ApiError) || attempt > 0 || path === "session") throw error;
-      if (error.tokenIsOld) await onOldToken();
-      else if (error.signedOut) await onSignedOut();
-      else throw error;
+      if (!error.tokenIsOld && !error.signedOut) throw error;
+      if (begun === renewals) await (error.tokenIsOld ? onOldToken() : onSignedOut());
     }
   }
 }
