@@ -21,6 +21,9 @@ from npcpit_imaging.server.page import SAID_NOT_BUILT, is_built
 
 Say = Callable[[str], None]
 
+BACKLOG = 2048
+"""Connections that may wait, as uvicorn's own."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own.
@@ -86,16 +89,16 @@ def serve(
         ssl_keyfile=_tls_file(study, None if site.tls is None else site.tls.key),
         timeout_graceful_shutdown=5,
     )
-    listening = _listen(address, site.port if port is None else port)
-    url = f"{'https' if site.tls else 'http'}://{_shown(address)}:{listening.getsockname()[1]}/"
-    say(f"reading page: {url}   (Ctrl-C ends it)")
-    if not is_built():
-        say(SAID_NOT_BUILT)
-    if ready is not None:
-        ready(url)
-    warm_segmenters(study)
-    with _receiving(study, say) if receive else nullcontext():
-        uvicorn.Server(config).run(sockets=[listening])
+    with _listen(address, site.port if port is None else port) as listening:
+        url = f"{'https' if site.tls else 'http'}://{_shown(address)}:{listening.getsockname()[1]}/"
+        say(f"reading page: {url}   (Ctrl-C ends it)")
+        if not is_built():
+            say(SAID_NOT_BUILT)
+        if ready is not None:
+            ready(url)
+        warm_segmenters(study)
+        with _receiving(study, say) if receive else nullcontext():
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 @contextmanager
@@ -144,6 +147,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(BACKLOG)  # who opens the page as soon as it is told waits for its answer, refused by nobody
     except OSError as error:
         listening.close()
         raise InputError(f"{host}:{port}: cannot listen there ({error.strerror})") from error

@@ -1,23 +1,27 @@
 """What must not be lost or half-saved: two readers at once, a server killed in the middle, a disk that is full."""
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from npcpit_imaging.app.study import open_study
+from npcpit_imaging.server.run import serve
 from npcpit_imaging.store.audit import verify_audit
 from tests.server.conftest import PASSWORD, SUBJECT, Served, line_mm, person
 
 RUN = """
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 from npcpit_imaging.app.study import open_study
 from npcpit_imaging.server.run import serve
 with open_study(Path(sys.argv[1])) as study:
@@ -55,6 +59,21 @@ def process(folder: Path):
     if running.process.poll() is None:
         running.process.terminate()
         running.close()
+
+
+def test_the_page_can_be_opened_as_soon_as_it_is_told(folder: Path):
+    """Whoever follows the link at once waits for an answer and is never refused, however slow the start is."""
+    connected = []
+
+    def follow(url: str) -> None:
+        place = urlsplit(url)
+        with socket.create_connection((place.hostname, place.port), timeout=30):
+            connected.append(url)
+        raise KeyboardInterrupt  # before uvicorn was begun
+
+    with open_study(folder) as study, pytest.raises(KeyboardInterrupt):
+        serve(study, host=None, port=0, say=lambda text: None, ready=follow)
+    assert len(connected) == 1
 
 
 def series_of_baseline(folder: Path) -> str:
