@@ -1,11 +1,11 @@
 """Lesions within patients: intraclass correlation, GEE and bootstrap intervals of a response rate (recist.md 4)."""
 
+import warnings
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, stdtrit
 
-from npcpit_imaging.analysis.gee import fit_gee
-from npcpit_imaging.analysis.proportion import CONFIDENCE, Clusters, Estimate, Floats
+from npcpit_imaging.analysis.proportion import CONFIDENCE, Clusters, Estimate
 
 BOOTSTRAP_SAMPLES = 10_000
 """Resamplings of patients."""
@@ -15,6 +15,9 @@ SEED = 20260101
 
 BLOCK = 1000
 """Resamplings at a time, which bounds memory for large studies."""
+
+GEE_PATIENTS = 1000
+"""From this many patients on the bias reduction of a GEE is beyond sight, and costs a matrix a patient."""
 
 
 def intraclass_correlation(found: Clusters) -> float:
@@ -54,29 +57,42 @@ def gee(found: Clusters, *, confidence: float = CONFIDENCE) -> Estimate:
     """Interval of a binomial GEE, exchangeable within patients, bias-reduced, t of patients - 1 degrees of freedom.
 
     Liang and Zeger 1986; Mancl and DeRouen 2001. Its estimate weighs lesions by how alike a patient's are, so it
-    may differ from lesions responding over lesions.
+    may differ from lesions responding over lesions. From `GEE_PATIENTS` patients on the plain robust variance is used.
     """
     method = "GEE, exchangeable, bias-reduced"
     if found.rate in (0.0, 1.0) or found.patients < 3:
         return _undefined(found, method, "does not exist at 0 %, 100 % or with fewer than three patients")
     if not (found.lesions > 1).any():
         method = "GEE, bias-reduced"
-    outcome, group = _one_by_one(found)
-    fit = fit_gee(np.ones((outcome.size, 1)), outcome, group)
-    coefficient, error = float(fit.coefficients[0]), float(fit.errors[0])
+    coefficient, error, note = _fit_gee(found)
     if not np.isfinite(error):
-        return _undefined(found, method, "did not converge")
+        return _undefined(found, method, note or "did not converge")
     half = float(stdtrit(found.patients - 1, (1.0 + confidence) / 2.0)) * error
     lower, upper = expit([coefficient - half, coefficient + half])
-    return Estimate(value=float(expit(coefficient)), lower=float(lower), upper=float(upper), method=method)
+    return Estimate(value=float(expit(coefficient)), lower=float(lower), upper=float(upper), method=method, note=note)
 
 
-def _one_by_one(found: Clusters) -> tuple[Floats, NDArray[np.intp]]:
-    """Every lesion's outcome, 1 where it responded, and its patient's number."""
+def _fit_gee(found: Clusters) -> tuple[float, float, str]:
+    """Fit an intercept; returns it, its standard error, and what was done otherwise than usual."""
+    from statsmodels.genmod.cov_struct import Exchangeable, Independence
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_estimating_equations import GEE
+
+    outcome = np.concatenate(
+        [[1.0] * y + [0.0] * (m - y) for y, m in zip(found.responding, found.lesions, strict=True)]
+    )
     group = np.repeat(np.arange(found.patients), found.lesions)
-    first = np.repeat(np.cumsum(found.lesions) - found.lesions, found.lesions)
-    place = np.arange(group.size) - first
-    return (place < found.responding[group]).astype(float), group
+    structure = Exchangeable() if (found.lesions > 1).any() else Independence()
+    small = found.patients < GEE_PATIENTS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they warn of is looked at below: convergence and a finite error
+        fitted = GEE(outcome, np.ones((outcome.size, 1)), groups=group, family=Binomial(), cov_struct=structure).fit(
+            cov_type="bias_reduced" if small else "robust"
+        )
+    if not fitted.converged:
+        return float("nan"), float("nan"), "did not converge"
+    note = "" if small else f"plain robust variance: {found.patients} patients need no bias reduction"
+    return float(fitted.params[0]), float(fitted.bse[0]), note
 
 
 def _undefined(found: Clusters, method: str, note: str) -> Estimate:

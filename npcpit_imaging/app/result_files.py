@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import scipy
+import statsmodels
 
 import npcpit_imaging
 from npcpit_imaging.analysis.study_results import Results
@@ -132,6 +133,7 @@ def versions() -> str:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "pandas": pd.__version__,
+        "statsmodels": statsmodels.__version__,
         "matplotlib": mpl.__version__,
     }
     return ", ".join(f"{name} {version}" for name, version in parts.items())
