@@ -1,5 +1,6 @@
 """Images and masks from whatever a person names: a DICOM folder or file, NIfTI, NRRD, DICOM SEG, RTSTRUCT."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,24 @@ from npcpit_imaging.dicom.load import choose_series, load_folder, series_geometr
 from npcpit_imaging.dicom.rtstruct import read_roi, roi_names
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.seg_read import read_segment
-from npcpit_imaging.errors import InputError
+from npcpit_imaging.errors import InputError, QuantityError
+from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.files import is_image_file, read_labels, read_mask, read_volume
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.reorder import reorder
 from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
-UNITS = {Modality.CT: Unit.HU, Modality.PT: Unit.SUVBW}
-"""What a NIfTI or NRRD value of a modality is taken to mean; the file itself cannot say."""
+UNITS: dict[Modality, tuple[Unit, ...]] = {
+    Modality.CT: (Unit.HU,),
+    Modality.PT: (Unit.SUVBW, Unit.SUVLBM, Unit.SUVBSA, Unit.BQML),
+    Modality.MR: (Unit.ARBITRARY,),
+    Modality.OT: (Unit.ARBITRARY,),
+}
+"""What a value of a modality may mean. A NIfTI or NRRD cannot say it: where there is a choice a person must."""
+
+SUV_PERCENTILE = 99.0
+HIGHEST_USUAL_SUV = 200.0
+"""A hundredth of an image is never two hundred times as hot as the mean of the body: such values are Bq/mL."""
 
 
 LABELS_SHOWN = 10
@@ -30,26 +41,59 @@ def open_image(
     series_uid: str | None = None,
     part: int | None = None,
     modality: Modality = Modality.OT,
+    unit: Unit | None = None,
     policy: SeriesPolicy = DEFAULT_POLICY,
 ) -> Volume:
     """Read an image.
+
+    A PET file whose unit nobody states is in no known unit, with the finding ``unknown-unit``: it may be SUV or Bq/mL.
 
     Args:
         path: A folder with a DICOM series, a DICOM file, NIfTI or NRRD.
         series_uid: Which series, where the folder holds several.
         part: Which volume of a series that holds several, from 1.
         modality: What a NIfTI or NRRD file holds; DICOM says it itself.
+        unit: What a NIfTI or NRRD file's values mean; DICOM says it itself.
         policy: How strict reading a DICOM series is.
 
     Raises:
-        InputError: Nothing readable is there.
+        InputError: Nothing readable is there, or the unit is none of the modality's.
+        QuantityError: The values cannot be in the unit that was stated.
         SeriesError: The series is not one volume.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.is_file() and is_image_file(path):
-        return read_volume(path, modality=modality, unit=UNITS.get(modality, Unit.ARBITRARY))
+        return _open_file(path, modality, unit)
+    if unit is not None:
+        raise InputError(f"{path}: a DICOM series says its unit itself, found --unit {unit}")
     return load_folder(path, series_uid=series_uid, part=part, policy=policy)
+
+
+def _open_file(path: Path, modality: Modality, unit: Unit | None) -> Volume:
+    possible = UNITS[modality]
+    if unit is not None and unit not in possible:
+        raise InputError(f"{path.name}: expected {modality} in {' or '.join(possible)}, found --unit {unit}")
+    known = possible[0] if len(possible) == 1 else unit
+    volume = read_volume(path, modality=modality, unit=known or Unit.ARBITRARY)
+    _require_usual_suv(path, volume)
+    if known is not None:
+        return volume
+    text = f"{path.name}: a file does not say whether a {modality} is in {', '.join(possible)}; state it with --unit"
+    missing = Finding(code="unknown-unit", severity=Severity.WARNING, text=text)
+    return replace(volume, findings=(*volume.findings, missing))
+
+
+def _require_usual_suv(path: Path, volume: Volume) -> None:
+    """Refuse Bq/mL that are called SUV."""
+    if volume.unit not in (Unit.SUVBW, Unit.SUVLBM, Unit.SUVBSA):
+        return
+    found = float(np.percentile(np.nan_to_num(volume.voxels), SUV_PERCENTILE))
+    if found > HIGHEST_USUAL_SUV:
+        raise QuantityError(
+            f"{path.name}: expected at most SUV {HIGHEST_USUAL_SUV:g} in {SUV_PERCENTILE:g} % of the voxels, "
+            f"found {found:.4g}: these values are no {volume.unit}"
+        )
 
 
 def open_grid(path: Path, *, series_uid: str | None = None) -> tuple[Geometry, tuple[Path, ...]]:

@@ -4,7 +4,7 @@ What the verbs of one image, the proposals of a study and the reading page's ser
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npcpit_imaging.dicom.pet import lean_body_fraction
@@ -48,10 +48,25 @@ def lesion_numbers(volume: Volume, mask: Mask, files: Sequence[Path] = ()) -> Le
     if volume.modality is not Modality.PT or found.longest_diameter is None:
         return LesionNumbers(measurement=found, uptake=None)
     if volume.unit is not Unit.SUVBW:
-        return LesionNumbers(measurement=found, uptake=None, findings=(_missing("no-suv", f"PET in {volume.unit}"),))
+        return LesionNumbers(measurement=found, uptake=None, findings=(_missing("no-suv", _unit(volume.unit)),))
     fraction, findings = _lean_fraction(files)
     values = uptake(volume, mask, lean_fraction=fraction)
     return LesionNumbers(measurement=found, uptake=values, findings=findings)
+
+
+def _unit(unit: Unit) -> str:
+    return "the PET's unit is not known" if unit is Unit.ARBITRARY else f"the PET is in {unit}, not {Unit.SUVBW}"
+
+
+def with_findings(measurement: Measurement, *groups: Sequence[Finding]) -> Measurement:
+    """A measurement beside which stands what else was noticed: of the image it rests on, and by who proposed the mask.
+
+    Args:
+        measurement: What was measured.
+        groups: Findings; those that a person need not act on (``info``) are left out, and none stands twice.
+    """
+    more = [each for group in groups for each in group if each.severity is not Severity.INFO]
+    return replace(measurement, findings=tuple(dict.fromkeys((*measurement.findings, *more))))
 
 
 def _lean_fraction(files: Sequence[Path]) -> tuple[float | None, tuple[Finding, ...]]:
@@ -65,4 +80,5 @@ def _lean_fraction(files: Sequence[Path]) -> tuple[float | None, tuple[Finding, 
 
 def _missing(code: str, why: str) -> Finding:
     what = "no SULpeak" if code == "sul-unknown" else "no SUV"
-    return Finding(code=code, severity=Severity.INFO, text=f"{what}: {why}")
+    severity = Severity.INFO if code == "sul-unknown" else Severity.WARNING
+    return Finding(code=code, severity=severity, text=f"{what}: {why}")

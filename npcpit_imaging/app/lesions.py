@@ -11,7 +11,7 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.tables import Row, read_table
 from npcpit_imaging.dicom.derived import derived_uid
 from npcpit_imaging.errors import InputError, SegmentationError, StoreError, TableError
-from npcpit_imaging.segmentation.prompt import Prompt, parse_box, parse_line, parse_point
+from npcpit_imaging.segmentation.prompt import Prompt, parse_axes, parse_box, parse_line, parse_point
 from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.lesions import lesions_of, put_lesion
 from npcpit_imaging.store.schema import AssessmentRow, LesionRow
@@ -38,12 +38,12 @@ def parse_bidirectional(text: str) -> tuple[Prompt, ...]:
     """Read four points, the ends of the long and of the short axis.
 
     Raises:
-        InputError: The text is not four points.
+        InputError: The text is not four points, or the second line is the longer one.
     """
     points = text.split(":")
     if len(points) != 4:
         raise InputError(f'bidirectional: expected four points as "x,y,z:x,y,z:x,y,z:x,y,z" in mm, found "{text}"')
-    return parse_line(":".join(points[:2])), parse_line(":".join(points[2:]))
+    return parse_axes(":".join(points[:2]), ":".join(points[2:]))
 
 
 PARSERS: Mapping[str, Callable[[str], tuple[Prompt, ...]]] = {

@@ -8,6 +8,7 @@ import numpy as np
 
 from npcpit_imaging.app.images import open_grid, open_mask
 from npcpit_imaging.app.measure import JsonObject, MaskChoice, findings_json
+from npcpit_imaging.app.outputs import require_output
 from npcpit_imaging.dicom.derived import derived_uid
 from npcpit_imaging.dicom.rtstruct_write import Region, write_rtstruct
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
@@ -53,6 +54,7 @@ def convert_mask(
         GeometryError: The mask lies on other voxels than the image's.
         SeriesError: The image is not one volume.
     """
+    require_output(output, image, mask)
     _require_form(output, form)
     geometry, sources = open_grid(image, series_uid=series_uid)
     region = open_mask(mask, geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
@@ -77,8 +79,6 @@ def convert_mask(
 
 
 def _require_form(output: Path, form: MaskForm | None) -> None:
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: cannot be written, no folder {output.parent}")
     if is_image_file(output) and form is not None:
         raise InputError(f"{output}: a NIfTI or NRRD name cannot hold --as {form}")
     if not is_image_file(output) and form is None:

@@ -1,38 +1,32 @@
-"""The verbs for one image and one mask, without a study: register, segment, measure, radiomics.
+"""The verbs for one image without a study: register and radiomics, and what all of them say of an image.
 
 Each takes paths, joins the workers it needs and returns a value that the command line prints.
 """
 
-import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from npcpit_imaging.app.images import open_image, open_mask
+from npcpit_imaging.app.outputs import require_different, require_output
 from npcpit_imaging.app.study import shipped
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.registration import RegistrationPlan, load_plan
-from npcpit_imaging.config.segmentation import SegmentationSettings, parse_reference
 from npcpit_imaging.dicom.load import choose_series
 from npcpit_imaging.dicom.pet import to_suv
 from npcpit_imaging.dicom.scan import scan
 from npcpit_imaging.dicom.spatial_registration import write_spatial_registration
 from npcpit_imaging.errors import InputError
-from npcpit_imaging.measurement.extent import measure
 from npcpit_imaging.radiomics.extract import extract
 from npcpit_imaging.registration.align import Alignment, align
 from npcpit_imaging.registration.files import write_transform
 from npcpit_imaging.registration.quality import Verdict
 from npcpit_imaging.registration.search import Progress
-from npcpit_imaging.segmentation.bundle import PREFIX
-from npcpit_imaging.segmentation.prompt import Prompt
-from npcpit_imaging.segmentation.segmenter import Proposal
-from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.study.finding import Finding
 from npcpit_imaging.study.measurement import Measurement
-from npcpit_imaging.volume.files import is_image_file, write_mask, write_volume
+from npcpit_imaging.volume.files import is_image_file, write_volume
 from npcpit_imaging.volume.resample import resample
-from npcpit_imaging.volume.volume import Mask, Modality, Volume
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
 JsonObject = dict[str, object]
 
@@ -86,13 +80,6 @@ def describe_volume(volume: Volume) -> JsonObject:
     }
 
 
-def _require_folder(*outputs: Path | None) -> None:
-    """Refuse a place that cannot be written to before minutes of work, naming the folder that is missing."""
-    for output in outputs:
-        if output is not None and not output.parent.is_dir():
-            raise InputError(f"{output}: cannot be written, no folder {output.parent}")
-
-
 def register(
     fixed: Path,
     moving: Path,
@@ -103,7 +90,9 @@ def register(
     progress: Progress | None = None,
 ) -> Alignment:
     """Register MOVING onto FIXED; write the ITK transform of fixed to moving points, or a DICOM object (``x.dcm``)."""
-    _require_folder(output, resampled)
+    for path in filter(None, (output, resampled)):
+        require_output(path, fixed, moving, plan)
+    require_different((output, resampled))
     one, other = open_image(fixed), open_image(moving)
     chosen = load_plan(plan) if plan else default_plan(one.modality, other.modality)
     dicom = output.suffix.lower() == ".dcm"
@@ -136,49 +125,16 @@ def _write_dicom(alignment: Alignment, output: Path, fixed: Path, moving: Path) 
     )
 
 
-def segment_image(
-    image: Path,
-    prompts: tuple[Prompt, ...],
-    output: Path,
-    *,
-    previous: Path | None = None,
-    method: str | None = None,
-    settings: Path | None = None,
-    reference: str | None = None,
-    modality: Modality,
-) -> tuple[Proposal, Measurement]:
-    """Propose a lesion's mask from prompts, write it, and measure it.
-
-    A bundle given as ``method`` is trusted like one that the settings name: whoever typed it chose it.
-    """
-    _require_folder(output)
-    volume = in_suv(image, open_image(image, modality=modality))
-    chosen = load(settings, ImagingSettings) if settings else default_settings(volume.modality)
-    segmentation = for_one_call(chosen.segmentation, method=method, reference=reference)
-    before = open_mask(previous, volume.geometry) if previous else None
-    start = time.perf_counter()
-    proposal = segment(volume, prompts, segmentation, previous=before, method=method)
-    seconds = round(time.perf_counter() - start, 3)
-    proposal = replace(proposal, provenance=replace(proposal.provenance, seconds=seconds))
-    write_mask(proposal.mask, output)
-    return proposal, measure(proposal.mask)
-
-
-def for_one_call(settings: SegmentationSettings, *, method: str | None, reference: str | None) -> SegmentationSettings:
-    """The settings with what a person typed for one image: a bundle's folder, the PERCIST reference."""
-    typed: dict[str, object] = {}
-    if method is not None and method.startswith(PREFIX):
-        typed["bundles"] = (*settings.bundles, method.removeprefix(PREFIX))
-    if reference is not None:
-        typed["percist_reference"] = parse_reference(reference)
-    return settings.model_copy(update=typed)
-
-
 def in_suv(path: Path, volume: Volume) -> Volume:
     """A PET read from DICOM in SUVbw; everything else as it is."""
     if volume.modality is Modality.PT and volume.series_uid and volume.unit.value != "SUVbw":
         return to_suv(volume, choose_series(scan(path), series_uid=volume.series_uid, where=path.name))
     return volume
+
+
+def place_json(volume: Volume) -> JsonObject:
+    """Whether end points and slices of a measurement are the patient's; without, only the voxels' size is known."""
+    return {"in_patient_space": all(finding.code != "no-patient-space" for finding in volume.findings)}
 
 
 def measurement_json(measurement: Measurement) -> JsonObject:
@@ -206,9 +162,14 @@ def radiomics(
     settings: Path | None = None,
     choice: MaskChoice = MaskChoice(),
     modality: Modality = Modality.OT,
+    unit: Unit | None = None,
 ) -> JsonObject:
-    """IBSI features of a mask, each with its status, and where they come from."""
-    volume = in_suv(image, open_image(image, modality=modality))
+    """IBSI features of a mask, each with its status, where they come from, and what was noticed of image and mask.
+
+    Raises:
+        NpcpitError: The image or the mask cannot be used.
+    """
+    volume = in_suv(image, open_image(image, modality=modality, unit=unit))
     region: Mask = open_mask(mask, volume.geometry, roi=choice.roi, segment=choice.segment, label=choice.label)
     chosen = load(settings, ImagingSettings) if settings else default_settings(volume.modality)
     table = extract(volume, region, chosen.radiomics)
@@ -217,6 +178,7 @@ def radiomics(
     return {
         "provenance": asdict(table.provenance),
         "features": [asdict(feature) for feature in table.features],
+        "findings": findings_json((*volume.findings, *region.findings)),
     }
 
 
@@ -237,13 +199,3 @@ def alignment_json(alignment: Alignment) -> JsonObject:
 def is_usable(alignment: Alignment) -> bool:
     """Whether a registration was not rejected."""
     return alignment.quality.verdict is not Verdict.REJECT
-
-
-def proposal_json(proposal: Proposal, measurement: Measurement) -> JsonObject:
-    """A proposal with its provenance and what was measured on it, as JSON-able objects."""
-    return {
-        "proposal": True,
-        **measurement_json(measurement),
-        "provenance": asdict(proposal.provenance),
-        "findings": findings_json((*proposal.findings, *measurement.findings)),
-    }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npcpit_imaging.app.digest import digest_of
-from npcpit_imaging.app.lesion_numbers import LesionNumbers, lesion_numbers
+from npcpit_imaging.app.lesion_numbers import LesionNumbers, lesion_numbers, with_findings
 from npcpit_imaging.app.lesions import LesionPrompt
 from npcpit_imaging.app.registrations import onto_pet, visit_transform
 from npcpit_imaging.app.series import find_series, open_series, pet_with_ct, series_files, series_inputs
@@ -20,6 +20,7 @@ from npcpit_imaging.segmentation.prompt import BoxPrompt, Prompt
 from npcpit_imaging.segmentation.segmenter import Proposal
 from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.store.lesions import StoredProposal, lesion_named, proposals_of, put_proposal
+from npcpit_imaging.study.finding import Severity
 from npcpit_imaging.study.timepoint import BASELINE
 from npcpit_imaging.volume.deformable import Transform
 from npcpit_imaging.volume.files import read_mask, write_mask
@@ -85,7 +86,14 @@ def _propose(
     size = stored.measurement.longest_diameter_mm or 0.0
     with_suv = "" if numbers.uptake is None else f", SUVmax {numbers.uptake.suv_max:.1f}"
     volume_ml = stored.measurement.volume_ml
-    return f"{volume.modality}: {size:.1f} mm, {volume_ml:.2f} mL{with_suv} ({proposal.provenance.name})"
+    by = f"({proposal.provenance.name}){_doubts(proposal)}"
+    return f"{volume.modality}: {size:.1f} mm, {volume_ml:.2f} mL{with_suv} {by}"
+
+
+def _doubts(proposal: Proposal) -> str:
+    """What a person should look at before anything else, by name."""
+    codes = dict.fromkeys(each.code for each in proposal.findings if each.severity is not Severity.INFO)
+    return f"; {', '.join(codes)}" if codes else ""
 
 
 def _store(
@@ -103,7 +111,8 @@ def _store(
     path = study.derived / subject / timepoint / f"{lesion_id}_{volume.modality}_{proposal.mask.digest[:12]}.nii.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mask(proposal.mask, path)
-    findings = [finding.text for finding in (*proposal.findings, *numbers.findings)]
+    measurement = with_findings(numbers.measurement, volume.findings, proposal.findings)
+    findings = [each.text for each in dict.fromkeys((*volume.findings, *proposal.findings, *numbers.findings))]
     provenance = {**asdict(proposal.provenance), "findings": findings}
     rests_on = json.dumps([origin, dict(inputs)], sort_keys=True)
     key = digest_of(subject, timepoint, lesion_id, volume.digest, proposal.mask.digest, rests_on)
@@ -117,7 +126,7 @@ def _store(
             mask_sha256=proposal.mask.digest,
             prompt=origin,
             segmenter=provenance,
-            measurement=numbers.measurement,
+            measurement=measurement,
             uptake=numbers.uptake,
             key=key,
             inputs=inputs,

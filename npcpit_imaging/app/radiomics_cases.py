@@ -18,7 +18,7 @@ from npcpit_imaging.radiomics.feature import Status as FeatureStatus
 from npcpit_imaging.volume.volume import Modality
 
 REQUIRED = ("case", "image", "mask")
-OPTIONAL = ("subject", "timepoint", "lesion", "reader", "modality", "roi", "segment", "label", "settings")
+OPTIONAL = ("subject", "timepoint", "lesion", "reader", "modality", "unit", "roi", "segment", "label", "settings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

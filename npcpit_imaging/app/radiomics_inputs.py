@@ -15,7 +15,7 @@ from npcpit_imaging.config.imaging import ImagingSettings
 from npcpit_imaging.config.radiomics import RadiomicsSettings
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.study.finding import Severity
-from npcpit_imaging.volume.volume import Mask, Modality, Volume
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
 HASHED_BYTES = 1 << 20
 """How much of a file is hashed at a time."""
@@ -63,7 +63,7 @@ class CaseFiles:
             TableError: The line names no image or no mask.
             InputError: A file is not there or cannot be read.
         """
-        choices = [f"{name}={self.row.values[name]}" for name in ("modality", "roi", "segment", "label")]
+        choices = [f"{name}={self.row.values[name]}" for name in ("modality", "unit", "roi", "segment", "label")]
         return digest_of(self._content("image"), self._content("mask"), *choices, __version__, *more)
 
     def settings_of(self, modality: Modality) -> RadiomicsSettings:
@@ -90,7 +90,7 @@ class CaseFiles:
         """
         image = self.folder / self.row.text("image")
         expected = self._modality()
-        volume = _opened(image, expected, self._content("image"))
+        volume = _opened(image, expected, self._unit(), self._content("image"))
         if expected is not Modality.OT and volume.modality is not expected:
             raise InputError(f"image: expected modality {expected}, found {volume.modality}")
         mask = open_mask(
@@ -116,6 +116,12 @@ class CaseFiles:
         if text not in {each.value for each in Modality}:
             raise TableError(f"modality: expected {', '.join(Modality)}, found {text!r}", line=self.row.line)
         return Modality(text)
+
+    def _unit(self) -> Unit | None:
+        text = self.row.values["unit"]
+        if text and text not in {each.value for each in Unit}:
+            raise TableError(f"unit: expected {', '.join(Unit)}, found {text!r}", line=self.row.line)
+        return Unit(text) if text else None
 
     def _number(self, column: str) -> int | None:
         text = self.row.values[column]
@@ -145,6 +151,6 @@ def _digest_of_file(path: Path, size: int, changed_ns: int) -> str:  # size and 
 
 
 @lru_cache(maxsize=1)
-def _opened(image: Path, modality: Modality, content: str) -> Volume:  # the content makes the key
+def _opened(image: Path, modality: Modality, unit: Unit | None, content: str) -> Volume:  # the content makes the key
     """The image; the lesions of one image usually follow each other."""
-    return in_suv(image, open_image(image, modality=modality))
+    return in_suv(image, open_image(image, modality=modality, unit=unit))

@@ -15,7 +15,7 @@ from npcpit_imaging.app.reading_calipers import read_calipers, require_on_an_ima
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.tables import Row, read_table
 from npcpit_imaging.errors import TableError
-from npcpit_imaging.measurement.compare import compare_with_caliper
+from npcpit_imaging.measurement.compare import caliper_findings
 from npcpit_imaging.store.images import IMAGE_MODALITIES, SeriesSummary, series_of, subjects, timepoints
 from npcpit_imaging.store.lesions import StoredProposal, lesions_of, proposals_of
 from npcpit_imaging.store.reads import ConfirmedLesion, sign_read
@@ -207,7 +207,7 @@ def _measured(study: Study, row: Row, lesion: Lesion, known: _Known, field: Fiel
         reader_short_caliper=short,
         field=field,
         comment=row.values["comment"],
-        findings=() if proposal is None or long is None else compare_with_caliper(proposal.measurement, long, short),
+        findings=caliper_findings(None if proposal is None else proposal.measurement, long, short),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from npcpit_imaging.app.images import open_image, open_mask
 from npcpit_imaging.app.measure import JsonObject, MaskChoice, describe_volume, findings_json
+from npcpit_imaging.app.outputs import require_output
 from npcpit_imaging.config.series import Choice, SeriesPolicy
 from npcpit_imaging.dicom.load import choose_series, left_out, load_series
 from npcpit_imaging.dicom.pet import SuvScaling, suv_scaling, to_suv
@@ -65,8 +66,7 @@ def convert(
         InputError: Nothing readable is there, or the output cannot be written.
         SeriesError: The series is not one volume.
     """
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: cannot be written, no folder {output.parent}")
+    require_output(output, series)
     volume = open_image(series, series_uid=series_uid, part=part, policy=policy)
     write_volume(volume, output)
     return {**describe_volume(volume), "output": str(output)}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from npcpit_imaging.volume.volume import Modality
+from npcpit_imaging.volume.volume import Modality, Unit
 
 STUDY = "With a study folder"
 SINGLE = "Without a study: one image, one answer"
@@ -22,6 +22,10 @@ Label = Annotated[int | None, typer.Option("--label", metavar="N", help="Which v
 SeriesUid = Annotated[str | None, typer.Option("--series", metavar="UID", help="Which series of the folder.")]
 FileModality = Annotated[
     Modality, typer.Option("--modality", help="What a NIfTI or NRRD file holds; DICOM says it itself.")
+]
+FileUnit = Annotated[
+    Unit | None,
+    typer.Option("--unit", help="What a NIfTI or NRRD PET's values mean, SUVbw or BQML; DICOM says it itself."),
 ]
 
 

@@ -5,15 +5,27 @@ from typing import Annotated
 
 import typer
 
-from npcpit_imaging.app import console, measure
+from npcpit_imaging.app import console
+from npcpit_imaging.app.measure import MaskChoice
+from npcpit_imaging.app.segmenting import segment_image
 from npcpit_imaging.cli.application import app
-from npcpit_imaging.cli.options import SINGLE, FileModality, Image, Json, show_result
+from npcpit_imaging.cli.options import (
+    SINGLE,
+    FileModality,
+    FileUnit,
+    Image,
+    Json,
+    Label,
+    Roi,
+    Segment,
+    show_result,
+)
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.segmentation.prompt import (
     Prompt,
+    parse_axes,
     parse_box,
     parse_lasso,
-    parse_line,
     parse_point,
     parse_scribble,
 )
@@ -37,6 +49,9 @@ def segment(
     negative_scribble: Annotated[Texts, typer.Option(help="A stroke through what is not the lesion.")] = [],  # noqa: B006
     negative_point: Annotated[Texts, typer.Option(help="A click on what is not the lesion.")] = [],  # noqa: B006
     previous: Annotated[Path | None, typer.Option(help="A mask on the image's grid to refine.")] = None,
+    roi: Roi = None,
+    segment_number: Segment = None,
+    label: Label = None,
     method: Annotated[
         str | None, typer.Option(help="Which segmenter, or bundle:FOLDER; the modality's default without.")
     ] = None,
@@ -45,11 +60,12 @@ def segment(
         str | None, typer.Option(help='For pet-percist: "liver,MEAN,SD" or "blood,MEAN,SD" of the same PET.')
     ] = None,
     modality: FileModality = Modality.OT,
+    unit: FileUnit = None,
     as_json: Json = False,
 ) -> None:
     """Propose a lesion's mask from what a reader pointed at; no measurement until a reader confirms it."""
     prompts: list[Prompt] = []
-    prompts += [parse_line(text) for text in (line, short_axis) if text]
+    prompts += parse_axes(line, short_axis)
     prompts += [parse_lasso(lasso)] if lasso else []
     prompts += [parse_box(box)] if box else []
     for sign, strokes, clicks in ((True, scribble, point), (False, negative_scribble, negative_point)):
@@ -58,15 +74,16 @@ def segment(
     prompts += [parse_lasso(text, positive=False) for text in negative_lasso]
     if not prompts and previous is None:
         raise InputError("segment: expected --line, --box, --lasso, --scribble, --point or --previous, found none")
-    proposal, found = measure.segment_image(
+    result = segment_image(
         image,
-        tuple(prompts),
+        prompts,
         output,
         previous=previous,
+        choice=MaskChoice(roi=roi, segment=segment_number, label=label),
         method=method,
         settings=settings,
         reference=reference_suv,
         modality=modality,
+        unit=unit,
     )
-    result = measure.proposal_json(proposal, found)
     show_result(result, as_json, lambda: console.values(result))

@@ -11,6 +11,7 @@ from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import (
     SINGLE,
     FileModality,
+    FileUnit,
     Image,
     Json,
     Label,
@@ -52,6 +53,7 @@ def measure_(
     segment_number: Segment = None,
     label: Label = None,
     modality: FileModality = Modality.OT,
+    unit: FileUnit = None,
     caliper: Annotated[str | None, typer.Option(help='The reader\'s own long axis, "x,y,z:x,y,z" in LPS mm.')] = None,
     short_caliper: Annotated[str | None, typer.Option(help="The reader's own short axis, with --caliper.")] = None,
     as_json: Json = False,
@@ -59,7 +61,7 @@ def measure_(
     """Longest diameter, short axis, volume of a mask on the image's own voxels; on PET uptake; ends in LPS mm."""
     choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
     calipers = parse_calipers(caliper, short_caliper)
-    result = measure_mask(image, mask, choice=choice, modality=modality, calipers=calipers)
+    result = measure_mask(image, mask, choice=choice, modality=modality, unit=unit, calipers=calipers)
     show_result(result, as_json, lambda: console.values(result))
 
 
@@ -72,6 +74,7 @@ def radiomics(
     segment_number: Segment = None,
     label: Label = None,
     modality: FileModality = Modality.OT,
+    unit: FileUnit = None,
     cases: Annotated[
         Path | None, typer.Option(metavar="CASES.csv", help="A table of cases instead; docs/radiomics.md.")
     ] = None,
@@ -96,7 +99,7 @@ def radiomics(
     if image is None or mask is None:
         raise InputError("radiomics: expected IMAGE and MASK, or --cases CASES.csv, found neither")
     choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
-    result = measure.radiomics(image, mask, settings=settings, choice=choice, modality=modality)
+    result = measure.radiomics(image, mask, settings=settings, choice=choice, modality=modality, unit=unit)
     show_result(result, as_json, lambda: console.features(result))
 
 

@@ -13,7 +13,7 @@ from npcpit_imaging.radiomics.normalise import normalise
 from npcpit_imaging.radiomics.region import Region, prepare
 from npcpit_imaging.radiomics.rows import Label, label_for, refused_rows, rows
 from npcpit_imaging.radiomics.scene import Scene
-from npcpit_imaging.volume.volume import Mask, Unit, Volume, require_same_grid
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume, require_same_grid
 
 
 def extract(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> FeatureTable:
@@ -59,7 +59,9 @@ def _region(volume: Volume, mask: Mask, settings: RadiomicsSettings) -> Region:
 
 
 def _require_unit(volume: Volume, settings: RadiomicsSettings) -> None:
-    """Refuse Bq/mL where SUV is expected; a file that does not know its unit (NIfTI, NRRD) is taken at its word."""
+    """Refuse Bq/mL, or a PET whose unit nobody stated, where SUV is expected; other files are taken at their word."""
+    if settings.unit and volume.modality is Modality.PT and volume.unit is Unit.ARBITRARY:
+        raise RadiomicsError(f"image: expected a PET in {settings.unit}, found one whose unit nobody stated")
     if settings.unit and volume.unit not in (settings.unit, Unit.ARBITRARY):
         raise RadiomicsError(f"image: expected intensities in {settings.unit}, found {volume.unit}")
 

@@ -28,7 +28,7 @@ from npcpit_imaging.segmentation.guides import box_channel, line_channel, points
 from npcpit_imaging.segmentation.lattice import from_lattice, to_lattice
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.region import Floats, Region, cut_region, fill_mask
-from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, Segmenter, require_positive
+from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, Segmenter, require_positive, require_suv
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.files import RAS_TO_LPS, write_volume
 from npcpit_imaging.volume.volume import Mask, Modality, Volume
@@ -89,6 +89,7 @@ def segment_on_lattice(
         InputError: The bundle cannot be run.
     """
     require_positive(prompts, refining=previous is not None)
+    require_suv(PREFIX + bundle.name, volume)
     frame = frame_of(volume, prompts, previous, settings)
     region = frame.region(volume, settings)
     modality = Modality.MR if volume.modality is Modality.OT else volume.modality

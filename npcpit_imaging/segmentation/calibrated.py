@@ -20,7 +20,7 @@ from npcpit_imaging.segmentation.features import compared, features
 from npcpit_imaging.segmentation.frame import Frame, frame_of
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.region import Floats, Region, fill_mask, to_native, to_region
-from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, require_positive
+from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, require_positive, require_suv
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.volume import Mask, Modality, Volume
 
@@ -62,6 +62,7 @@ def segment_with(
 ) -> Proposal:
     """Propose a mask by any calibrations, shipped or being cross-validated; a click's size is looked for first."""
     require_positive(prompts, refining=previous is not None)
+    require_suv(NAME, volume)
     frame = frame_of(volume, prompts, previous, settings)
     calibration = calibration_of(calibration_key(volume.modality, frame))
     if frame.clicked and settings.click_radii_mm:

@@ -5,9 +5,13 @@ from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
 from npcpit_imaging.errors import SegmentationError
-from npcpit_imaging.segmentation.frame import points_of
-from npcpit_imaging.segmentation.prompt import LassoPrompt, Prompt
+from npcpit_imaging.segmentation.drawn import points_of
+from npcpit_imaging.segmentation.frame import box_frame
+from npcpit_imaging.segmentation.prompt import BoxPrompt, LassoPrompt, Prompt
 from npcpit_imaging.segmentation.region import Floats, Region, require_inside
+
+ROUNDING = 1e-4
+"""Places in a box are single precision."""
 
 REACH = 0.12
 """How far a click speaks, as a fraction of the lesion's diameter (standard deviation)."""
@@ -35,13 +39,16 @@ def correction_log_odds(region: Region, prompts: tuple[Prompt, ...], diameter_mm
 def apply_corrections(inside: NDArray[np.bool_], region: Region, prompts: tuple[Prompt, ...]) -> NDArray[np.bool_]:
     """Make the drawn voxels themselves certain; later prompts win over earlier ones.
 
-    A positive lasso excludes what lies outside it in its slice, a negative one what lies inside it.
+    A positive lasso excludes what lies outside it in its slice, a negative one what lies inside it. A positive box
+    excludes every voxel that it does not touch, a negative one every voxel whose centre lies in it.
 
     Raises:
         SegmentationError: A lasso is not drawn in one slice, or leaves the image.
     """
     changed = inside.copy()
     for prompt in prompts:
+        if isinstance(prompt, BoxPrompt):
+            changed &= _touched(region, prompt) if prompt.positive else ~_in_box(region, prompt, edge_voxels=0.0)
         if isinstance(prompt, LassoPrompt):
             k, enclosed = lasso_plane(region, prompt)
             if 0 <= k < len(changed):
@@ -51,6 +58,18 @@ def apply_corrections(inside: NDArray[np.bool_], region: Region, prompts: tuple[
             if ((index >= 0) & (index < np.array(region.shape_kji))).all():
                 changed[tuple(index)] = prompt.positive
     return changed
+
+
+def _touched(region: Region, box: BoxPrompt) -> NDArray[np.bool_]:
+    return _in_box(region, box, edge_voxels=0.5)
+
+
+def _in_box(region: Region, box: BoxPrompt, *, edge_voxels: float) -> NDArray[np.bool_]:
+    """Which voxels `(K, J, I)` of the block lie in a box, or within so many voxels of it."""
+    frame = box_frame(box, region.native)
+    edge = 1.0 + edge_voxels * np.array(region.native.spacing_mm) / frame.half_mm + ROUNDING
+    u, v, w = frame.coordinates(region.native.crop(region.start_kji, region.shape_kji))
+    return np.asarray((np.abs(u) <= edge[0]) & (np.abs(v) <= edge[1]) & (np.abs(w) <= edge[2]))
 
 
 def lasso_plane(region: Region, lasso: LassoPrompt) -> tuple[int, NDArray[np.bool_]]:

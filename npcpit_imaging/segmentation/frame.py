@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.errors import SegmentationError
+from npcpit_imaging.segmentation.agree import require_near, require_one_lesion, widened
+from npcpit_imaging.segmentation.drawn import points_of
 from npcpit_imaging.segmentation.prompt import (
     BoxPrompt,
     LassoPrompt,
     LinePrompt,
-    PointPrompt,
     Prompt,
-    ScribblePrompt,
 )
 from npcpit_imaging.segmentation.region import Floats, Region, cut_region, require_inside
 from npcpit_imaging.study.caliper import Caliper, PointMm
@@ -95,29 +95,49 @@ class Frame:
 def frame_of(
     volume: Volume, prompts: tuple[Prompt, ...], previous: Mask | None, settings: SegmentationSettings
 ) -> Frame:
-    """The frame of the first positive line (or two), lasso, box, scribble or point, in this order, else of `previous`.
+    """The frame of the positive line (or two), lasso, box, previous mask, scribble or point, in this order.
+
+    What is drawn beside it must agree with it: a box beside a line bounds the proposal, a click beside one lies within
+    the line's reach, and a click beside a previous mask widens the place that is looked at.
 
     Raises:
-        SegmentationError: A prompt lies outside the image, a line is not in one slice, or nothing says where to look.
+        SegmentationError: A prompt lies outside the image, contradicts another, a line is not in one slice, or nothing
+            says where to look.
     """
     geometry = volume.geometry
+    require_one_lesion(prompts, geometry)
     positive = [prompt for prompt in prompts if prompt.positive]
-    lines = [prompt for prompt in positive if isinstance(prompt, LinePrompt)]
-    if len(lines) == 2:
-        return bidirectional_frame(lines[0], lines[1], geometry)
-    if lines:
-        return line_frame(lines[0], geometry)
-    for lasso in (prompt for prompt in positive if isinstance(prompt, LassoPrompt)):
-        return line_frame(_longest_chord(lasso, geometry), geometry)
-    for box in (prompt for prompt in positive if isinstance(prompt, BoxPrompt)):
+    points = [point for prompt in positive for point in points_of(prompt)]
+    boxes = [prompt for prompt in positive if isinstance(prompt, BoxPrompt)]
+    drawn = _line_frame_of(positive, geometry)
+    if drawn is not None:
+        offset = np.array(points).reshape(-1, 3) - drawn.centre_mm
+        require_near(_inside(points, geometry), offset @ drawn.axes.T, drawn.reach_mm)
+        beside = [finding for box in boxes for finding in box_frame(box, geometry).findings]
+        return replace(drawn, findings=(*drawn.findings, *beside))
+    for box in boxes:
         return box_frame(box, geometry)
     if previous is not None and previous.voxels.any():
-        return box_frame(bounding_box(previous), geometry)
-    points = [point for prompt in positive for point in points_of(prompt)]
+        return box_frame(widened(previous, bounding_box(previous), _inside(points, geometry)), geometry)
     if not points:
         found = "neither" if previous is None else "an empty mask"
         raise SegmentationError(f"prompts: expected a positive prompt or a previous mask with a voxel, found {found}")
     return _points_frame(points, geometry, settings)
+
+
+def _line_frame_of(positive: list[Prompt], geometry: Geometry) -> Frame | None:
+    """The frame of one line, of two, or of the first lasso's longest chord; None without any."""
+    lines = [prompt for prompt in positive if isinstance(prompt, LinePrompt)]
+    if len(lines) == 2:
+        return bidirectional_frame(lines[0], lines[1], geometry)
+    lassos = [_longest_chord(prompt, geometry) for prompt in positive if isinstance(prompt, LassoPrompt)]
+    return line_frame([*lines, *lassos][0], geometry) if lines or lassos else None
+
+
+def _inside(points: list[PointMm], geometry: Geometry) -> list[PointMm]:
+    for point in points:
+        require_inside("point", point, geometry)
+    return points
 
 
 def line_frame(line: LinePrompt, geometry: Geometry) -> Frame:
@@ -183,7 +203,18 @@ def bidirectional_frame(one: LinePrompt, other: LinePrompt, geometry: Geometry) 
         half_mm=half,
         reach_mm=half * np.array(LINE_REACH) + np.array(geometry.spacing_mm),
         short=second.line,
+        findings=(*frame.findings, *_exchanged(one, other)),
     )
+
+
+def _exchanged(one: LinePrompt, other: LinePrompt) -> tuple[Finding, ...]:
+    if other.length_mm <= one.length_mm:
+        return ()
+    text = (
+        f"two lines: the first, expected to be the long axis, is {one.length_mm:.1f} mm, the second "
+        f"{other.length_mm:.1f} mm; the longer one was taken as the long axis"
+    )
+    return (_warn("axes-exchanged", text),)
 
 
 def box_frame(box: BoxPrompt, geometry: Geometry) -> Frame:
@@ -218,13 +249,6 @@ def box_frame(box: BoxPrompt, geometry: Geometry) -> Frame:
         reach_mm=half * BOX_REACH + BOX_MARGIN_MM,
         findings=tuple(findings),
     )
-
-
-def points_of(prompt: Prompt) -> tuple[PointMm, ...]:
-    """The points of a click or a scribble; nothing for the others."""
-    if isinstance(prompt, PointPrompt):
-        return (prompt.point_mm,)
-    return prompt.points_mm if isinstance(prompt, ScribblePrompt) else ()
 
 
 def _points_frame(points: list[PointMm], geometry: Geometry, settings: SegmentationSettings) -> Frame:

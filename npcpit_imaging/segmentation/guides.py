@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from npcpit_imaging.segmentation.frame import Frame, points_of
+from npcpit_imaging.segmentation.drawn import points_of
+from npcpit_imaging.segmentation.frame import Frame
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.region import Floats
 from npcpit_imaging.volume.files import RAS_TO_LPS

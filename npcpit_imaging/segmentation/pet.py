@@ -17,7 +17,7 @@ from npcpit_imaging.segmentation.corrections import apply_corrections
 from npcpit_imaging.segmentation.frame import Frame, frame_of
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.region import Floats, Region, fill_mask
-from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, Segmenter, require_positive
+from npcpit_imaging.segmentation.segmenter import Proposal, Provenance, Segmenter, require_positive, require_suv
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.volume import Mask, Unit, Volume
 
@@ -102,6 +102,7 @@ def pet_segmenter(name: str, contour: Contour) -> Segmenter:
         volume: Volume, prompts: tuple[Prompt, ...], *, previous: Mask | None, settings: SegmentationSettings
     ) -> Proposal:
         require_positive(prompts, refining=previous is not None)
+        require_suv(name, volume)
         if volume.unit is not Unit.SUVBW:
             raise SegmentationError(f"{name}: expected a PET in {Unit.SUVBW}, found {volume.modality} in {volume.unit}")
         frame = frame_of(volume, prompts, previous, settings)

@@ -116,6 +116,34 @@ def parse_line(text: str) -> LinePrompt:
     return LinePrompt(start_mm=start, end_mm=end)
 
 
+def parse_axes(long: str | None, short: str | None) -> tuple[LinePrompt, ...]:
+    """Read a long axis, or a long and a short one; each ``x,y,z:x,y,z`` in LPS mm.
+
+    Raises:
+        InputError: One is no line, the short one stands alone, or it is the longer one.
+
+    Example:
+        >>> [line.length_mm for line in parse_axes("0,0,5:8,0,5", "4,-3,5:4,3,5")]
+        [8.0, 6.0]
+    """
+    if short and not long:
+        raise InputError("short axis: expected a long axis beside it, found none")
+    lines = tuple(parse_line(text) for text in (long, short) if text)
+    if len(lines) == 2:
+        require_shorter(lines[0].length_mm, lines[1].length_mm)
+    return lines
+
+
+def require_shorter(long_mm: float, short_mm: float) -> None:
+    """Refuse a short axis that is the longer one: the two were exchanged, or belong to two lesions.
+
+    Raises:
+        InputError: It is longer than the long one.
+    """
+    if short_mm > long_mm:
+        raise InputError(f"short axis: expected at most the long axis's {long_mm:.1f} mm, found {short_mm:.1f} mm")
+
+
 def parse_box(text: str) -> BoxPrompt:
     """Read ``x,y,z:x,y,z`` in LPS mm as two opposite corners of a box.
 

@@ -10,7 +10,7 @@ from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.errors import SegmentationError
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.study.finding import Finding
-from npcpit_imaging.volume.volume import Mask, Volume
+from npcpit_imaging.volume.volume import Mask, Modality, Unit, Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +79,18 @@ def require_positive(prompts: tuple[Prompt, ...], *, refining: bool) -> None:
     """
     if not refining and not any(prompt.positive for prompt in prompts):
         raise SegmentationError(f"prompts: expected at least one positive prompt, found none of {len(prompts)}")
+
+
+def require_suv(name: str, volume: Volume) -> None:
+    """Refuse a PET in another unit where the segmenter's thresholds and weights are SUVs.
+
+    Raises:
+        SegmentationError: It is in Bq/mL, or in a unit that nobody stated.
+    """
+    if volume.modality is not Modality.PT or volume.unit is Unit.SUVBW:
+        return
+    found = "a unit that nobody stated" if volume.unit is Unit.ARBITRARY else volume.unit.value
+    raise SegmentationError(
+        f"{name}: expected a PET in {Unit.SUVBW}, found it in {found}; of a NIfTI or NRRD file that holds SUV say "
+        f"--unit {Unit.SUVBW}"
+    )

@@ -1,5 +1,6 @@
 """Every segmenter by name, and the verb that proposes a lesion's mask with the one the settings name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from npcpit_imaging.config.segmentation import SegmentationSettings
@@ -7,6 +8,8 @@ from npcpit_imaging.errors import InputError
 from npcpit_imaging.segmentation import calibrated, ellipsoid, nninteractive, preferred
 from npcpit_imaging.segmentation.bundle import PREFIX
 from npcpit_imaging.segmentation.bundled import bundle_segmenter
+from npcpit_imaging.segmentation.evidence import apart, not_seen
+from npcpit_imaging.segmentation.frame import frame_of
 from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
@@ -33,6 +36,9 @@ def segment(
 ) -> Proposal:
     """Propose a lesion's mask: a draft for a reader, never a measurement.
 
+    Whoever proposes, the image itself is asked whether there is anything at the prompt (``nothing-at-the-prompt``), and
+    the answer whether every click became part of it (``prompt-apart``).
+
     Args:
         volume: The image.
         prompts: What the reader pointed at, in patient mm; at least one positive.
@@ -46,7 +52,9 @@ def segment(
         SegmentationError: A prompt or the image cannot be used; the message says which and where.
     """
     segmenter = find_segmenter(method or settings.method, settings)
-    return segmenter(volume, prompts, previous=previous, settings=settings)
+    proposal = segmenter(volume, prompts, previous=previous, settings=settings)
+    doubts = not_seen(volume, frame_of(volume, prompts, previous, settings)) + apart(proposal.mask, prompts)
+    return replace(proposal, findings=tuple(dict.fromkeys((*proposal.findings, *doubts))))
 
 
 def find_segmenter(name: str, settings: SegmentationSettings) -> Segmenter:

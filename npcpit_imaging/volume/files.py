@@ -68,7 +68,10 @@ def _placeless(path: Path) -> list[Finding]:
         is_placed, what = space.lower() in PATIENT_SPACES, f"space is {space or 'absent'}"
     if is_placed:
         return []
-    text = f"{what}: left and right, and where the image lies, are a guess"
+    text = (
+        f"{what}: the file places the image in no patient; left and right, where it lies and whether its slices are "
+        "axial are a guess, and a length rests on the voxel size alone"
+    )
     return [Finding(code="no-patient-space", severity=Severity.WARNING, text=text)]
 
 
@@ -126,14 +129,17 @@ def read_mask(path: Path, *, label: int | None = None) -> Mask:
         label: Which label; needed when the file holds several.
 
     Raises:
-        InputError: The label is not in the file, or it must be chosen; the message lists what is there.
+        InputError: The label is not in the file, or it must be chosen; the message lists what is there. Or one is
+            negative.
     """
     labels, geometry = _read_whole(path)
     found = [int(value) for value in np.unique(labels[labels != 0])]  # sorting the background too would take seconds
-    if label is not None and found and label not in found:
-        raise InputError(f"{path.name}: label {label} not present, found {found}")
+    if found and found[0] < 0:
+        raise InputError(f"{path.name}: expected labels of 0 (background) and more, found {found[0]}")
+    if label is not None and label not in found:
+        raise InputError(f"{path.name}: label {label} not present, found {found or 'only background (0)'}")
     if label is None and len(found) > 1:
-        raise InputError(f"{path.name}: expected one label, found {found}; choose one")
+        raise InputError(f"{path.name}: expected one label, found {found}; choose one with --label")
     chosen = label if label is not None else (found[0] if found else 1)
     return Mask(voxels=labels == chosen, geometry=geometry, label=str(chosen))
 

@@ -5,12 +5,13 @@ import numpy as np
 import pydicom
 import pytest
 
-from npcpit_imaging.app.measure import MaskChoice, segment_image
+from npcpit_imaging.app.measure import MaskChoice
 from npcpit_imaging.app.measure_mask import measure_mask, parse_calipers
+from npcpit_imaging.app.segmenting import segment_image
 from npcpit_imaging.errors import GeometryError, InputError, NpcpitError
 from npcpit_imaging.segmentation.prompt import BoxPrompt
 from npcpit_imaging.study.caliper import Caliper
-from npcpit_imaging.volume.volume import Modality
+from npcpit_imaging.volume.volume import Modality, Unit
 
 DEGENERATE = [
     ("uninformative", "empty_mask", ["empty-mask"]),
@@ -48,7 +49,7 @@ def test_a_degenerate_mask_has_numbers_and_findings(shared_data, folder, name, e
 def test_a_degenerate_mask_on_a_pet_has_uptake_or_none_at_all(shared_data, folder, name):
     where = shared_data / "images" / "degenerate_masks" / folder
     (image,) = (where / "image").iterdir()
-    found = measure_mask(image, where / "mask" / f"{name}.nii.gz", modality=Modality.PT)
+    found = measure_mask(image, where / "mask" / f"{name}.nii.gz", modality=Modality.PT, unit=Unit.SUVBW)
     if found["components"] == 0:
         assert found["uptake"] is None
         return
@@ -59,6 +60,7 @@ def test_a_degenerate_mask_on_a_pet_has_uptake_or_none_at_all(shared_data, folde
 
 AFFINE = np.diag([-1.0, -1.0, 3.0, 1.0])  # LPS axes in NIfTI's RAS
 SHAPE = (20, 16, 8)
+BOX = (BoxPrompt(corner_mm=(5.0, 4.0, 6.0), opposite_mm=(15.0, 12.0, 18.0)),)
 
 
 def write(path, voxels, affine=AFFINE):
@@ -110,10 +112,9 @@ def test_a_mask_of_another_grid_is_refused_by_name(image, tmp_path, voxels, affi
 
 @pytest.mark.parametrize(("voxels", "affine"), OTHER_GRIDS.values(), ids=OTHER_GRIDS)
 def test_a_previous_mask_of_another_grid_is_not_refined(image, tmp_path, voxels, affine):
-    box = (BoxPrompt(corner_mm=(5.0, 4.0, 6.0), opposite_mm=(15.0, 12.0, 18.0)),)
     mask = write(tmp_path / "mask.nii.gz", voxels, affine)
     with pytest.raises(GeometryError, match=r"expected the image's voxels .*found another grid"):
-        segment_image(image, box, tmp_path / "out.nii.gz", previous=mask, modality=Modality.CT)
+        segment_image(image, BOX, tmp_path / "out.nii.gz", previous=mask, modality=Modality.CT)
 
 
 SAME_VOXELS = {
@@ -140,6 +141,91 @@ def test_a_mask_of_four_dimensions_or_none_is_refused(image, tmp_path):
             measure_mask(image, write(tmp_path / "mask.nii.gz", voxels))
 
 
+def test_what_was_noticed_of_the_image_stands_beside_the_length_and_in_the_provenance(tmp_path):
+    """Neither sform nor qform: the length rests on the voxel size, and the output says that it has no place."""
+    for name, voxels in (("image", np.ones(SHAPE)), ("mask", block())):
+        stored = nib.Nifti1Image(voxels.astype(np.uint8), AFFINE)
+        stored.set_sform(None, code=0)
+        stored.set_qform(None, code=0)
+        nib.save(stored, tmp_path / f"{name}.nii.gz")
+    found = measure_mask(tmp_path / "image.nii.gz", tmp_path / "mask.nii.gz")
+    assert found["in_patient_space"] is False
+    assert "no-patient-space" in found["provenance"]["findings"]
+    (finding,) = [each for each in found["findings"] if each["code"] == "no-patient-space"]
+    assert "a length rests on the voxel size alone" in finding["text"]
+    out = segment_image(
+        tmp_path / "image.nii.gz", BOX, tmp_path / "out.nii.gz", method="calibrated", modality=Modality.CT
+    )
+    assert out["in_patient_space"] is False
+    assert "no-patient-space" in out["provenance"]["findings"]
+
+
+def test_a_series_without_a_uid_says_so_beside_its_lengths(sts_pet, tmp_path):
+    found = changed(sts_pet, tmp_path, SeriesInstanceUID="")
+    assert "no-series-uid" in {each["code"] for each in found["findings"]}
+    assert "no-series-uid" in found["provenance"]["findings"]
+
+
+WRONG_MASKS = {
+    "a label that an empty mask has not": (0, 7, "label 7 not present, found only background"),
+    "a label that is not there": (1, 7, r"label 7 not present, found \[1\]"),
+    "negative": (-1, None, "expected labels of 0 .background. and more, found -1"),
+    "negative and asked for": (-1, -1, "expected labels of 0 .background. and more, found -1"),
+    "fractions": (0.5, None, "expected whole-number labels"),
+}
+
+
+@pytest.mark.parametrize(("value", "label", "said"), WRONG_MASKS.values(), ids=WRONG_MASKS)
+def test_a_mask_without_the_label_or_with_values_that_are_none_is_refused(image, tmp_path, value, label, said):
+    nib.save(nib.Nifti1Image((block() * value).astype(np.float32), AFFINE), tmp_path / "mask.nii.gz")
+    with pytest.raises(InputError, match=said):
+        measure_mask(image, tmp_path / "mask.nii.gz", choice=MaskChoice(label=label))
+
+
+def test_a_previous_mask_of_several_labels_needs_one_of_them(image, tmp_path):
+    voxels = block().astype(int)
+    voxels[0:3, 0:3, 0:2] = 5
+    mask, out = write(tmp_path / "mask.nii.gz", voxels), tmp_path / "out.nii.gz"
+    with pytest.raises(InputError, match=r"expected one label, found \[1, 5\]; choose one with --label"):
+        segment_image(image, (), out, previous=mask, modality=Modality.CT)
+    assert not out.exists()
+    refined = segment_image(
+        image, (), out, previous=mask, choice=MaskChoice(label=5), method="ellipsoid", modality=Modality.CT
+    )
+    ends = np.array(refined["longest_diameter_ends_mm"])
+    assert (ends <= [3.0, 3.0, 6.0]).all()
+
+
+BAD_CALIPERS = {
+    "outside the image": ("5,4,9:5,40,9", None, "--caliper: expected both ends inside the image"),
+    "through the slices": ("5,4,3:5,4,18", None, r"--caliper: expected both ends in one slice, found them 5\.0 slices"),
+    "shorter than a pixel": ("5,4,9:5.2,4,9", None, "--caliper: expected at least a pixel"),
+    "a short one outside": ("5,4,9:14,9,9", "5,12,9:5,20,9", "--short-caliper: expected both ends inside"),
+}
+
+
+@pytest.mark.parametrize(("long", "short", "said"), BAD_CALIPERS.values(), ids=BAD_CALIPERS)
+def test_a_caliper_that_cannot_have_been_drawn_on_the_image_is_refused(image, tmp_path, long, short, said):
+    with pytest.raises(InputError, match=said):
+        measure_mask(image, write(tmp_path / "mask.nii.gz", block()), calipers=parse_calipers(long, short))
+
+
+NAMED_CALIPERS = {
+    "in the lesion's measured slice": ("5,4,9:14,9,9", None, []),
+    "in another slice of the lesion": ("5,4,12:14,9,12", None, ["caliper-in-another-slice"]),
+    "in a slice without the lesion": ("5,4,0:14,9,0", None, ["caliper-beside-lesion"]),
+    "in its slice and beside it": ("1,12,9:10.6,15,9", None, ["caliper-beside-lesion"]),
+    "twice the same": ("5,4,9:14,9,9", "5,4,9:14,9,9", ["short-caliper-differs", "short-caliper-not-across"]),
+}
+
+
+@pytest.mark.parametrize(("long", "short", "expected"), NAMED_CALIPERS.values(), ids=NAMED_CALIPERS)
+def test_a_caliper_elsewhere_or_twice_the_same_is_named(image, tmp_path, long, short, expected):
+    found = measure_mask(image, write(tmp_path / "mask.nii.gz", block()), calipers=parse_calipers(long, short))
+    codes = [each["code"] for each in found["findings"]]
+    assert [code for code in codes if code not in {"caliper-differs", "truncated"}] == expected
+
+
 def test_the_readers_calipers_stand_beside_the_masks_axes(image, tmp_path):
     """11.0 mm drawn in the mask's diagonal of 10.98 mm: no finding; a short axis of 8 against 6.4 mm: one."""
     mask = write(tmp_path / "mask.nii.gz", block())
@@ -154,6 +240,8 @@ def test_the_readers_calipers_stand_beside_the_masks_axes(image, tmp_path):
 def test_a_short_caliper_alone_is_refused():
     with pytest.raises(InputError, match="expected --caliper beside it"):
         parse_calipers(None, "0,0,0:1,0,0")
+    with pytest.raises(InputError, match="short axis: expected at most the long axis's 1"):
+        parse_calipers("0,0,0:1,0,0", "0,0,0:0,2,0")
     assert parse_calipers("0,0,0:3,4,0", None) == (Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(3.0, 4.0, 0.0)), None)
 
 

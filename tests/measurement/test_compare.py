@@ -2,7 +2,7 @@
 
 import pytest
 
-from npcpit_imaging.measurement.compare import compare_with_caliper
+from npcpit_imaging.measurement.compare import axes_findings, caliper_findings, compare_with_caliper
 from npcpit_imaging.study.caliper import Caliper
 from npcpit_imaging.study.measurement import Measurement
 
@@ -46,12 +46,36 @@ def test_the_finding_tells_both_numbers_and_the_sign():
     assert "-3.0 mm" in finding.text
 
 
+def across(length_mm):
+    """A line perpendicular to every `line`."""
+    return Caliper(start_mm=(0.0, 0.0, 0.0), end_mm=(0.0, length_mm, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("short", "expected"),
+    [
+        (((0, 0, 0), (0, 15, 0)), []),
+        (((0, 0, 0), (7, 13, 0)), []),
+        (((0, 0, 0), (13, 7, 0)), ["short-caliper-not-across"]),
+        (((0, 0, 0), (30, 0, 0)), ["short-caliper-not-across"]),
+        (((0, 0, 0), (0, 31, 0)), ["short-caliper-longer"]),
+    ],
+)
+def test_a_short_caliper_lies_across_the_long_one_and_is_no_longer(short, expected):
+    """Angles of 90, 61.7, 28.3 and 0 degrees; without a mask the two are still compared with each other."""
+    drawn = Caliper(start_mm=short[0], end_mm=short[1])
+    assert [finding.code for finding in axes_findings(line(30.0), drawn)] == expected
+    assert [finding.code for finding in caliper_findings(None, line(30.0), drawn)] == expected
+    assert set(expected) <= {finding.code for finding in caliper_findings(measured(30.0), line(30.0), drawn)}
+    assert caliper_findings(None, None, drawn) == ()
+
+
 @pytest.mark.parametrize(
     ("short_mm", "differs"), [(15.0, False), (16.6, False), (16.9, True), (13.7, False), (13.5, True)]
 )
 def test_the_short_axis_is_compared_too(short_mm, differs):
     """The mask's is 15 mm. Reader 16.6: 9.6 % off; 16.9: 11.2 %; 13.7: 9.5 %; 13.5: 11.1 %."""
-    findings = compare_with_caliper(measured(30.0), line(30.0), line(short_mm))
+    findings = compare_with_caliper(measured(30.0), line(30.0), across(short_mm))
     assert [finding.code for finding in findings] == (["short-caliper-differs"] if differs else [])
 
 

@@ -11,6 +11,7 @@ from npcpit_imaging.volume.files import read_mask, read_volume
 
 FOLDERS = ("orientation", "uninformative", "uninformative_slice")
 EMPTY = "empty_mask.nii.gz"
+UNIT = {"PT": ("--unit", "SUVbw")}
 
 
 @pytest.fixture(params=FOLDERS)
@@ -69,7 +70,7 @@ def drawn(image):
 def test_every_prompt_on_a_degenerate_image_gives_a_mask_or_says_that_it_is_empty(segment, degenerate, modality):
     image, _ = degenerate
     for name, prompt in drawn(image).items():
-        answer, mask = segment(image, *prompt, "--modality", modality)
+        answer, mask = segment(image, *prompt, "--modality", modality, *UNIT.get(modality, ()))
         assert mask is not None, f"{name}: {answer}"
         codes = {finding["code"] for finding in answer["findings"]}
         assert mask.geometry.same_grid(read_volume(image).geometry)
@@ -82,7 +83,7 @@ def test_every_prompt_on_a_degenerate_image_gives_a_mask_or_says_that_it_is_empt
 def test_every_contour_answers_on_a_degenerate_pet(segment, degenerate, method):
     image, _ = degenerate
     for name, prompt in drawn(image).items():
-        answer, mask = segment(image, *prompt, "--modality", "PT", "--method", method)
+        answer, mask = segment(image, *prompt, "--modality", "PT", *UNIT["PT"], "--method", method)
         assert mask is not None, f"{name}: {answer}"
         assert mask.voxels.any() or "empty-mask" in {finding["code"] for finding in answer["findings"]}, name
 

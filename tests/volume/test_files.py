@@ -97,7 +97,8 @@ def test_an_only_label_needs_no_choice_whatever_its_value_and_an_empty_file_is_a
     assert (read_mask(tmp_path / "one.nrrd").voxels.sum(), read_mask(tmp_path / "one.nrrd").label) == (2, "255")
     write_labels(tmp_path / "none.nrrd", [0, 0, 0, 0])
     assert not read_mask(tmp_path / "none.nrrd").voxels.any()
-    assert not read_mask(tmp_path / "none.nrrd", label=1).voxels.any()
+    with pytest.raises(InputError, match="label 1 not present, found only background"):
+        read_mask(tmp_path / "none.nrrd", label=1)
 
 
 @pytest.mark.parametrize("values", [[0, 0.5, 1, 1], [0, float("nan"), 1, 1], [0, float("inf"), 1, 1]])

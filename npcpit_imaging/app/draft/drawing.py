@@ -17,6 +17,7 @@ from npcpit_imaging.app.draft.content import (
 from npcpit_imaging.app.draft.masks import pack, unpack
 from npcpit_imaging.app.draft.place import Desk, Place, require_series
 from npcpit_imaging.app.draft.requests import CaliperChange, EditMaskChange, PromptChange
+from npcpit_imaging.app.lesion_numbers import with_findings
 from npcpit_imaging.app.reading_calipers import LONGEST_MM, caliper_faults
 from npcpit_imaging.errors import ReadingError
 from npcpit_imaging.measurement.extent import measure
@@ -27,6 +28,7 @@ from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.store.drafts import StoredMask, mask_of
 from npcpit_imaging.store.schema import JsonObject
 from npcpit_imaging.study.caliper import Caliper
+from npcpit_imaging.study.finding import Finding
 from npcpit_imaging.volume.volume import Mask, Unit, Volume
 
 HAND: JsonObject = {"name": "reader", "version": "1", "licence": "", "weights_digest": "", "settings_digest": ""}
@@ -53,14 +55,20 @@ def prompted(desk: Desk, place: Place, entry: LesionEntry, change: PromptChange)
     segmenter: JsonObject = {
         **asdict(proposal.provenance),
         "seconds": round(time.perf_counter() - began, 3),
-        "findings": [each.text for each in proposal.findings],
+        "findings": [each.text for each in dict.fromkeys((*volume.findings, *proposal.findings))],
     }
     origin: JsonObject = {
         "source": "reader's prompt",
         "prompts": [each.model_dump(mode="json") for each in change.prompts],
     }
     drawn, stored = _with_mask(
-        entry, proposal.mask, volume, origin=change.prompts[-1].kind, prompt=origin, segmenter=segmenter
+        entry,
+        proposal.mask,
+        volume,
+        origin=change.prompts[-1].kind,
+        prompt=origin,
+        segmenter=segmenter,
+        doubts=proposal.findings,
     )
     drawn = drawn.model_copy(update={"status": EntryStatus.PROPOSAL, **_own_lines(prompts, change)})
     return drawn, stored
@@ -135,17 +143,31 @@ def present_mask(desk: Desk, place: Place, entry: LesionEntry, volume: Volume) -
 
 
 def _with_mask(
-    entry: LesionEntry, mask: Mask, volume: Volume, *, origin: str, prompt: JsonObject, segmenter: JsonObject
+    entry: LesionEntry,
+    mask: Mask,
+    volume: Volume,
+    *,
+    origin: str,
+    prompt: JsonObject,
+    segmenter: JsonObject,
+    doubts: tuple[Finding, ...] = (),
 ) -> tuple[LesionEntry, StoredMask]:
     stored = pack(mask, volume.series_uid)
-    found = measured(mask, volume, stored.digest, origin=origin, prompt=prompt, segmenter=segmenter)
+    found = measured(mask, volume, stored.digest, origin=origin, prompt=prompt, segmenter=segmenter, doubts=doubts)
     return entry.model_copy(update={"mask": found, **unconfirmed(entry, has_mask=True)}), stored
 
 
 def measured(
-    mask: Mask, volume: Volume, digest: str, *, origin: str, prompt: JsonObject, segmenter: JsonObject
+    mask: Mask,
+    volume: Volume,
+    digest: str,
+    *,
+    origin: str,
+    prompt: JsonObject,
+    segmenter: JsonObject,
+    doubts: tuple[Finding, ...] = (),
 ) -> MaskInDraft:
-    """A mask as a draft names it, with what is measured on it."""
+    """A mask as a draft names it, with what is measured on it and what a person should know of image and proposal."""
     values = uptake(volume, mask) if volume.unit is Unit.SUVBW else None
     return MaskInDraft(
         digest=digest,
@@ -153,7 +175,7 @@ def measured(
         origin=origin,
         prompt=prompt,
         segmenter=segmenter,
-        measurement=MeasuredMask.of(measure(mask)),
+        measurement=MeasuredMask.of(with_findings(measure(mask), volume.findings, doubts)),
         uptake=None if values is None else MeasuredUptake(**asdict(values)),
     )
 

@@ -7,7 +7,8 @@ from npcpit_imaging.app.draft.requests import AddLesionChange, AnnotateChange, C
 from npcpit_imaging.app.draft.states import states_of
 from npcpit_imaging.app.lesions import tracking_uid
 from npcpit_imaging.errors import ReadingError
-from npcpit_imaging.measurement.compare import compare_with_caliper
+from npcpit_imaging.measurement.compare import caliper_findings
+from npcpit_imaging.study.finding import Finding
 from npcpit_imaging.study.lesion import LesionRole, LesionState
 
 PREFIXES = {LesionRole.TARGET: "T", LesionRole.NON_TARGET: "NT", LesionRole.NEW: "N"}
@@ -23,11 +24,6 @@ def confirmed(desk: Desk, entry: LesionEntry, change: ConfirmChange) -> LesionEn
     longest_mm, short_mm = _from_mask(desk, entry) if change.accept == "proposal" else _from_calipers(entry)
     if entry.role is LesionRole.NEW and entry.state not in NEW_STATES:
         raise ReadingError(f"{entry.lesion_id}: say first whether this new lesion is equivocal or unequivocal")
-    differs = (
-        compare_with_caliper(entry.mask.measurement.measurement(), entry.caliper.caliper())
-        if entry.mask is not None and entry.caliper is not None
-        else ()
-    )
     return entry.model_copy(
         update={
             "status": EntryStatus.CONFIRMED,
@@ -36,9 +32,14 @@ def confirmed(desk: Desk, entry: LesionEntry, change: ConfirmChange) -> LesionEn
             "longest_diameter_mm": longest_mm,
             "short_axis_mm": short_mm,
             "merged_into": "",
-            "findings": tuple(FoundFinding.of(each) for each in differs),
+            "findings": tuple(FoundFinding.of(each) for each in _caliper_findings(entry)),
         }
     )
+
+
+def _caliper_findings(entry: LesionEntry) -> tuple[Finding, ...]:
+    long, short = (None if each is None else each.caliper() for each in (entry.caliper, entry.short_caliper))
+    return caliper_findings(None if entry.mask is None else entry.mask.measurement.measurement(), long, short)
 
 
 def _from_mask(desk: Desk, entry: LesionEntry) -> tuple[float, float]:
