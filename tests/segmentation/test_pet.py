@@ -66,7 +66,7 @@ def test_only_the_component_with_the_hottest_voxel_is_proposed():
 def test_a_cold_lesion_gives_an_empty_mask_with_a_finding():
     proposal = segment(pet(np.ones(GRID.shape_kji)), (BOX,), SETTINGS, method="pet-suv-4.0")
     assert not proposal.mask.voxels.any()
-    assert [finding.code for finding in proposal.findings] == ["empty-mask"]
+    assert [finding.code for finding in proposal.findings] == ["empty-mask", "nothing-at-the-prompt"]
 
 
 def test_a_contour_that_reaches_the_box_says_so():
@@ -75,7 +75,7 @@ def test_a_contour_that_reaches_the_box_says_so():
 
 
 def test_becquerels_are_refused():
-    with pytest.raises(SegmentationError, match="expected a PET in SUVbw, found PT in BQML"):
+    with pytest.raises(SegmentationError, match="expected a PET in SUVbw, found it in BQML"):
         segment(pet(np.ones(GRID.shape_kji), Unit.BQML), (BOX,), SETTINGS, method="pet-suv-4.0")
 
 
