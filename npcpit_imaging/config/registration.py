@@ -33,11 +33,21 @@ class RelativeIntensity(Config):
 
 
 class BodyMask(Config):
-    """The region whose points are compared."""
+    """The region whose points are compared.
+
+    Args:
+        grid_mm: Its grid, never finer than the image's own.
+        closing_mm: Holes up to twice this are closed.
+        dilation_mm: It grows by this, so that the skin takes part.
+        air_mm: So much air around the fixed body is searched too, whatever the moving image shows there: an outline
+            must lie on an outline. 0 compares only what lies in both bodies, where two bodies that hardly touch can
+            seem alike.
+    """
 
     grid_mm: PositiveFloat = 4.0
     closing_mm: float = Field(default=4.0, ge=0)
     dilation_mm: float = Field(default=4.0, ge=0)
+    air_mm: float = Field(default=0.0, ge=0)
 
 
 class Level(Config):

@@ -167,16 +167,24 @@ def _shared(pair: Pair, transform: RigidTransform) -> float:
 
 
 def metric_method(pair: Pair, level: Level) -> sitk.ImageRegistrationMethod:
-    """Mattes mutual information of the two bodies at one level, sampled with the plan's seed."""
+    """Mattes mutual information of the two bodies at one level, and of the air around them where the plan says so."""
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(pair.plan.threads)
     method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=pair.plan.bins)
-    method.SetMetricFixedMask(pair.fixed.body_image)
-    method.SetMetricMovingMask(pair.moving.body_image)
+    air_mm = pair.plan.body.air_mm
+    method.SetMetricFixedMask(with_air(pair.fixed.body_image, air_mm) if air_mm else pair.fixed.body_image)
+    if not air_mm:
+        method.SetMetricMovingMask(pair.moving.body_image)
     method.SetMetricSamplingStrategy(sitk.ImageRegistrationMethod.RANDOM)
     method.SetMetricSamplingPercentage(_sampling(pair, level), pair.plan.seed)
     method.SetInterpolator(sitk.sitkLinear)
     return method
+
+
+def with_air(body: sitk.Image, air_mm: float) -> sitk.Image:
+    """Return a body's mask with so much of the air around it."""
+    radius = [round(air_mm / step) for step in body.GetSpacing()]
+    return sitk.BinaryDilate(body, radius)
 
 
 def _sampling(pair: Pair, level: Level) -> float:

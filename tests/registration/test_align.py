@@ -8,6 +8,7 @@ from npcpit_imaging.config.registration import RegistrationPlan
 from npcpit_imaging.errors import RegistrationCancelledError, RegistrationError
 from npcpit_imaging.registration.align import align
 from npcpit_imaging.registration.quality import Verdict
+from npcpit_imaging.registration.search import with_air
 from npcpit_imaging.volume.geometry import Geometry
 from npcpit_imaging.volume.volume import Modality, Volume
 
@@ -170,3 +171,13 @@ def test_no_start_with_overlap_is_an_error_that_names_the_start(baseline, follow
 def test_points_must_be_positions(baseline, follow_up, plan, points):
     with pytest.raises(RegistrationError, match=r"expected \(N, 3\) finite LPS mm"):
         align(follow_up, baseline, plan, points_mm=points)
+
+
+def test_air_around_a_body_reaches_as_far_as_the_plan_says():
+    """12 mm on a mask whose voxels are 4 mm: three more on each side of a single one."""
+    body = sitk.Image([11, 11, 11], sitk.sitkUInt8)
+    body.SetSpacing((4.0, 4.0, 4.0))
+    body[5, 5, 5] = 1
+    grown = sitk.GetArrayFromImage(with_air(body, 12.0)) > 0
+    for axes in ((1, 2), (0, 2), (0, 1)):
+        assert np.flatnonzero(grown.any(axis=axes)).tolist() == list(range(2, 9))

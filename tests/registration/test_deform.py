@@ -9,7 +9,7 @@ from npcpit_imaging.config.registration import Deformable, DeformableLevel, Regi
 from npcpit_imaging.errors import RegistrationCancelledError
 from npcpit_imaging.registration.align import align
 from npcpit_imaging.registration.assess import assess_refined
-from npcpit_imaging.registration.deform import deform, normalised
+from npcpit_imaging.registration.deform import SEEN, deform, normalised, unseen
 from npcpit_imaging.registration.penalty import Penalty
 from npcpit_imaging.registration.prepare import prepare
 from npcpit_imaging.registration.propagate import Direction, propagate_mask, propagate_point
@@ -150,6 +150,13 @@ def test_bending_costs_nothing_for_a_plane_and_the_gradient_is_symmetric():
     assert Penalty(bending=1.0, size=0.0)(plane) == pytest.approx(0.0, abs=1e-4)
     rng = np.random.default_rng(4)
     one, other = (rng.normal(size=(3, 6, 7, 8)).astype(np.float32) for _ in range(2))
-    penalty = Penalty(bending=0.3, size=0.1)
+    penalty = Penalty(bending=0.3, size=rng.uniform(0.0, 0.2, (6, 7, 8)).astype(np.float32))
     assert float((penalty(one) * other).sum()) == pytest.approx(float((one * penalty(other)).sum()), rel=1e-3)
     assert float((penalty(one) * one).sum()) > 0
+
+
+def test_moving_costs_its_whole_price_only_where_the_images_say_nothing():
+    """Curvatures of 0, `SEEN` and 3 x `SEEN`, the mean of three axes: price 0.01 whole, half and a quarter."""
+    seen = np.array([0.0, SEEN, 3 * SEEN], np.float32) * np.array([[0.5], [1.0], [1.5]], np.float32)
+    price = unseen(seen.reshape(3, 1, 1, 3), Deformable(size=0.01))
+    assert price.ravel() == pytest.approx([0.01, 0.005, 0.0025], rel=1e-5)
