@@ -78,10 +78,21 @@ def _open_file(path: Path, modality: Modality, unit: Unit | None) -> Volume:
     volume = read_volume(path, modality=modality, unit=known or Unit.ARBITRARY)
     _require_usual_suv(path, volume)
     if known is not None:
-        return volume
+        return replace(volume, findings=(*volume.findings, *_without_air(path, volume)))
     text = f"{path.name}: a file does not say whether a {modality} is in {', '.join(possible)}; state it with --unit"
     missing = Finding(code="unknown-unit", severity=Severity.WARNING, text=text)
     return replace(volume, findings=(*volume.findings, missing))
+
+
+def _without_air(path: Path, volume: Volume) -> tuple[Finding, ...]:
+    """Notice a CT that may be in HU + 1024: a patient's has air about -1000 and fat about -100."""
+    if volume.modality is not Modality.CT or (volume.voxels < 0).any():
+        return ()
+    text = (
+        f"{path.name}: expected a CT in HU, with air about -1000, found no value below zero: an offset of 1024 may not "
+        "have been taken away, and every value and threshold would then be wrong"
+    )
+    return (Finding(code="no-air", severity=Severity.WARNING, text=text),)
 
 
 def _require_usual_suv(path: Path, volume: Volume) -> None:

@@ -84,6 +84,18 @@ def test_radiomics_of_a_pet_in_no_known_unit_has_no_value_and_says_why(call):
     assert any(feature["value"] is not None for feature in stated["features"])
 
 
+@pytest.mark.parametrize(("offset", "said"), [(0, False), (1024, True)])
+def test_a_ct_that_may_be_in_hounsfield_units_plus_1024_is_told(call, pet, offset, said):
+    """Air of -1000 is in every CT of a patient; without it the offset may still be in the values."""
+    image = nib.load(pet / "mask.nii.gz")
+    hu = np.where(image.get_fdata() > 0, 60, -100).astype(np.int16)
+    hu[:3] = -1000
+    nib.save(nib.Nifti1Image(hu + np.int16(offset), image.affine), pet / "ct.nii.gz")
+    code, answer = call("measure", "ct.nii.gz", "mask.nii.gz", "--modality", "CT")
+    assert code == 0, answer
+    assert ("no-air" in codes(answer)) is said
+
+
 def test_a_unit_that_is_none_of_the_modality_is_refused(call):
     code, error = call("measure", "suv.nii.gz", "mask.nii.gz", "--modality", "CT", "--unit", "SUVbw")
     assert code == 1
