@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from npcpit_imaging.report.figure_style import (
@@ -133,7 +135,10 @@ def _bar_marks(axes: Axes, ends: Floats, mark: str, places: Sequence[int]) -> No
     up = (ends[places] > 0) & (ends[places] < TOP_PERCENT)
     if ends.size > LABELLED:
         at = ends[places] + np.where(up, 3.5, -3.5)
-        axes.plot(places, at, linestyle="none", marker=f"${mark}$", color=INK, markersize=3.5, markeredgewidth=0)
+        drawn = TextPath((0, 0), mark)  # as a letter: mathtext draws a dagger as a dash
+        middle = drawn.get_extents().get_points().mean(axis=0)
+        letter = Path(drawn.vertices - middle, drawn.codes)
+        axes.plot(places, at, linestyle="none", marker=letter, color=INK, markersize=6, markeredgewidth=0)
         return
     for place, rises in zip(places, up, strict=True):
         at, side = (ends[place] + 1.5, "bottom") if rises else (ends[place] - 1.5, "top")
