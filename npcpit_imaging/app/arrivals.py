@@ -86,8 +86,8 @@ class Arrivals:
         Raises:
             DicomError: It is no object that has a place in a study.
             DeidentifyError: It cannot be de-identified with certainty.
-            StoreError: Its series is already known for another subject or in another study, its subject's other
-                objects are in other dates, or the disk refuses.
+            StoreError: Its series is already known for another subject, its subject's other objects are in other
+                dates, or the disk refuses.
         """
         return self._place([(source, self._prepare(source))])[0]
 

@@ -100,9 +100,8 @@ def index_object(session: Session, offered: IndexedObject, *, now: datetime) -> 
     The same UID with the same received bytes is a repeat; with other bytes it is a conflict and changes nothing.
 
     Raises:
-        StoreError: The series is already known for another subject, in another study or with another modality, or the
-            subject's objects are in other dates (shifted, or the hospital's): no interval between the two would be
-            true.
+        StoreError: The series is already known for another subject or with another modality, or the subject's objects
+            are in other dates (shifted, or the hospital's): no interval between the two would be true.
     """
     known = session.get(InstanceRow, offered.sop_instance_uid)
     if known is not None:
@@ -169,11 +168,6 @@ def _ensure_series(session: Session, offered: IndexedObject, now: datetime) -> N
         raise StoreError(
             f"series {offered.series_uid}: expected subject {series.subject} and {series.modality}, "
             f"found {offered.subject} and {offered.modality}"
-        )
-    if series.study_uid != offered.study_uid:
-        raise StoreError(
-            f"series {offered.series_uid}: expected study {series.study_uid}, of which its first object was (a series "
-            f"belongs to one study), found {offered.study_uid}"
         )
     if SeriesState(series.state) not in OPEN_STATES:
         series.state_reason = f"an object arrived after the series was found {series.state}"

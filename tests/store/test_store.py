@@ -77,20 +77,6 @@ def test_a_series_that_comes_for_another_subject_is_refused(database: Database):
         index_object(session, an_object("1.1.2", subject="S2"), now=NOW)
 
 
-def test_a_series_that_comes_under_another_study_is_refused(database: Database):
-    """A series belongs to one study (PS3.3 A.1.2): as one volume, two studies' slices would be of two days."""
-    with database.session() as session:
-        index_object(session, an_object("1.1.1"), now=NOW)
-    other = replace(an_object("1.1.2"), study_uid="1.8")
-    with (
-        pytest.raises(StoreError, match=r"series 1\.1: expected study 1\.9, .* found 1\.8"),
-        database.session() as session,
-    ):
-        index_object(session, other, now=NOW)
-    with database.session() as session:
-        assert paths_of(session, "1.1") == ["1.1.1.dcm"]
-
-
 def test_a_subject_whose_dates_are_shifted_takes_no_object_in_the_hospital_s_dates_nor_the_reverse(database: Database):
     for subject, first in (("S1", True), ("S2", False)):
         series = f"1.{subject[1]}"
