@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from npcpit_imaging.errors import SegmentationError
 from npcpit_imaging.segmentation.drawn import drawn_points
 from npcpit_imaging.segmentation.prompt import (
     BoxPrompt,
     LinePrompt,
+    PointPrompt,
     Prompt,
     describe_point,
 )
@@ -61,6 +63,27 @@ def require_near(points: list[PointMm], place_mm: NDArray[np.float64], reach_mm:
                 f"{through:.1f} mm through the slices from its middle), found {describe_point(point)}; draw a longer "
                 "line, or leave the point out"
             )
+
+
+def speaks_of(previous: Mask, prompts: tuple[Prompt, ...]) -> bool:
+    """Whether an earlier mask can be of the lesion that is pointed at; one that is empty or elsewhere only takes away.
+
+    It can when one of its voxels lies within half the span of the lines, boxes and outlines around their middle.
+    A click beside it asks for more of it, whatever the distance.
+    """
+    positive = [prompt for prompt in prompts if prompt.positive]
+    if not previous.voxels.any():
+        return not positive
+    drawn = [point for prompt in positive if not isinstance(prompt, PointPrompt) for point in drawn_points(prompt)]
+    if not drawn:
+        return True
+    ends = np.array([np.min(drawn, axis=0), np.max(drawn, axis=0)])
+    middle, reach_mm = ends.mean(axis=0), float(np.linalg.norm(ends[1] - ends[0])) / 2
+    geometry = previous.geometry
+    (box,) = ndimage.find_objects(previous.voxels.astype(np.uint8))
+    voxels = np.argwhere(previous.voxels[box]) + [side.start for side in box]
+    away_mm = np.linalg.norm(geometry.to_mm(voxels) - middle, axis=-1)
+    return bool(away_mm.min() <= reach_mm)
 
 
 def widened(mask: Mask, box: BoxPrompt, points: list[PointMm]) -> BoxPrompt:

@@ -6,6 +6,7 @@ from pathlib import Path
 from npcpit_imaging.config.segmentation import SegmentationSettings
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.segmentation import calibrated, ellipsoid, nninteractive, preferred
+from npcpit_imaging.segmentation.agree import speaks_of
 from npcpit_imaging.segmentation.bundle import PREFIX
 from npcpit_imaging.segmentation.bundled import bundle_segmenter
 from npcpit_imaging.segmentation.evidence import apart, not_seen
@@ -13,6 +14,7 @@ from npcpit_imaging.segmentation.frame import frame_of
 from npcpit_imaging.segmentation.pet import PET_SEGMENTERS
 from npcpit_imaging.segmentation.prompt import Prompt
 from npcpit_imaging.segmentation.segmenter import Proposal, Segmenter
+from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.volume.volume import Mask, Volume
 
 SEGMENTERS: dict[str, Segmenter] = {
@@ -26,6 +28,14 @@ SEGMENTERS: dict[str, Segmenter] = {
 """Ordered: what a person is offered, the measured best first (decision records 0050, 0052)."""
 
 
+PREVIOUS_ELSEWHERE = Finding(
+    code="previous-elsewhere",
+    severity=Severity.WARNING,
+    text="previous mask: expected one of the lesion that is pointed at, found an empty one or one that lies elsewhere; "
+    "it was left out",
+)
+
+
 def segment(
     volume: Volume,
     prompts: tuple[Prompt, ...],
@@ -37,7 +47,8 @@ def segment(
     """Propose a lesion's mask: a draft for a reader, never a measurement.
 
     Whoever proposes, the image itself is asked whether there is anything at the prompt (``nothing-at-the-prompt``), and
-    the answer whether every click became part of it (``prompt-apart``).
+    the answer whether every click became part of it (``prompt-apart``). An earlier mask that is empty or not of what is
+    pointed at is left out (``previous-elsewhere``): it would only make the proposal smaller.
 
     Args:
         volume: The image.
@@ -52,9 +63,12 @@ def segment(
         SegmentationError: A prompt or the image cannot be used; the message says which and where.
     """
     segmenter = find_segmenter(method or settings.method, settings)
+    elsewhere: tuple[Finding, ...] = ()
+    if previous is not None and not speaks_of(previous, prompts):
+        previous, elsewhere = None, (PREVIOUS_ELSEWHERE,)
     proposal = segmenter(volume, prompts, previous=previous, settings=settings)
     doubts = not_seen(volume, frame_of(volume, prompts, previous, settings)) + apart(proposal.mask, prompts)
-    return replace(proposal, findings=tuple(dict.fromkeys((*proposal.findings, *doubts))))
+    return replace(proposal, findings=tuple(dict.fromkeys((*elsewhere, *proposal.findings, *doubts))))
 
 
 def find_segmenter(name: str, settings: SegmentationSettings) -> Segmenter:

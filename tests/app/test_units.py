@@ -42,6 +42,8 @@ def codes(answer):
 @pytest.mark.parametrize("method", [(), ("--method", "pet-41-percent"), ("--method", "network")])
 @pytest.mark.parametrize("unit", [(), ("--unit", "BQML")])
 def test_a_pet_in_no_known_unit_or_in_becquerel_is_not_segmented(call, pet, unit, method):
+    if "network" in method:
+        pytest.importorskip("torch", reason="the extra deep is not installed")
     code, error = call("segment", "bq.nii.gz", *BOX, "-o", "out.nii.gz", "--modality", "PT", *unit, *method)
     assert code == 1
     assert "expected a PET in SUVbw" in error

@@ -117,3 +117,25 @@ def test_a_short_axis_alone_or_longer_than_the_long_one_is_refused():
         parse_axes("0,0,0:5,0,0", "0,0,0:0,8,0")
     assert len(parse_axes("0,0,0:5,0,0", None)) == 1
     assert parse_axes(None, None) == ()
+
+
+@pytest.mark.parametrize("prompts", [(LINE,), (BOX,), (point(0, 0, 0),)], ids=["line", "box", "click"])
+def test_an_empty_previous_mask_takes_nothing_away(ball, prompts):
+    """It would speak against every voxel; it is left out and that is said."""
+    alone, _ = proposed(ball, *prompts)
+    empty = Mask(voxels=np.zeros(GRID.shape_kji, bool), geometry=GRID)
+    beside, codes = proposed(ball, *prompts, previous=empty)
+    np.testing.assert_array_equal(beside, alone)
+    assert "previous-elsewhere" in codes
+
+
+@pytest.mark.parametrize("prompt", [LINE, BOX], ids=["line", "box"])
+def test_a_previous_mask_of_another_lesion_takes_nothing_away(ball, prompt):
+    """It lies 24 mm beside the ball; one of the ball itself is refined as before."""
+    other = Mask(voxels=(X - 24) ** 2 + Y**2 + Z**2 <= 4**2, geometry=GRID)
+    alone, _ = proposed(ball, prompt)
+    beside, codes = proposed(ball, prompt, previous=other)
+    np.testing.assert_array_equal(beside, alone)
+    assert "previous-elsewhere" in codes
+    _, codes = proposed(ball, prompt, previous=Mask(voxels=BALL, geometry=GRID))
+    assert "previous-elsewhere" not in codes
