@@ -22,10 +22,12 @@ from npcpit_imaging.config.segmentation import SegmentationSettings, parse_refer
 from npcpit_imaging.measurement.extent import measure
 from npcpit_imaging.segmentation.bundle import PREFIX
 from npcpit_imaging.segmentation.prompt import Prompt
+from npcpit_imaging.segmentation.segmenter import Proposal
 from npcpit_imaging.segmentation.segmenters import segment
 from npcpit_imaging.study.finding import Finding
+from npcpit_imaging.study.measurement import Measurement
 from npcpit_imaging.volume.files import write_mask
-from npcpit_imaging.volume.volume import Modality, Unit
+from npcpit_imaging.volume.volume import Modality, Unit, Volume
 
 
 def segment_image(
@@ -73,15 +75,20 @@ def segment_image(
     proposal = segment(volume, tuple(prompts), segmentation, previous=before, method=method)
     seconds = round(time.perf_counter() - start, 3)
     write_mask(proposal.mask, output)
-    found = measure(proposal.mask)
-    of_previous: tuple[Finding, ...] = () if before is None else before.findings
+    proposal = replace(proposal, provenance=replace(proposal.provenance, seconds=seconds))
+    return _proposal_json(volume, proposal, measure(proposal.mask), () if before is None else before.findings)
+
+
+def _proposal_json(
+    volume: Volume, proposal: Proposal, found: Measurement, of_previous: tuple[Finding, ...]
+) -> JsonObject:
     findings = findings_json((*volume.findings, *of_previous, *proposal.findings, *found.findings))
     return {
         "proposal": True,
         **measurement_json(found),
         **place_json(volume),
         "provenance": {
-            **asdict(replace(proposal.provenance, seconds=seconds)),
+            **asdict(proposal.provenance),
             "image_digest": volume.digest,
             "mask_digest": proposal.mask.digest,
             "findings": [each["code"] for each in findings],

@@ -120,7 +120,7 @@ def _many_bars(axes: Axes, values: Floats, ends: Floats, words: Sequence[str]) -
     corners = np.stack([np.arange(values.size)[:, None] + along, ends[:, None] * high], axis=-1)
     axes.add_collection(
         PolyCollection(
-            corners,  # type: ignore[arg-type]  # an array `(N, 4, 2)` is a sequence of polygons
+            list(corners),
             facecolors=[RESPONSE_COLOURS[word] for word in words],
             linewidths=0,
             rasterized=values.size > PIXELS_FROM,
