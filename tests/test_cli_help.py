@@ -1,6 +1,8 @@
 """The command line explains itself: every verb has a help that a newcomer can read, wrong usage exits with 2."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -8,7 +10,7 @@ import typer
 import npcpit_imaging
 from npcpit_imaging import cli
 
-VERBS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+VERBS = sorted(typer.main.get_command(cli.whole()).commands)  # type: ignore[attr-defined]
 
 PROMISED = {
     "init", "receive", "import", "series", "run", "status", "export", "read", "demo",
@@ -35,7 +37,7 @@ def test_every_promised_verb_is_there_and_the_overview_lists_it(capsys):
 def test_a_verb_says_in_a_sentence_what_it_does_and_what_each_argument_is(verb, capsys):
     code, out, err = run(capsys, verb, "--help")
     assert (code, err) == (0, "")
-    command = typer.main.get_command(cli.app).commands[verb]  # type: ignore[attr-defined]
+    command = typer.main.get_command(cli.whole()).commands[verb]  # type: ignore[attr-defined]
     sentence = (command.help or "").strip().splitlines()[0]
     assert re.fullmatch(r"[A-Z].{15,}[.;:]?", sentence), sentence
     assert " ".join(sentence.split()[:3]) in out
@@ -71,3 +73,24 @@ def test_no_verb_at_all_shows_the_help(capsys):
     code, out, err = run(capsys)
     assert code == 2
     assert "Usage" in out + err
+
+
+def test_each_verb_is_in_the_file_where_the_table_says_so_and_none_is_missing():
+    cli.whole()
+    found = {
+        (each.name or each.callback.__name__, each.callback.__module__.rpartition(".")[2])
+        for each in cli.app.registered_commands
+        if each.callback is not None
+    }
+    groups = {(each.name, "serve") for each in cli.app.registered_groups}
+    assert found | groups == {(verb, file) for file, verbs in cli.FILES.items() for verb in verbs}
+
+
+def test_a_verb_starts_without_the_libraries_of_others():
+    """Responses from a table need no database, no images and no figures, whose imports take seconds."""
+    code = (
+        "import sys; from npcpit_imaging.cli import run; run(['respond', '--help']);"
+        "print(sorted({'SimpleITK', 'matplotlib', 'pandas', 'pydicom', 'scipy', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert ended.stdout.splitlines()[-1] == "[]"

@@ -1,25 +1,29 @@
 """What the command line shows a person: tables, progress, errors."""
 
+from __future__ import annotations
+
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from npcpit_imaging.app.importing import ArrivalReport, Tick
-from npcpit_imaging.app.matching import VisitMatches
-from npcpit_imaging.app.respond import BestResponseReport, RespondReport
-from npcpit_imaging.app.sdtm import SdtmReport
-from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
-from npcpit_imaging.dicom.spool_census import SpoolCensus
 from npcpit_imaging.flow.run import Outcome, Status
-from npcpit_imaging.response.answers import Answer
-from npcpit_imaging.store.images import IndexOutcome
+
+if TYPE_CHECKING:  # what is shown comes with its own libraries: a verb brings those of its own answer only
+    from npcpit_imaging.app.importing import ArrivalReport, Tick
+    from npcpit_imaging.app.matching import VisitMatches
+    from npcpit_imaging.app.respond import BestResponseReport, RespondReport
+    from npcpit_imaging.app.sdtm import SdtmReport
+    from npcpit_imaging.app.survey import StudyStatus, SurveyedSeries
+    from npcpit_imaging.dicom.spool_census import SpoolCensus
+    from npcpit_imaging.response.answers import Answer
 
 WIDTH_WITHOUT_TERMINAL = 200
 """Width of tables that go into a file or a pipe."""
@@ -110,6 +114,8 @@ def outcomes(found: Sequence[Outcome]) -> None:
 
 def arrivals(report: ArrivalReport) -> None:
     """Say what became of every imported file."""
+    from npcpit_imaging.store.images import IndexOutcome
+
     for refused in report.refused:
         warn(f"{refused.file}: {refused.reason}")
     for file in report.conflicts:

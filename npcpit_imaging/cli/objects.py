@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npcpit_imaging.app import console, matching, study
-from npcpit_imaging.app import read_report as reports
+from npcpit_imaging.app import console, study
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import SINGLE, STUDY, Json, StudyFolder, show_result
 
@@ -17,6 +16,8 @@ def read_report(
     as_json: Json = False,
 ) -> None:
     """The numbers of a DICOM measurement report, or the segments of a DICOM segmentation, by whatever program."""
+    from npcpit_imaging.app import read_report as reports
+
     result = reports.read_report(file)
     show_result(result, as_json, lambda: console.report_rows(result))
 
@@ -24,6 +25,8 @@ def read_report(
 @app.command(rich_help_panel=STUDY)
 def match(folder: StudyFolder, as_json: Json = False) -> None:
     """What became of each baseline lesion at each follow-up: same, split, merged, new, gone; proposals to decide."""
+    from npcpit_imaging.app import matching
+
     with study.open_study(folder) as opened:
         found = matching.match_study(opened)
     show_result([each.as_json() for each in found], as_json, lambda: console.matches(found))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from npcpit_imaging.app import analyse, console, eligibility, study, study_tables
+from npcpit_imaging.app import console, study
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import SINGLE, STUDY, Json, StudyFolder, leave, show_result
 from npcpit_imaging.config.base import load
@@ -19,6 +19,8 @@ def eligibility_(
     as_json: Json = False,
 ) -> None:
     """Check every subject against the protocol's imaging criteria, each with its reason."""
+    from npcpit_imaging.app import eligibility
+
     with study.open_study(folder) as opened:
         found = eligibility.study_eligibility(opened)
     if output is not None:
@@ -31,6 +33,8 @@ def eligibility_(
 @app.command(name="tables", rich_help_panel=STUDY)
 def tables_(folder: StudyFolder, as_json: Json = False) -> None:
     """Check the study's tables of dates (subjects, treatments, cycles, adverse events): rows, and faults by line."""
+    from npcpit_imaging.app import study_tables
+
     with study.open_study(folder) as opened:
         checked = study_tables.check_tables(opened)
     show_result(
@@ -55,6 +59,8 @@ def analyse_(
     as_json: Json = False,
 ) -> None:
     """Endpoints, agreement, associations and figures from tables of measurements; see docs/results.md."""
+    from npcpit_imaging.app import analyse
+
     files = analyse.AnalyseFiles(
         measurements=measurements,
         subjects=subjects,

@@ -7,12 +7,8 @@ from typing import Annotated
 import typer
 
 from npcpit_imaging.app import console, study
-from npcpit_imaging.app.access import accounts, tokens
-from npcpit_imaging.app.demo_reading import make_reading_demo
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import STUDY, Json, StudyFolder, leave, show_result
-from npcpit_imaging.server import run
-from npcpit_imaging.store.audit import verify_audit
 
 user_app = typer.Typer(no_args_is_help=True, help="Accounts of the reading page.")
 token_app = typer.Typer(no_args_is_help=True, help="Tokens of programs.")
@@ -35,7 +31,11 @@ def serve(
     receive: Annotated[bool, typer.Option("--receive", help="Also listen for DICOM in this process.")] = False,
 ) -> None:
     """Serve the reading page, its API and DICOMweb; on this machine only, unless site.toml names TLS or a proxy."""
+    from npcpit_imaging.server import run
+
     if demo:
+        from npcpit_imaging.app.demo_reading import make_reading_demo
+
         for line in make_reading_demo(folder, sample, say=console.say):
             console.say(line)
     with study.open_study(folder) as opened:
@@ -56,6 +56,8 @@ def add(
     password_stdin: FromStdin = False,
 ) -> None:
     """Make an account; asks for its password, there is no default."""
+    from npcpit_imaging.app.access import accounts
+
     password = "" if oidc_subject is not None else _password(password_stdin)
     with study.open_study(folder) as opened:
         accounts.add_account(
@@ -72,6 +74,8 @@ def add(
 @user_app.command(name="list")
 def list_(folder: StudyFolder, as_json: Json = False) -> None:
     """Show every account."""
+    from npcpit_imaging.app.access import accounts
+
     with study.open_study(folder) as opened:
         found = accounts.accounts(opened)
     rows = [
@@ -92,6 +96,8 @@ def list_(folder: StudyFolder, as_json: Json = False) -> None:
 @user_app.command(name="password")
 def password_(folder: StudyFolder, name: Name, password_stdin: FromStdin = False) -> None:
     """Give an account a new password and end its sessions."""
+    from npcpit_imaging.app.access import accounts
+
     with study.open_study(folder) as opened:
         accounts.set_password(opened, name, _password(password_stdin))
     console.say(f"user {name} has a new password and is signed out everywhere")
@@ -100,6 +106,8 @@ def password_(folder: StudyFolder, name: Name, password_stdin: FromStdin = False
 @user_app.command()
 def disable(folder: StudyFolder, name: Name) -> None:
     """Close an account; its reads and signatures stay."""
+    from npcpit_imaging.app.access import accounts
+
     with study.open_study(folder) as opened:
         accounts.set_disabled(opened, name, disabled=True, actor="command line")
     console.say(f"user {name} is disabled")
@@ -108,6 +116,8 @@ def disable(folder: StudyFolder, name: Name) -> None:
 @user_app.command()
 def enable(folder: StudyFolder, name: Name) -> None:
     """Open a closed account again, and end a lock-out."""
+    from npcpit_imaging.app.access import accounts
+
     with study.open_study(folder) as opened:
         accounts.set_disabled(opened, name, disabled=False, actor="command line")
         accounts.unlock(opened, name, actor="command line")
@@ -129,6 +139,8 @@ def add_token(
     days: Annotated[int | None, typer.Option(min=1, help="Valid so long; else until revoked.")] = None,
 ) -> None:
     """Make a token for a program and print it once."""
+    from npcpit_imaging.app.access import tokens
+
     with study.open_study(folder) as opened:
         console.say(tokens.add_token(opened, name, scope, days=days))
 
@@ -136,6 +148,8 @@ def add_token(
 @token_app.command()
 def revoke(folder: StudyFolder, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Take a token back."""
+    from npcpit_imaging.app.access import tokens
+
     with study.open_study(folder) as opened:
         tokens.revoke_token(opened, name)
     console.say(f"token {name} is revoked")
@@ -144,6 +158,8 @@ def revoke(folder: StudyFolder, name: Annotated[str, typer.Argument(metavar="NAM
 @audit_app.command()
 def verify(folder: StudyFolder, as_json: Json = False) -> None:
     """Walk the audit trail's chain; exit code 1 when a row was changed, taken out or put in."""
+    from npcpit_imaging.store.audit import verify_audit
+
     with study.open_study(folder) as opened, opened.database.session() as session:
         verdict = verify_audit(session)
     answer = {"whole": verdict.whole, "rows": verdict.rows, "digest": verdict.digest, "faults": list(verdict.faults)}

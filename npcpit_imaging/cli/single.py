@@ -1,12 +1,11 @@
-"""Verbs without a study: one image, or one table, one answer."""
+"""Verbs without a study: one image, or one table, one answer; each imports its own part of `app` when asked for."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from npcpit_imaging.app import console, measure, radiomics_batch, respond, sdtm
-from npcpit_imaging.app.measure_mask import measure_mask, parse_calipers
+from npcpit_imaging.app import console
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import (
     SINGLE,
@@ -38,6 +37,8 @@ def register(
     as_json: Json = False,
 ) -> None:
     """Align two images and say how far the result can be trusted; exit code 1 when it is rejected."""
+    from npcpit_imaging.app import measure
+
     with console.fraction("registering") as progress:
         alignment = measure.register(fixed, moving, output, resampled=resampled, plan=plan, progress=progress)
     result = measure.alignment_json(alignment)
@@ -59,6 +60,9 @@ def measure_(
     as_json: Json = False,
 ) -> None:
     """Longest diameter, short axis, volume of a mask on the image's own voxels; on PET uptake; ends in LPS mm."""
+    from npcpit_imaging.app import measure
+    from npcpit_imaging.app.measure_mask import measure_mask, parse_calipers
+
     choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
     calipers = parse_calipers(caliper, short_caliper)
     result = measure_mask(image, mask, choice=choice, modality=modality, unit=unit, calipers=calipers)
@@ -98,6 +102,8 @@ def radiomics(
         return
     if image is None or mask is None:
         raise InputError("radiomics: expected IMAGE and MASK, or --cases CASES.csv, found neither")
+    from npcpit_imaging.app import measure
+
     choice = measure.MaskChoice(roi=roi, segment=segment_number, label=label)
     result = measure.radiomics(image, mask, settings=settings, choice=choice, modality=modality, unit=unit)
     show_result(result, as_json, lambda: console.features(result))
@@ -117,6 +123,8 @@ def _radiomics_cases(
 ) -> None:
     if beside is not None:
         raise InputError("radiomics --cases: expected no IMAGE and MASK beside it, found one")
+    from npcpit_imaging.app import radiomics_batch
+
     with console.fraction("radiomics") as tell:
         report = radiomics_batch.batch(
             cases,
@@ -145,6 +153,8 @@ def respond_(
     as_json: Json = False,
 ) -> None:
     """RECIST responses from a table of measurements, each with the rule that fired."""
+    from npcpit_imaging.app import respond
+
     chosen = load(protocol, Protocol) if protocol else Protocol()
     report = respond.respond(measurements, protocol=chosen, subjects=subjects, treatments=treatments)
     if csv_folder is not None:
@@ -164,6 +174,8 @@ def sdtm_(
     study_id: Annotated[str, typer.Option(help="STUDYID.")] = "NPC-PIT",
 ) -> None:
     """SDTM TU, TR, RS (XPT and Dataset-JSON) and ADaM-style tables from measurements, checked on every export."""
+    from npcpit_imaging.app import sdtm
+
     chosen = load(protocol, Protocol) if protocol else Protocol()
     report = sdtm.export_sdtm(
         measurements,
@@ -198,6 +210,8 @@ def best_response(
     as_json: Json = False,
 ) -> None:
     """Best overall response, unconfirmed and confirmed, from a table of time-point responses."""
+    from npcpit_imaging.app import respond
+
     chosen = Protocol(
         min_sd_days=min_sd_days,
         ref_confirm=confirm_days,

@@ -1,4 +1,4 @@
-"""Verbs with a study folder."""
+"""Verbs with a study folder; each imports its own part of `app` when it is asked for."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -6,20 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npcpit_imaging.app import (
-    arrival_work,
-    console,
-    delivery,
-    demo,
-    importing,
-    listening,
-    pipelines,
-    reading,
-    research_export,
-    study,
-    survey,
-)
-from npcpit_imaging.app import pull as pulling
+from npcpit_imaging.app import console, pipelines, study
 from npcpit_imaging.cli.application import app
 from npcpit_imaging.cli.options import STUDY, Json, StudyFolder, leave, show_result
 
@@ -49,6 +36,8 @@ def receive(
 
     Listens on this machine alone unless configs/site.toml names another address and the peers that may send.
     """
+    from npcpit_imaging.app import arrival_work, listening
+
     with (
         study.open_study(folder) as opened,
         arrival_work.arrival_work(opened, say=console.say) if process else nullcontext() as work,
@@ -63,6 +52,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Copy a folder's DICOM objects into the study, de-identified; a file that cannot be taken is named."""
+    from npcpit_imaging.app import importing
+
     with study.open_study(folder) as opened:
         report = importing.import_folder(opened, source, progress=console.progress)
     show_result(report.as_json(), as_json, lambda: console.arrivals(report))
@@ -83,6 +74,8 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Fetch series from the PACS of configs/site.toml; every row asked ends with a status, resumable."""
+    from npcpit_imaging.app import pull as pulling
+
     with study.open_study(folder) as opened:
         report = pulling.pull(
             opened,
@@ -104,6 +97,8 @@ def pull(
 @app.command(rich_help_panel=STUDY)
 def series(folder: StudyFolder, as_json: Json = False) -> None:
     """List every series of the study: its visit, geometry and findings, or the reason why it is no volume."""
+    from npcpit_imaging.app import survey
+
     with study.open_study(folder) as opened:
         found = survey.survey_series(opened, progress=console.progress)
     show_result([each.as_json() for each in found], as_json, lambda: console.series_table(found))
@@ -116,6 +111,8 @@ def read(
     reason: Annotated[str, typer.Option(help="Why earlier signed reads are superseded.")] = "",
 ) -> None:
     """Record readers' confirmations from a table as signed reads; a signed read is superseded, never edited."""
+    from npcpit_imaging.app import reading
+
     with study.open_study(folder) as opened:
         for line in reading.record_reads(opened, table, reason=reason):
             console.say(line)
@@ -150,6 +147,8 @@ def run_(
 @app.command(rich_help_panel=STUDY)
 def status(folder: StudyFolder, as_json: Json = False) -> None:
     """Show every subject's visits: what is received, read and answered, and what failed."""
+    from npcpit_imaging.app import survey
+
     with study.open_study(folder) as opened:
         found = survey.survey_study(opened)
     show_result(found.as_json(), as_json, lambda: console.status(found))
@@ -167,8 +166,12 @@ def export(
     """Copy what may leave, with checksums: reports, SEG, SR, key images, masks, tables; series only with --research."""
     with study.open_study(folder) as opened:
         if research:
+            from npcpit_imaging.app import research_export
+
             count = research_export.export_research(opened, output, images=not without_images)
         else:
+            from npcpit_imaging.app import delivery
+
             count = delivery.export(opened, output)
     console.say(f"exported {count} files to {output}")
 
@@ -181,4 +184,6 @@ def demo_(
     sample: Annotated[Path, typer.Option(help="The sample study, with its truth.toml.")] = Path("sample_dicom"),
 ) -> None:
     """Take the sample study all the way from DICOM to a RECIST response, and compare with its known truth."""
+    from npcpit_imaging.app import demo
+
     leave(well=demo.run_demo(folder, sample))

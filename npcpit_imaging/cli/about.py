@@ -1,0 +1,15 @@
+"""The verb that says what this program is."""
+
+import npcpit_imaging
+from npcpit_imaging.cli.application import app
+
+
+@app.callback()
+def about() -> None:
+    """From DICOM to confirmed lesion measurements."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(npcpit_imaging.__version__)  # noqa: T201
