@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 DEMO ?= demo-study
 WORKERS ?= 2
 
+# Where this is set, every start of npcpit compiles the package anew (about 2 s of CPU), and tests start it often.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup page peers demo test test-slow check format clean
 
 help: ## List what can be made

@@ -23,7 +23,7 @@ from npcpit_imaging.dicom.report import (
     require_segments,
     write_report,
 )
-from npcpit_imaging.dicom.report_numbers import algorithm_items, number_item, parameter_item
+from npcpit_imaging.dicom.report_numbers import algorithm_items, encoded, number_item, parameter_item
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.lesion import Lesion
@@ -188,15 +188,21 @@ def _group(each: LesionFeatures, context: Context) -> sr.VolumetricROIMeasuremen
 
 
 def _numbers(each: LesionFeatures) -> list[Dataset]:
-    algorithm = algorithm_items(name="npcpit_imaging.radiomics", version=each.engine_version)
-    settings = parameter_item(f"settings={each.settings_digest}")
+    algorithm = encoded(algorithm_items(name="npcpit_imaging.radiomics", version=each.engine_version))
+    settings = _parameter(f"settings={each.settings_digest}")
     return [
         number_item(
             name=ibsi_codes()[feature.code],
             value=decimal(feature.value),
             unit=UNITS[feature.unit],
-            modifiers=[*algorithm, parameter_item(f"tag={feature.tag}"), settings],
+            modifiers=algorithm + _parameter(f"tag={feature.tag}") + settings,
         )
         for feature in each.features
         if not _why_left_out(feature) and feature.value is not None
     ]
+
+
+@lru_cache(maxsize=4096)
+def _parameter(text: str) -> bytes:
+    """The same few hundred names come again with every lesion."""
+    return encoded([parameter_item(text)])

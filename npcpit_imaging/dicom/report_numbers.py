@@ -2,15 +2,20 @@
 
 A report of features holds hundreds of numbers a lesion. highdicom checks, copies and searches each of them several
 times (17 s of 20 for a lesion of 583 features); these are the same elements, written once (a test compares them).
+What all numbers of a lesion share (the algorithm, its settings) is encoded once and kept as its bytes.
 """
 
 import collections.abc
 
-from pydicom.dataelem import DataElement
+from pydicom.charset import convert_encodings, default_encoding
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_sequence_item
 from pydicom.sequence import Sequence
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.tag import Tag
 from pydicom.valuerep import format_number_as_ds
 
 from npcpit_imaging.errors import DicomError
@@ -18,14 +23,14 @@ from npcpit_imaging.errors import DicomError
 _CONTENT = 0x0040A730
 
 
-def number_item(*, name: Code, value: float, unit: Code, modifiers: collections.abc.Sequence[Dataset]) -> Dataset:
+def number_item(*, name: Code, value: float, unit: Code, modifiers: bytes) -> Dataset:
     """One number.
 
     Args:
         name: What was measured.
         value: The number.
         unit: Its unit.
-        modifiers: Content items that tell how; items may be shared between numbers.
+        modifiers: Content items that tell how, encoded (`encoded`).
 
     Returns:
         A NUM item that a container CONTAINS.
@@ -38,8 +43,18 @@ def number_item(*, name: Code, value: float, unit: Code, modifiers: collections.
     item.RelationshipType, item.ValueType = "CONTAINS", "NUM"
     item.ConceptNameCodeSequence = [_code(name)]
     item.MeasuredValueSequence = [measured]
-    item.ContentSequence = list(modifiers)
+    item[_CONTENT] = RawDataElement(Tag(_CONTENT), "SQ", len(modifiers), modifiers, 0, False, True)
+    _as_it_is(item, measured, *item.ConceptNameCodeSequence, *measured.MeasurementUnitsCodeSequence)
     return item
+
+
+def encoded(items: collections.abc.Sequence[Dataset]) -> bytes:
+    """Content items of ASCII texts as the bytes of a sequence, in explicit VR little endian."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    for item in items:
+        write_sequence_item(buffer, item, [default_encoding])
+    return bytes(buffer.getvalue())
 
 
 def algorithm_items(*, name: str, version: str) -> list[Dataset]:
@@ -65,17 +80,21 @@ def append_numbers(report: Dataset, numbers: collections.abc.Sequence[collection
     Raises:
         DicomError: The report has another number of groups.
     """
-    groups = [
-        group
-        for part in report.ContentSequence
-        if _is(part, codes.DCM.ImagingMeasurements)
-        for group in part.ContentSequence
-        if _is(group, codes.DCM.MeasurementGroup)
-    ]
+    parts = [part for part in report.ContentSequence if _is(part, codes.DCM.ImagingMeasurements)]
+    groups = [group for part in parts for group in part.ContentSequence if _is(group, codes.DCM.MeasurementGroup)]
     if len(groups) != len(numbers):
         raise DicomError(f"SR: expected {len(numbers)} measurement groups, found {len(groups)}")
     for group, items in zip(groups, numbers, strict=True):
         group[_CONTENT] = DataElement(_CONTENT, "SQ", Sequence([*group.ContentSequence, *items]))  # not highdicom's own
+    _as_it_is(report, *parts, *groups)
+
+
+def _as_it_is(*items: Dataset) -> None:
+    """Tell pydicom that what holds encoded bytes need not be decoded to be written: it is as the file will be."""
+    for item in items:
+        named = item.get("SpecificCharacterSet")
+        charset = convert_encodings(named) if named else default_encoding
+        item.set_original_encoding(is_implicit_vr=False, is_little_endian=True, character_encoding=charset)
 
 
 def _is(item: Dataset, name: Code) -> bool:

@@ -5,7 +5,7 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from npcpit_imaging.dicom.report_numbers import algorithm_items, append_numbers, number_item, parameter_item
+from npcpit_imaging.dicom.report_numbers import algorithm_items, append_numbers, encoded, number_item, parameter_item
 from npcpit_imaging.errors import DicomError
 
 NAME, UNIT = Code("GYBY", "IBSI", "Joint Maximum of GLCM"), Code("mm3", "UCUM", "cubic millimeter")
@@ -20,7 +20,7 @@ def test_a_number_is_highdicoms(value):
         algorithm_id=sr.AlgorithmIdentification(name="engine", version="1.2", parameters=["tag=a", "settings=b"]),
     )[0]
     modifiers = [*algorithm_items(name="engine", version="1.2"), parameter_item("tag=a"), parameter_item("settings=b")]
-    ours = number_item(name=NAME, value=value, unit=UNIT, modifiers=modifiers)
+    ours = number_item(name=NAME, value=value, unit=UNIT, modifiers=encoded(modifiers))
     assert ours.to_json_dict() == theirs.to_json_dict()
 
 
