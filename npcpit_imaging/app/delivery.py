@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from npcpit_imaging.app.case import build_case_report, readers_to_report
+from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.delivery_key_images import in_file_name, write_key_images
 from npcpit_imaging.app.delivery_registration import write_registrations
 from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, write_responses, write_table
@@ -253,6 +254,7 @@ def _write_radiomics(
     return [(path, "radiomics SR")]
 
 
+@collecting_rarely()
 def deliver_tables(study: Study) -> str:
     """Write the study's tables: measurements, responses, features (CSV; features also as Parquet, long and wide)."""
     study.deliver.mkdir(parents=True, exist_ok=True)

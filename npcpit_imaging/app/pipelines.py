@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.ledger import Ledger
 from npcpit_imaging.app.lesions import store_lesions
 from npcpit_imaging.app.pipeline_step import StudyStep, attempt_case, load_pipeline, pipeline_digest, subject_of
@@ -90,7 +91,7 @@ def run_pipeline(
             the cluster was lost.
     """
     path = _pipeline_file(study, name)
-    with _alone(study, name):
+    with _alone(study, name), collecting_rarely():
         return _run(study, path, again=again, subject=subject, on_start=on_start, on_outcome=on_outcome, crew=crew)
 
 

@@ -352,8 +352,14 @@ def to_csv(rows: Iterable[Answer], columns: Sequence[str] = ()) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in table)
+    writer.writerows(
+        [cell if type(cell := row.get(name)) in _AS_IS else _cell(cell) for name in columns] for row in table
+    )
     return text.getvalue()
+
+
+_AS_IS = frozenset({str, int, float, type(None)})
+"""What a CSV writer writes as `_cell` would, in C; true and false are no int here."""
 
 
 def _cell(cell: Cell) -> str:

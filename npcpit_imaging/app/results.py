@@ -15,6 +15,7 @@ from npcpit_imaging.analysis.eligibility import CONSENT, Eligibility, Verdict
 from npcpit_imaging.analysis.profiles import Profiles
 from npcpit_imaging.analysis.records import Answers, Records, gather
 from npcpit_imaging.analysis.study_results import Inputs, compute
+from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.data_cut import Cuts
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.eligibility import eligibility_table, eligible_subjects, study_eligibility
@@ -70,6 +71,7 @@ def missing_results(study: Study) -> tuple[str, ...]:
     return (f"missing results.html at {study.now().isoformat()}",) if gone else ()
 
 
+@collecting_rarely()
 def deliver_results(study: Study, *, figures: bool = True) -> str:
     """Compute a study's results and write them into deliver/results.
 

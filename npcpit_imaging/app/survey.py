@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.importing import ProgressBar, Tick
 from npcpit_imaging.app.matching import LOOK
@@ -236,6 +237,7 @@ def _volume(study: Study, summary: SeriesSummary, found: ScanResult) -> tuple[st
     return volume.geometry.describe(), "", volume.findings
 
 
+@collecting_rarely()
 def survey_study(study: Study) -> StudyStatus:
     """Show every subject's visits: received, read, answered; and what failed, waits or must be made again.
 

@@ -64,7 +64,7 @@ def required(tabulation: Tabulation) -> Iterator[Hit]:
     """Find required variables without a value."""
     for dataset in tabulation.datasets.values():
         needed = [variable.name for variable in dataset.spec.variables if variable.core is Core.REQUIRED]
-        lacking = [name for name in needed if any(map(_is_missing, dataset.cells(name)))]
+        lacking = [name for name in needed if any(map(_is_missing, dataset.different(name)))]
         for number, row in numbered(dataset) if lacking else ():
             for name in lacking:
                 if row.get(name) in (None, ""):
@@ -90,7 +90,7 @@ def not_ascii(tabulation: Tabulation) -> Iterator[Hit]:
 def _texts(tabulation: Tabulation, is_wrong: Callable[[str], bool]) -> Iterator[tuple[str, str, int, str]]:
     """Dataset, variable, row and text of each text that is wrong; equal texts, which most are, are judged once."""
     for dataset in tabulation.datasets.values():
-        different = set(chain.from_iterable(set(dataset.cells(name)) for name in dataset.names))
+        different = set(chain.from_iterable(map(dataset.different, dataset.names)))
         wrong = {text for text in different if isinstance(text, str) and is_wrong(text)}
         if not wrong:
             continue

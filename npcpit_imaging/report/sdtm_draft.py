@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.sdtm_records import Evaluator, SubjectRead
 from npcpit_imaging.report.sdtm_rows import Cell, Row
-from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT
+from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT, RS, TR, TU
 from npcpit_imaging.study.assessment import Assessment, Tenths
 from npcpit_imaging.study.lesion import LesionRole
 
@@ -56,7 +57,7 @@ class Draft:
     """A row without its --SEQ, and its supplemental qualifiers.
 
     Args:
-        values: By variable.
+        values: By variable of the domain, each of them, in their order; a flag or number may still be put in.
         qualifiers: By QNAM; empty ones are left out.
         order: Sorts the rows of a subject.
     """
@@ -65,9 +66,18 @@ class Draft:
     qualifiers: Mapping[str, str]
     order: tuple[str | int, ...]
 
-    def with_values(self, **changed: Cell) -> "Draft":
-        """Give a copy with other values."""
-        return Draft(values={**self.values, **changed}, qualifiers=self.qualifiers, order=self.order)
+
+def _names(domain: str) -> dict[str, str]:
+    """Names of a domain's variables by the part behind its prefix."""
+    return {each.name.removeprefix(domain): each.name for each in DOMAINS[domain].variables}
+
+
+DOMAINS = {spec.name: spec for spec in (TU, TR, RS)}
+_NAMES = {domain: _names(domain) for domain in DOMAINS}
+_EMPTY: dict[str, dict[str, Cell]] = {
+    domain: dict.fromkeys(each.name for each in spec.variables) for domain, spec in DOMAINS.items()
+}
+"""A row of each domain in which nothing is said yet: every row has the same variables in the same order."""
 
 
 def draft(
@@ -93,21 +103,22 @@ def draft(
         qualifiers: Supplemental qualifiers; None and empty ones are left out.
         order: Sorts rows of one visit and reader.
     """
-    shared: dict[str, Cell] = {
-        "STUDYID": study.study_id,
-        "DOMAIN": domain,
-        "USUBJID": study.usubjid(read.subject),
-        f"{domain}EVAL": read.evaluator.role,
-        f"{domain}EVALID": read.evaluator.identifier,
-        f"{domain}ACPTFL": "Y" if read.accepted else "",
-        "VISITNUM": study.visits[timepoint] if timepoint else None,
-        "VISIT": timepoint,
-        f"{domain}DTC": "" if day is None else day.isoformat(),
-        f"{domain}DY": study_day(day, read.reference_start),
-    }
+    names, row = _NAMES[domain], _EMPTY[domain].copy()
+    row["STUDYID"] = study.study_id
+    row["DOMAIN"] = domain
+    row["USUBJID"] = study.usubjid(read.subject)
+    row[names["EVAL"]] = read.evaluator.role
+    row[names["EVALID"]] = read.evaluator.identifier
+    row[names["ACPTFL"]] = "Y" if read.accepted else ""
+    row["VISITNUM"] = study.visits[timepoint] if timepoint else None
+    row["VISIT"] = timepoint
+    row[names["DTC"]] = "" if day is None else day.isoformat()
+    row[names["DY"]] = study_day(day, read.reference_start)
+    for name, value in values.items():
+        row[names[name]] = value
     number = study.visits[timepoint] if timepoint else len(study.visits) + 1
     return Draft(
-        values={**shared, **{f"{domain}{name}": value for name, value in values.items()}},
+        values=row,
         qualifiers={name: value for name, value in (qualifiers or {}).items() if value},
         order=(read.subject, read.evaluator.code, number, *order),
     )
@@ -165,12 +176,11 @@ def number_text(value: Tenths) -> str:
 def sequenced(drafts: Iterable[Draft], domain: str) -> list[Draft]:
     """Sort rows and number them within their subject, from 1."""
     counts: dict[Cell, int] = {}
-    numbered: list[Draft] = []
-    for row in sorted(drafts, key=lambda each: each.order):
+    rows = sorted(drafts, key=attrgetter("order"))
+    for row in rows:
         subject = row.values["USUBJID"]
-        counts[subject] = counts.get(subject, 0) + 1
-        numbered.append(row.with_values(**{f"{domain}SEQ": counts[subject]}))
-    return numbered
+        row.values[f"{domain}SEQ"] = counts[subject] = counts.get(subject, 0) + 1
+    return rows
 
 
 def qualifier_rows(drafts: Iterable[Draft], domain: str) -> tuple[Row, ...]:

@@ -29,12 +29,23 @@ class ColumnRows(Sequence[Row]):
 
     def add(self, group: Sequence[Row]) -> None:
         """Put some rows behind the others."""
+        names = tuple(self._columns)
+        if all(tuple(row) == names for row in group):
+            for own, more in zip(
+                self._columns.values(), zip(*(row.values() for row in group), strict=True), strict=False
+            ):
+                own.extend(more)
+        else:
+            self._add_by_name(group)
+        self._count += len(group)
+
+    def _add_by_name(self, group: Sequence[Row]) -> None:
+        """Rows that lack columns, bring others or have them in another order."""
         for name in dict.fromkeys(chain.from_iterable(group)):
             if name not in self._columns:
                 self._columns[name] = [None] * self._count
         for name, cells in self._columns.items():
             cells.extend([row.get(name) for row in group])
-        self._count += len(group)
 
     @property
     def columns(self) -> Mapping[str, Sequence[Cell]]:

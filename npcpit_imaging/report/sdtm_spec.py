@@ -1,6 +1,6 @@
 """The datasets: variables in the order, and with the labels and cores, of SDTMIG 3.4 (TU, TR, RS, 8.3, 8.4)."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -88,7 +88,9 @@ class Dataset:
         """The variables to write: permissible ones only where a row has a value; what the spec does not know, last."""
         known = {variable.name for variable in self.spec.variables}
         planned = tuple(
-            v for v in self.spec.variables if v.core is not Core.PERMISSIBLE or any(map(_is_filled, self.cells(v.name)))
+            v
+            for v in self.spec.variables
+            if v.core is not Core.PERMISSIBLE or any(map(_is_filled, self.different(v.name)))
         )
         unknown = (
             Variable(name=name, label=name, core=Core.PERMISSIBLE, kind=self._kind(name))
@@ -110,9 +112,25 @@ class Dataset:
             return self.rows.column(name)
         return [row.get(name) for row in self.rows]
 
-    def texts(self, name: str) -> list[str]:
-        """Every row's value of a variable as text; empty where it is missing."""
-        return ["" if cell is None else str(cell) for cell in self.cells(name)]
+    def texts(self, name: str) -> Sequence[str]:
+        """Every row's value of a variable as text; empty where it is missing; made once."""
+        if name not in self._texts:
+            self._texts[name] = ["" if cell is None else str(cell) for cell in self.cells(name)]
+        return self._texts[name]
+
+    def different(self, name: str) -> Set[Cell]:
+        """The different values of a variable: most rows say the same few words, so each is looked at once."""
+        if name not in self._different:
+            self._different[name] = frozenset(self.cells(name))
+        return self._different[name]
+
+    @cached_property
+    def _texts(self) -> dict[str, Sequence[str]]:
+        return {}
+
+    @cached_property
+    def _different(self) -> dict[str, Set[Cell]]:
+        return {}
 
     def _kind(self, name: str) -> Kind:
         values = [cell for cell in self.cells(name) if cell is not None]
@@ -127,7 +145,7 @@ class Dataset:
     @cached_property
     def _lengths(self) -> dict[str, int]:
         """Of each text; the same few words stand in most rows, so each is measured once."""
-        different = {v.name: set(self.cells(v.name)) for v in self.columns if not v.kind.numeric}
+        different = {v.name: self.different(v.name) for v in self.columns if not v.kind.numeric}
         return {
             name: max((len(str(value or "").encode()) for value in values), default=1) or 1
             for name, values in different.items()

@@ -215,5 +215,6 @@ def _with_baseline_flags(rows: list[Draft], read: SubjectRead) -> list[Draft]:
         done = row.values.get("TRSTAT") != NOT_DONE
         if done and is_before_treatment(row.values, "TR", read):
             last[row.values.get("TRLNKID"), row.values["TRTESTCD"]] = row
-    flagged = {id(row) for row in last.values()}
-    return [row.with_values(TRLOBXFL="Y") if id(row) in flagged else row for row in rows]
+    for row in last.values():
+        row.values["TRLOBXFL"] = "Y"
+    return rows

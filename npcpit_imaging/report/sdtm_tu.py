@@ -24,7 +24,8 @@ def _identified(read: SubjectRead, study: Study, records: list[Assessment]) -> D
     row = _row(read, study, first, test="TUSPLIT" if split else "TUMIDENT", link=link_id(read, first.lesion))
     if split or not is_before_treatment(row.values, "TU", read):
         return row
-    return row.with_values(TULOBXFL="Y")
+    row.values["TULOBXFL"] = "Y"
+    return row
 
 
 def _merged(read: SubjectRead, study: Study, records: list[Assessment]) -> list[Draft]:
