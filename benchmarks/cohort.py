@@ -164,6 +164,8 @@ def _measure(folder: Path, way: str, subjects: int, visits: int) -> tuple[dict[s
             options = ("--cluster", life.enter_context(dask_cluster(folder)))
         seconds = run_way(study, folder / "images", options)
     digests = canonical(study)
+    whole = hashlib.sha256("".join(digests[name] for name in sorted(digests)).encode()).hexdigest()
+    print(f"{way}: {len(digests)} canonical outputs, together {whole[:16]}", file=sys.stderr)
     shutil.rmtree(study)
     return seconds, digests
 
@@ -176,7 +178,7 @@ def _show(
 ) -> None:
     ways = list(seconds)
     print(
-        f"{chosen.subjects} subjects x {chosen.visits} visits; wall seconds; efficiency = t(first way) / (t x workers)"
+        f"{chosen.subjects} subjects x {chosen.visits} visits; wall seconds; efficiency = t(one worker) / (t x workers)"
     )
     print(f"{'step':12}" + "".join(f"{way:>12}" for way in ways))
     for step in next(iter(seconds.values())):
@@ -184,8 +186,9 @@ def _show(
     parallel = {way: sum(seconds[way][step] for step in PARALLEL) for way in ways}
     print(f"{'all':12}" + "".join(f"{sum(seconds[way].values()):12.1f}" for way in ways))
     print(f"{'pipelines':12}" + "".join(f"{parallel[way]:12.1f}" for way in ways))
-    efficiency = {way: parallel[ways[0]] / parallel[way] / (1 if way == "1" else 2) for way in ways}
-    print(f"{'efficiency':12}" + "".join(f"{efficiency[way]:12.2f}" for way in ways))
+    efficiency = {way: parallel["1"] / parallel[way] / (1 if way == "1" else 2) for way in ways if "1" in ways}
+    if efficiency:
+        print(f"{'efficiency':12}" + "".join(f"{efficiency[way]:12.2f}" for way in ways))
     print(f"canonical outputs: {len(outputs[ways[0]])}; different: {', '.join(different) or 'none'}")
     if chosen.json:
         print(
