@@ -73,6 +73,7 @@ def lesion_rates(
     """
     lesions = irradiated_lesions(records)
     rows: list[dict[str, object]] = []
+    known: dict[tuple[bytes, bytes], tuple[Estimate, ...]] = {}
     for column, response in (("best", "unconfirmed"), ("confirmed_best", "confirmed")):
         for endpoint, words in (("ORR", RESPONDING), ("CR rate", CR)):
             for population in Population:
@@ -87,7 +88,12 @@ def lesion_rates(
                     "population": population.value,
                     "response": response,
                 }
-                rows += _clustered_rows(found, shared, first and population is Population.ALL, samples, seed)
+                key = (found.lesions.tobytes(), found.responding.tobytes())
+                if (
+                    key not in known
+                ):  # populations often hold the same lesions, and a fit of many patients takes seconds
+                    known[key] = _intervals(found, samples, seed)
+                rows += _clustered_rows(found, known[key], shared, first and population is Population.ALL)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -107,10 +113,13 @@ def _population(
     return units, responds
 
 
+def _intervals(found: Clusters, samples: int, seed: int) -> tuple[Estimate, ...]:
+    return korn_graubard(found), gee(found), bootstrap(found, samples=samples, seed=seed)
+
+
 def _clustered_rows(
-    found: Clusters, shared: dict[str, object], is_primary: bool, samples: int, seed: int
+    found: Clusters, estimates: Sequence[Estimate], shared: dict[str, object], is_primary: bool
 ) -> list[dict[str, object]]:
-    estimates = (korn_graubard(found), gee(found), bootstrap(found, samples=samples, seed=seed))
     counts = {
         "responders": found.responders,
         "denominator": found.total,

@@ -231,17 +231,17 @@ def _lines(axes: Axes, known: pd.DataFrame, responses: Mapping[str, str]) -> lis
 
 def _visits(axes: Axes, known: pd.DataFrame) -> set[str]:
     """Draw each visit's response as its mark; returns those that were drawn."""
-    seen = known["response"].map(response_word)
+    seen, many = known["response"].map(response_word), known["unit"].nunique() > MANY
     for word, marker in RESPONSE_MARKERS.items():
         own = known[seen == word]
         axes.scatter(
             own["day"],
             np.minimum(own["change_percent"], TOP_PERCENT),
             marker=marker,
-            s=(22 if word in ("CR", "PD") else 9) / (4 if known["unit"].nunique() > MANY else 1),
+            s=(22 if word in ("CR", "PD") else 9) / (1.6 if many else 1),
             color=RESPONSE_COLOURS[word],
             edgecolors="white",
-            linewidths=0.3,
+            linewidths=0.15 if many else 0.3,
             zorder=3,
             rasterized=len(known) > PIXELS_FROM,
         )

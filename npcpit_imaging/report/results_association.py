@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from npcpit_imaging.report.results_cells import decimal, page_table, percent, probability, text, whole
+from npcpit_imaging.report.results_cells import DASH, decimal, page_table, percent, probability, ready, text, whole
 from npcpit_imaging.report.results_page import PageTable, Picture, Section
 
 Columns = Mapping[str, tuple[str, Callable[[object], str]]]
@@ -25,9 +25,7 @@ COUNTS: Columns = {
 TESTED: Columns = {
     "outcome": ("outcome", text),
     **COUNTS,
-    "odds_ratio": ("odds ratio", decimal),
-    "lower": ("95 % CI from", decimal),
-    "upper": ("to", decimal),
+    "odds_ratio_ci": ("odds ratio (95 % CI)", ready),
     "auc": ("AUC", decimal),
     "p": ("p", probability),
     "q": ("q", probability),
@@ -39,9 +37,7 @@ TESTED: Columns = {
 
 PROGRESSION: Columns = {
     **COUNTS,
-    "hazard_ratio": ("hazard ratio", decimal),
-    "lower": ("95 % CI from", decimal),
-    "upper": ("to", decimal),
+    "hazard_ratio_ci": ("hazard ratio (95 % CI)", ready),
     "p": ("p", probability),
     "q": ("q", probability),
     "note": ("note", text),
@@ -68,14 +64,28 @@ def _tested(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
     if len(tables["association"]):
         ordered = tables["association"].sort_values(["outcome", "p"], kind="stable")
         caption = "Associations with response and adverse events"
-        shown.append(page_table(ordered, TESTED, caption=caption, file="tables/association.csv"))
+        shown.append(
+            page_table(_with_interval(ordered, "odds_ratio"), TESTED, caption=caption, file="tables/association.csv")
+        )
     progression = tables.get("association_progression")
     if progression is not None and progression["p"].notna().any():
         caption = "Time to local progression: Cox models, variance by patient"
-        shown.append(page_table(progression, PROGRESSION, caption=caption, file="tables/association_progression.csv"))
+        written = _with_interval(progression, "hazard_ratio")
+        shown.append(page_table(written, PROGRESSION, caption=caption, file="tables/association_progression.csv"))
     if len(tables["association_controls"]):
         shown.append(_controls(tables["association_controls"]))
     return shown
+
+
+def _with_interval(table: pd.DataFrame, ratio: str) -> pd.DataFrame:
+    """Add the ratio and its interval as one text."""
+    cells = zip(table[ratio], table["lower"], table["upper"], strict=True)
+    return table.assign(**{f"{ratio}_ci": [_ratio(*each) for each in cells]})
+
+
+def _ratio(middle: object, lower: object, upper: object) -> str:
+    written = decimal(middle)
+    return written if written == DASH else f"{written} ({decimal(lower)} to {decimal(upper)})"
 
 
 def _left_out(screening: pd.DataFrame) -> list[PageTable]:

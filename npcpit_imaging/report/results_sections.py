@@ -105,7 +105,7 @@ def _rates(rates: pd.DataFrame, level: str) -> PageTable:
         "population": ("population", text),
         "responders": ("responders", whole),
         "denominator": (f"of {level}s", whole),
-        "patients": ("patients", whole),
+        **({"patients": ("patients", whole)} if level == "lesion" else {}),
         "rate": ("rate", percent),
         **{method: (f"95 % CI (%), {method}", ready) for method in methods},
         **({"icc": ("ICC", decimal), "design_effect": ("deff", decimal)} if level == "lesion" else {}),
@@ -136,38 +136,44 @@ def _median(middle: str, lower: str, upper: str) -> str:
     """A median with its interval; where none of the three is reached that is said once."""
     if middle == DASH:
         return DASH
-    return middle if middle == lower == upper else f"{middle} ({lower} to {upper})"
+    return (middle if middle == lower == upper else f"{middle} ({lower} to {upper})").replace("not reached", "NR")
 
 
 def _times(table: pd.DataFrame) -> PageTable:
-    rows = []
+    """A row per endpoint, its landmark days side by side."""
+    rows: dict[tuple[str, ...], dict[str, object]] = {}
     for row in _records(table):
         middle = [whole(row[name]) for name in ("median_days", "median_lower", "median_upper")]
-        rows.append(
-            {
-                **row,
-                "median": _median(*middle),
-                "rate_ci": DASH if np.isnan(number_of(row["rate"])) else f"{percent(row['rate'])} ({_range(row)})",
-            }
-        )
+        first = {**row, "of": f"{whole(row['units'])} {row['level']}s", "median": _median(*middle), "note": ""}
+        own = rows.setdefault((str(row["level"]), str(row["endpoint"])), first)
+        own[f"day {whole(row['day'])}"], notes = _at_landmark(row)
+        own["note"] = "; ".join(dict.fromkeys([*str(own["note"]).split("; "), *notes])).removeprefix("; ")
+    days = [f"day {whole(day)}" for day in dict.fromkeys(table["day"])]
     columns: dict[str, tuple[str, Callable[[object], str]]] = {
-        "level": ("level", text),
         "endpoint": ("endpoint", text),
         "analysed": ("analysed", whole),
-        "units": ("of", whole),
+        "of": ("of", ready),
         "events": ("events", whole),
         "competing": ("deaths first", whole),
         "median": ("median days (95 % CI)", ready),
         "follow_up_median_days": ("median follow-up", whole),
-        "day": ("at day", whole),
-        "at_risk": ("at risk", whole),
-        "rate_ci": ("rate (95 % CI)", ready),
+        **{day: (day, ready) for day in days},
         "note": ("note", text),
     }
-    caption = "Time-to-event endpoints at landmark days; where death competes the rate is an incidence"
-    return page_table(
-        pd.DataFrame(rows, columns=list(columns)), columns, caption=caption, file="tables/time_to_event.csv"
+    caption = (
+        "Time-to-event endpoints: days, and the rate (95 % CI; number at risk) at landmark days; where death competes "
+        "the rate is an incidence. NR: not reached"
     )
+    shown = pd.DataFrame(list(rows.values()), columns=list(columns))
+    return page_table(shown, columns, caption=caption, file="tables/time_to_event.csv")
+
+
+def _at_landmark(row: dict[str, object]) -> tuple[str, list[str]]:
+    """The rate at a day with how many were still at risk, or why there is none; and what is noted besides."""
+    notes = str(row["note"]).split("; ") if row["note"] else []
+    if not np.isnan(number_of(row["rate"])):
+        return f"{percent(row['rate'])} ({_range(row)}; {whole(row['at_risk'])})", notes
+    return (notes[-1].replace("the last ", "") if notes else DASH), notes[:-1]
 
 
 def _agreement(table: pd.DataFrame, figures: tuple[Picture, ...]) -> Section:
@@ -230,15 +236,31 @@ def _eligibility(table: pd.DataFrame) -> Section:
     counts = table["eligible"].value_counts()
     said = ", ".join(f"{counts.get(word, 0)} {words}" for word, words in _VERDICTS)
     columns: dict[str, tuple[str, Callable[[object], str]]] = {
-        "subject": ("subject", text),
+        "count": ("subjects", whole),
         "eligible": ("eligible", text),
         "reasons": ("reasons", text),
+        "subject": ("who", text),
     }
-    others = table[table["eligible"] != "met"]
+    others = _by_reason(table[table["eligible"] != "met"])
     shown = page_table(others, columns, caption="Not eligible, or not known to be", file="tables/eligibility.csv")
     return Section(
         title="Eligibility", texts=[f"Of {len(table)} subjects: {said}."], tables=[shown] if len(others) else []
     )
 
+
+def _by_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per verdict and reasons, with how many subjects and who; the commonest first."""
+    grouped = table.groupby(["eligible", "reasons"], sort=False)["subject"].agg(list).reset_index()
+    counted = grouped.assign(count=grouped["subject"].map(len), subject=grouped["subject"].map(_named))
+    return counted.sort_values("count", ascending=False, kind="stable")
+
+
+def _named(subjects: Sequence[str]) -> str:
+    more = f" and {len(subjects) - NAMED} more" if len(subjects) > NAMED else ""
+    return ", ".join(subjects[:NAMED]) + more
+
+
+NAMED = 10
+"""Subjects of one verdict that the page names; the table's file has all."""
 
 _VERDICTS = (("met", "eligible"), ("not met", "not eligible"), ("unknown", "not known"))
