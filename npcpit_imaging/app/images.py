@@ -52,12 +52,12 @@ def open_image(
         path: A folder with a DICOM series, a DICOM file, NIfTI or NRRD.
         series_uid: Which series, where the folder holds several.
         part: Which volume of a series that holds several, from 1.
-        modality: What a NIfTI or NRRD file holds; DICOM says it itself.
+        modality: What a NIfTI or NRRD file holds; DICOM says it itself, and must agree where it is stated.
         unit: What a NIfTI or NRRD file's values mean; DICOM says it itself.
         policy: How strict reading a DICOM series is.
 
     Raises:
-        InputError: Nothing readable is there, or the unit is none of the modality's.
+        InputError: Nothing readable is there, the unit is none of the modality's, or the series is of another modality.
         QuantityError: The values cannot be in the unit that was stated.
         SeriesError: The series is not one volume.
     """
@@ -67,7 +67,10 @@ def open_image(
         return _open_file(path, modality, unit)
     if unit is not None:
         raise InputError(f"{path}: a DICOM series says its unit itself, found --unit {unit}")
-    return load_folder(path, series_uid=series_uid, part=part, policy=policy)
+    volume = load_folder(path, series_uid=series_uid, part=part, policy=policy)
+    if modality not in (Modality.OT, volume.modality):
+        raise InputError(f"{path.name}: expected {modality} as stated, found a DICOM series of {volume.modality}")
+    return volume
 
 
 def _open_file(path: Path, modality: Modality, unit: Unit | None) -> Volume:
@@ -85,12 +88,14 @@ def _open_file(path: Path, modality: Modality, unit: Unit | None) -> Volume:
 
 
 def _without_air(path: Path, volume: Volume) -> tuple[Finding, ...]:
-    """Notice a CT that may be in HU + 1024: a patient's has air about -1000 and fat about -100."""
-    if volume.modality is not Modality.CT or (volume.voxels < 0).any():
+    """Notice a CT that may be in HU + 1024: a patient's has air about -1000, fat about -100; padding is one value."""
+    lowest = np.nanmin(volume.voxels)
+    if volume.modality is not Modality.CT or ((volume.voxels < 0) & (volume.voxels > lowest)).any():
         return ()
+    found = f"no value below zero but {lowest:g}" if lowest < 0 else "no value below zero"
     text = (
-        f"{path.name}: expected a CT in HU, with air about -1000, found no value below zero: an offset of 1024 may not "
-        "have been taken away, and every value and threshold would then be wrong"
+        f"{path.name}: expected a CT in HU, with air about -1000 and fat about -100, found {found}: an offset of 1024 "
+        "may not have been taken away, and every value and threshold would then be wrong"
     )
     return (Finding(code="no-air", severity=Severity.WARNING, text=text),)
 

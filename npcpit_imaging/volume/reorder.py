@@ -46,6 +46,14 @@ def _reordered(source: Geometry, source_axis: np.ndarray, flips: tuple[int, ...]
 
 def _refusal(found: Geometry, expected: Geometry) -> str:
     return (
-        f"mask: expected the image's voxels ({expected.describe()}), found another grid ({found.describe()}); "
-        "resample the mask onto the image first"
+        f"mask: expected the image's voxels ({expected.describe()}), found another grid ({found.describe()}"
+        f"{_placed(found, expected)}); resample the mask onto the image first"
     )
+
+
+def _placed(found: Geometry, expected: Geometry) -> str:
+    """What tells two grids of one size apart: how far their corners are."""
+    if found.describe() != expected.describe():
+        return ""
+    nearest = np.linalg.norm(found.corners_mm()[:, None] - expected.corners_mm()[None], axis=-1).min(axis=1)
+    return f", its corners up to {nearest.max():.3g} mm from the image's"

@@ -37,3 +37,11 @@ def test_a_missing_output_folder_is_named_before_anything_is_read(image, tmp_pat
     with pytest.raises(InputError) as caught:
         convert(image, output)
     assert f"no folder {output.parent}" in str(caught.value)
+
+
+def test_a_series_is_not_called_another_modality():
+    """A stated modality that the series contradicts is a slip, e.g. of the folder; OT is not stated."""
+    series = Path(__file__).parents[2] / "sample_dicom" / "BASELINE" / "MR_T1"
+    with pytest.raises(InputError, match="MR_T1: expected CT as stated, found a DICOM series of MR"):
+        open_image(series, modality=Modality.CT)
+    assert open_image(series, modality=Modality.MR).modality is Modality.MR

@@ -60,11 +60,12 @@ def ball(radius, shape=(16, 16, 16)):
 
 
 def write_case(folder, name, number, *, inside=None):
-    """A lesion of known mean: 100 + number everywhere inside, but for one voxel that is 1 higher, in fat."""
+    """A lesion of known mean: 100 + number everywhere inside, but for one voxel that is 1 higher, in fat and air."""
     inside = ball(4.0) if inside is None else inside
     geometry = Geometry(shape_kji=(16, 16, 16), origin_mm=(0.0, 0.0, 0.0), spacing_mm=(1.0, 1.0, 1.0))
     voxels = np.where(inside, 100.0 + number, -100.0)
     voxels[8, 8, 8] += 1.0
+    voxels[0, 0, 0] = -1000.0
     write_volume(Volume(voxels=voxels, geometry=geometry), folder / f"{name}.nii.gz")
     write_mask(Mask(voxels=inside, geometry=geometry), folder / f"{name}_mask.nii.gz")
     return {"case": name, "image": f"{name}.nii.gz", "mask": f"{name}_mask.nii.gz", "modality": "CT"}

@@ -86,12 +86,13 @@ def test_radiomics_of_a_pet_in_no_known_unit_has_no_value_and_says_why(call):
     assert any(feature["value"] is not None for feature in stated["features"])
 
 
-@pytest.mark.parametrize(("offset", "said"), [(0, False), (1024, True)])
-def test_a_ct_that_may_be_in_hounsfield_units_plus_1024_is_told(call, pet, offset, said):
-    """Air of -1000 is in every CT of a patient; without it the offset may still be in the values."""
+@pytest.mark.parametrize(("offset", "padding", "said"), [(0, -1000, False), (1024, -1000, True), (1024, -2000, True)])
+def test_a_ct_that_may_be_in_hounsfield_units_plus_1024_is_told(call, pet, offset, padding, said):
+    """Fat of -100 is in every CT of a patient; below zero with the offset is padding at most, which is one value."""
     image = nib.load(pet / "mask.nii.gz")
     hu = np.where(image.get_fdata() > 0, 60, -100).astype(np.int16)
     hu[:3] = -1000
+    hu[0] = padding
     nib.save(nib.Nifti1Image(hu + np.int16(offset), image.affine), pet / "ct.nii.gz")
     code, answer = call("measure", "ct.nii.gz", "mask.nii.gz", "--modality", "CT")
     assert code == 0, answer

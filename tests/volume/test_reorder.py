@@ -49,18 +49,33 @@ def test_every_axis_order_and_flip_gives_the_same_voxels_back(order: tuple[int, 
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "said"),
     [
-        Geometry(
-            shape_kji=(3, 4, 5), origin_mm=(11.0, -20.0, 30.0), spacing_mm=(1.0, 2.0, 3.0), direction=GRID.direction
+        (
+            Geometry(
+                shape_kji=(3, 4, 5), origin_mm=(11.0, -20.0, 30.0), spacing_mm=(1.0, 2.0, 3.0), direction=GRID.direction
+            ),
+            "found another grid (5x4x3 voxels of 1x2x3 mm, its corners up to 1 mm from the image's)",
         ),
-        Geometry(shape_kji=(3, 4, 6), origin_mm=GRID.origin_mm, spacing_mm=(1.0, 2.0, 3.0), direction=GRID.direction),
-        Geometry(shape_kji=(3, 4, 5), origin_mm=GRID.origin_mm, spacing_mm=(1.0, 2.0, 3.1), direction=GRID.direction),
-        Geometry(shape_kji=(3, 4, 5), origin_mm=GRID.origin_mm, spacing_mm=(1.0, 2.0, 3.0)),
+        (
+            Geometry(
+                shape_kji=(3, 4, 6), origin_mm=GRID.origin_mm, spacing_mm=(1.0, 2.0, 3.0), direction=GRID.direction
+            ),
+            "found another grid (6x4x3 voxels of 1x2x3 mm)",
+        ),
+        (
+            Geometry(
+                shape_kji=(3, 4, 5), origin_mm=GRID.origin_mm, spacing_mm=(1.0, 2.0, 3.1), direction=GRID.direction
+            ),
+            "found another grid (5x4x3 voxels of 1x2x3.1 mm)",
+        ),
+        (Geometry(shape_kji=(3, 4, 5), origin_mm=GRID.origin_mm, spacing_mm=(1.0, 2.0, 3.0)), "its corners up to"),
     ],
     ids=["shifted", "larger", "thicker", "rotated"],
 )
-def test_a_mask_on_other_voxels_is_refused(other: Geometry):
+def test_a_mask_on_other_voxels_is_refused(other: Geometry, said: str):
+    """The message tells what differs, of two grids of one size too."""
     mask = Mask(voxels=np.ones(other.shape_kji, bool), geometry=other)
-    with pytest.raises(GeometryError, match="expected the image's voxels"):
+    with pytest.raises(GeometryError, match="expected the image's voxels") as caught:
         reorder(mask, GRID)
+    assert said in str(caught.value)
