@@ -27,12 +27,12 @@ from npcpit_imaging.store.adjudications import (
     acceptance_of,
     adjudications_on_record,
 )
-from npcpit_imaging.store.bulk import in_groups, read_labels
+from npcpit_imaging.store.bulk import answers_of_each, in_groups, read_labels
 from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.lesions import lesions_of_each
 from npcpit_imaging.store.mask_numbers import MaskNumbers, mask_numbers_of_each
 from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
-from npcpit_imaging.store.results import features, responses_of_each
+from npcpit_imaging.store.results import features
 from npcpit_imaging.store.schema import FeatureRow, JsonObject
 from npcpit_imaging.study.lesion import Lesion
 
@@ -52,7 +52,7 @@ def response_rows(session: Session, subjects: Collection[str], level: str) -> It
     """
     labels = read_labels(session, subjects)
     decided = adjudications_on_record(session, subjects=subjects)
-    for subject, answered in responses_of_each(session, subjects, level=level).items():
+    for subject, answered in answers_of_each(session, subjects, levels=(level,)).items():
         decision = decided.get(subject)
         rows: list[Answer] = [
             {

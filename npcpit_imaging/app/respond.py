@@ -352,9 +352,9 @@ def to_csv(rows: Iterable[Answer], columns: Sequence[str] = ()) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(
-        [cell if type(cell := row.get(name)) in _AS_IS else _cell(cell) for name in columns] for row in table
-    )
+    names = tuple(columns)
+    in_order = (row.values() if tuple(row) == names else map(row.get, names) for row in table)
+    writer.writerows([cell if type(cell) in _AS_IS else _cell(cell) for cell in cells] for cells in in_order)
     return text.getvalue()
 
 

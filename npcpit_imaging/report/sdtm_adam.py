@@ -1,6 +1,6 @@
 """ADaM-style tables from the same records: ADTR (sizes), ADRS (responses), ADLRS (lesions), ADTTE (times to events)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,9 +9,9 @@ import pandas as pd
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.sdtm import Tabulation
-from npcpit_imaging.report.sdtm_draft import link_id, study_day
+from npcpit_imaging.report.sdtm_draft import iso, link_id, study_day, usubjid
 from npcpit_imaging.report.sdtm_records import BestRecord, DurationRecord, LesionRecord, SubjectRead, SumRecord
-from npcpit_imaging.report.sdtm_rows import Cell, Row
+from npcpit_imaging.report.sdtm_rows import Cell, ColumnRows, Row
 from npcpit_imaging.report.sdtm_terms import RECIST
 from npcpit_imaging.report.sdtm_tr import percent_tenths
 from npcpit_imaging.study.assessment import Assessment, Tenths
@@ -39,7 +39,7 @@ _DURATIONS = {
 
 def analysis_tables(
     reads: Sequence[SubjectRead], tabulation: Tabulation, *, study_id: str, protocol: Protocol
-) -> dict[str, tuple[Row, ...]]:
+) -> dict[str, ColumnRows]:
     """Give the analysis tables by name.
 
     Args:
@@ -52,11 +52,21 @@ def analysis_tables(
     limits = (protocol.pd_increase_percent, protocol.pd_increase_mm * 10)
     sizes, sources = _sizes_by_visit(tabulation), _sources(tabulation)
     return {
-        "adtr": tuple(row for read in ordered for row in _sizes(read, study_id, sizes, limits)),
-        "adrs": tuple(row for read in ordered for row in _responses(read, study_id)),
-        "adlrs": tuple(row for read in ordered for row in _lesions(read, study_id)),
-        "adtte": tuple(row for read in ordered for row in _times(read, study_id, sources)),
+        "adtr": _by_column(ordered, lambda read: _sizes(read, study_id, sizes, limits)),
+        "adrs": _by_column(ordered, lambda read: _responses(read, study_id)),
+        "adlrs": _by_column(ordered, lambda read: _lesions(read, study_id)),
+        "adtte": _by_column(ordered, lambda read: _times(read, study_id, sources)),
     }
+
+
+def _by_column(reads: Sequence[SubjectRead], rows_of: Callable[[SubjectRead], Iterable[Row]]) -> ColumnRows:
+    """The rows of every read: a large study's would fill the memory as mappings."""
+    groups = (reads[first : first + READS_AT_ONCE] for first in range(0, len(reads), READS_AT_ONCE))
+    return ColumnRows([row for read in group for row in rows_of(read)] for group in groups)
+
+
+READS_AT_ONCE = 200
+"""Reads whose rows are mappings together, before they are cells of columns."""
 
 
 def _sizes_by_visit(tabulation: Tabulation) -> Sizes:
@@ -83,7 +93,7 @@ def _sources(tabulation: Tabulation) -> Sources:
     }
 
 
-def write_tables(tables: dict[str, tuple[Row, ...]], folder: Path) -> list[Path]:
+def write_tables(tables: Mapping[str, ColumnRows], folder: Path) -> list[Path]:
     """Write each table as CSV and Parquet.
 
     Raises:
@@ -92,7 +102,7 @@ def write_tables(tables: dict[str, tuple[Row, ...]], folder: Path) -> list[Path]
     written: list[Path] = []
     try:
         for name, rows in tables.items():
-            frame = pd.DataFrame(list(rows))
+            frame = pd.DataFrame(dict(rows.columns))
             frame.to_csv(folder / f"{name}.csv", index=False)
             frame.to_parquet(folder / f"{name}.parquet", index=False)
             written += [folder / f"{name}.csv", folder / f"{name}.parquet"]
@@ -105,11 +115,11 @@ def _identity(read: SubjectRead, study_id: str) -> dict[str, Cell]:
     start = read.reference_start
     return {
         "STUDYID": study_id,
-        "USUBJID": f"{study_id}-{read.subject}",
+        "USUBJID": usubjid(study_id, read.subject),
         "EVAL": read.evaluator.role,
         "EVALID": read.evaluator.identifier,
         "ACPTFL": "Y" if read.accepted else "",
-        "TRTSDT": "" if start is None else start.isoformat(),
+        "TRTSDT": "" if start is None else iso(start),
     }
 
 
@@ -126,7 +136,7 @@ def _sizes(read: SubjectRead, study_id: str, sizes: Sizes, limits: tuple[int, in
             "LESION": lesion,
             "IRRADFL": "Y" if any(r.irradiated for r in rows) or _treated(read, lesion) else "N",
         }
-        series = [(r.timepoint, r.date.isoformat(), _size(read, r, study_id, sizes), r.state.value) for r in rows]
+        series = [(r.timepoint, iso(r.date), _size(read, r, study_id, sizes), r.state.value) for r in rows]
         yield from _changes(read, study_id, own, series, limits)
     sums = {record.timepoint: record for record in read.sums}
     own = {
@@ -136,7 +146,7 @@ def _sizes(read: SubjectRead, study_id: str, sizes: Sizes, limits: tuple[int, in
         "LESION": "",
         "IRRADFL": "",
     }
-    series = [(s.timepoint, s.date.isoformat(), s.total, "") for s in read.sums]
+    series = [(s.timepoint, iso(s.date), s.total, "") for s in read.sums]
     for row in _changes(read, study_id, own, series, limits):
         yield {**row, **_counts(sums[str(row["AVISIT"])])}
 
@@ -146,7 +156,7 @@ def _treated(read: SubjectRead, lesion: str) -> bool:
 
 
 def _size(read: SubjectRead, record: Assessment, study_id: str, sizes: Sizes) -> Tenths | None:
-    subject, link = f"{study_id}-{read.subject}", link_id(read, record.lesion)
+    subject, link = usubjid(study_id, read.subject), link_id(read, record.lesion)
     return sizes.get((subject, link, record.timepoint, "LPERP" if record.nodal else "LDIAM"))
 
 
@@ -162,13 +172,14 @@ def _changes(
     series: Iterable[tuple[str, str, Tenths | None, str]],
     limits: tuple[int, int],
 ) -> Iterator[Row]:
+    identity = _identity(read, study_id)
     baseline: Tenths | None = None
     nadir: Tenths | None = None
     for visit, day, value, state in series:
         at_baseline = visit == read.baseline
         baseline = value if at_baseline else baseline
         yield {
-            **_identity(read, study_id),
+            **identity,
             **own,
             "AVISIT": visit,
             "ADT": day,
@@ -191,7 +202,7 @@ def _changes(
 
 
 def _until_pd(read: SubjectRead, day: str) -> bool:
-    return read.pd_date is None or day <= read.pd_date.isoformat()
+    return read.pd_date is None or day <= iso(read.pd_date)
 
 
 def _criterion(value: Tenths | None, nadir: Tenths | None, limits: tuple[int, int]) -> str:
@@ -216,21 +227,22 @@ def _percent(value: Tenths | None, before: Tenths | None) -> float | None:
 
 def _responses(read: SubjectRead, study_id: str) -> Iterator[Row]:
     """ADRS: overall response by visit, best responses, responder and benefit flags, PD, death, last assessment."""
+    identity = _identity(read, study_id)
     for tp in read.timepoints:
         counted = "" if tp.excluded else "Y"
-        answer = _answer("OVR", "Overall Response", tp.overall.value, tp.date.isoformat(), tp.rule, counted=counted)
-        yield {**_identity(read, study_id), **answer, "AVISIT": tp.timepoint}
+        answer = _answer("OVR", "Overall Response", tp.overall.value, iso(tp.date), tp.rule, counted=counted)
+        yield {**identity, **answer, "AVISIT": tp.timepoint}
     for best in read.bests:
         if not best.lesion and isinstance(best.response, Response):
             for answer in _best_answers(best):
-                yield {**_identity(read, study_id), **answer}
+                yield {**identity, **answer}
     for answer in _facts(read):
-        yield {**_identity(read, study_id), **answer}
+        yield {**identity, **answer}
 
 
 def _best_answers(best: BestRecord) -> Iterator[dict[str, Cell]]:
     prefix, words = ("C", "Confirmed ") if best.confirmed else ("", "")
-    day = "" if best.date is None else best.date.isoformat()
+    day = "" if best.date is None else iso(best.date)
     value = best.response.value
     yield _answer(
         f"{prefix}BOR",
@@ -248,16 +260,16 @@ def _best_answers(best: BestRecord) -> Iterator[dict[str, Cell]]:
 
 
 def _facts(read: SubjectRead) -> Iterator[dict[str, Cell]]:
-    pd_day = "" if read.pd_date is None else read.pd_date.isoformat()
+    pd_day = "" if read.pd_date is None else iso(read.pd_date)
     yield _flag("PD", "Disease Progression", read.pd_date is not None, pd_day, "first PD")
     targets = any(r.role is LesionRole.TARGET and r.timepoint == read.baseline for r in read.assessments)
     yield _flag("MDIS", "Measurable Disease at Baseline", targets, "", "target lesions at baseline")
     last = max((tp for tp in read.timepoints), key=lambda tp: tp.date, default=None)
     if last is not None:
-        yield _answer("LSTA", "Last Disease Assessment", last.overall.value, last.date.isoformat(), last.rule)
+        yield _answer("LSTA", "Last Disease Assessment", last.overall.value, iso(last.date), last.rule)
     died = None if read.course is None else read.course.death_date
     if read.course is not None:
-        yield _flag("DEATH", "Death", died is not None, "" if died is None else died.isoformat(), "subjects table")
+        yield _flag("DEATH", "Death", died is not None, "" if died is None else iso(died), "subjects table")
 
 
 def _answer(code: str, param: str, value: str, day: str, rule: str, *, counted: str = "Y") -> dict[str, Cell]:
@@ -280,11 +292,12 @@ def _flag(code: str, param: str, met: bool, day: str, rule: str) -> dict[str, Ce
 
 def _lesions(read: SubjectRead, study_id: str) -> Iterator[Row]:
     """ADLRS: each lesion's response by visit, and its best; IRRADFL says which belong to the endpoint."""
+    identity = _identity(read, study_id)
     for record in read.lesions:
         yield {
-            **_identity(read, study_id),
+            **identity,
             **_lesion_key(read, record),
-            **_answer("LOVR", "Lesion Response", record.response.value, record.date.isoformat(), record.rule),
+            **_answer("LOVR", "Lesion Response", record.response.value, iso(record.date), record.rule),
             "AVISIT": record.timepoint,
             "SIZE": _mm(record.value),
             "BASE": _mm(record.baseline),
@@ -297,9 +310,9 @@ def _lesions(read: SubjectRead, study_id: str) -> Iterator[Row]:
     for best in read.bests:
         if best.lesion:
             code, words = ("LCBOR", "Confirmed") if best.confirmed else ("LBOR", "Not Confirmed")
-            day = "" if best.date is None else best.date.isoformat()
+            day = "" if best.date is None else iso(best.date)
             yield {
-                **_identity(read, study_id),
+                **identity,
                 **_lesion_key(read, best),
                 **_answer(code, f"Best Lesion Response, {words}", best.response.value, day, best.rule),
             }
@@ -312,31 +325,32 @@ def _lesion_key(read: SubjectRead, record: LesionRecord | BestRecord) -> dict[st
         "LESION": record.lesion,
         "IRRADFL": "Y" if record.irradiated else "N",
         "CYCLE": record.cycle,
-        "IRRADDT": min(days).isoformat() if days else "",
+        "IRRADDT": iso(min(days)) if days else "",
     }
 
 
 def _times(read: SubjectRead, study_id: str, sources: Sources) -> Iterator[Row]:
     """ADTTE: PFS, durations of response, progression of each lesion, overall survival; CNSR 0 is the event."""
+    identity = _identity(read, study_id)
     for record in read.durations:
         if record.duration.days is not None:
-            yield {**_identity(read, study_id), **_time(read, record, study_id, sources)}
+            yield {**identity, **_time(read, record, study_id, sources)}
     survival = _survival(read)
     if survival is not None:
-        yield {**_identity(read, study_id), **survival}
+        yield {**identity, **survival}
 
 
 def _time(read: SubjectRead, record: DurationRecord, study_id: str, sources: Sources) -> dict[str, Cell]:
     duration = record.duration
-    end = "" if duration.end is None else duration.end.isoformat()
+    end = "" if duration.end is None else iso(duration.end)
     link = link_id(read, record.lesion) if record.lesion else ""
-    who = (f"{study_id}-{read.subject}", read.evaluator.role, read.evaluator.identifier)
+    who = (usubjid(study_id, read.subject), read.evaluator.role, read.evaluator.identifier)
     source = None if duration.reason == "death" else sources.get((*who, link, end))
     return {
         "PARAMCD": record.code,
         "PARAM": _DURATIONS[record.code],
         "LNKID": link,
-        "STARTDT": "" if duration.start is None else duration.start.isoformat(),
+        "STARTDT": "" if duration.start is None else iso(duration.start),
         "ADT": end,
         "AVAL": duration.days,
         "CNSR": 0 if duration.event else 1,
@@ -365,8 +379,8 @@ def _survival(read: SubjectRead) -> dict[str, Cell] | None:
         "PARAMCD": "OS",
         "PARAM": "Overall Survival (days)",
         "LNKID": "",
-        "STARTDT": start.isoformat(),
-        "ADT": end.isoformat(),
+        "STARTDT": iso(start),
+        "ADT": iso(end),
         "AVAL": study_day(end, start),
         "CNSR": 0 if died else 1,
         "EVNTDESC": "death" if died else "",

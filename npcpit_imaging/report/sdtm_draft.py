@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from operator import attrgetter
 
 from npcpit_imaging.errors import InputError
@@ -35,6 +36,10 @@ QUALIFIERS = {
 """Supplemental qualifiers: QNAM and QLABEL."""
 
 
+SAID_AT_ONCE = 4096
+"""Texts kept of those made last: most rows say what others say, and one text serves them all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """What every subject shares.
@@ -49,7 +54,7 @@ class Study:
 
     def usubjid(self, subject: str) -> str:
         """USUBJID of a subject code."""
-        return f"{self.study_id}-{subject}"
+        return usubjid(self.study_id, subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +117,7 @@ def draft(
     row[names["ACPTFL"]] = "Y" if read.accepted else ""
     row["VISITNUM"] = study.visits[timepoint] if timepoint else None
     row["VISIT"] = timepoint
-    row[names["DTC"]] = "" if day is None else day.isoformat()
+    row[names["DTC"]] = "" if day is None else iso(day)
     row[names["DY"]] = study_day(day, read.reference_start)
     for name, value in values.items():
         row[names[name]] = value
@@ -142,12 +147,34 @@ def link_id(read: SubjectRead, lesion: str) -> str:
 
     The reader stands in it because two readers' records of one lesion are two records.
     """
-    return f"{read.evaluator.code}-{read.tracking_uids.get(lesion, lesion)}"
+    return _link(read.evaluator, read.tracking_uids.get(lesion, lesion))
 
 
 def link_group(evaluator: Evaluator, visit_number: int) -> str:
     """Give --LNKGRP: everything one reader assessed at one visit."""
+    return _link_group(evaluator, visit_number)
+
+
+@lru_cache(maxsize=SAID_AT_ONCE)
+def _link_group(evaluator: Evaluator, visit_number: int) -> str:
     return f"{evaluator.code}-A{visit_number}"
+
+
+@lru_cache(maxsize=SAID_AT_ONCE)
+def _link(evaluator: Evaluator, lesion: str) -> str:
+    return f"{evaluator.code}-{lesion}"
+
+
+@lru_cache(maxsize=SAID_AT_ONCE)
+def iso(day: date) -> str:
+    """ISO 8601 of a day, one text for all rows of that day."""
+    return day.isoformat()
+
+
+@lru_cache(maxsize=SAID_AT_ONCE)
+def usubjid(study_id: str, subject: str) -> str:
+    """USUBJID of a subject code, one text for all rows of the subject."""
+    return f"{study_id}-{subject}"
 
 
 def is_before_treatment(row: Row, domain: str, read: SubjectRead) -> bool:
@@ -207,7 +234,8 @@ def qualifier_rows(drafts: Iterable[Draft], domain: str) -> tuple[Row, ...]:
 _DERIVED = frozenset({"RULE", "REASNE", "EXCLUDED", "TOOEARLY", "RETRODAT", "TRACKUID", "CYCLE"})
 
 
-def _parts(name: str, text: str) -> list[tuple[str, str, str]]:
+@lru_cache(maxsize=SAID_AT_ONCE)
+def _parts(name: str, text: str) -> tuple[tuple[str, str, str], ...]:
     """Cut text at spaces into parts that fit, each with its own name."""
     parts, rest = [], " ".join(text.split())
     while len(rest.encode()) > LONGEST_TEXT:
@@ -217,7 +245,7 @@ def _parts(name: str, text: str) -> list[tuple[str, str, str]]:
         parts.append(rest[:cut])
         rest = rest[cut + 1 :]
     label = QUALIFIERS[name]
-    return [
+    return tuple(
         (f"{name}{index or ''}", f"{label} {index}" if index else label, part)
         for index, part in enumerate([*parts, rest])
-    ]
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import chain
+from typing import cast
 
 from npcpit_imaging.report.sdtm_rows import Cell, ColumnRows, Row
 from npcpit_imaging.report.sdtm_terms import Codelist
@@ -115,7 +116,12 @@ class Dataset:
     def texts(self, name: str) -> Sequence[str]:
         """Every row's value of a variable as text; empty where it is missing; made once."""
         if name not in self._texts:
-            self._texts[name] = ["" if cell is None else str(cell) for cell in self.cells(name)]
+            cells = self.cells(name)
+            texts = [cell for cell in self.different(name) if isinstance(cell, str)]
+            is_text = len(texts) == len(self.different(name))
+            self._texts[name] = (
+                cast("Sequence[str]", cells) if is_text else ["" if cell is None else str(cell) for cell in cells]
+            )
         return self._texts[name]
 
     def different(self, name: str) -> Set[Cell]:
