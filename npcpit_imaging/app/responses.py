@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -187,6 +187,7 @@ def assessment_of(read: SignedRead, row: ReadLesion, lesion: Lesion) -> Assessme
     )
 
 
+@lru_cache(maxsize=4096)
 def tenths_of(length_mm: float | None) -> Tenths | None:
     """Round a stored length half up to tenths; six decimals first, so that 12.35 is not 12.3499999."""
     return None if length_mm is None else tenths_from_mm(f"{length_mm:.6f}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import ResponseError
@@ -47,7 +48,7 @@ class Case:
         return tuple(sorted({t.date for t in self.irradiations} | (set() if start is None else {start})))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Read:
     """What a check looks at.
 
@@ -65,9 +66,11 @@ class Read:
 
     def rows(self) -> Iterator[tuple[Visit, Assessment]]:
         """Go through every row in date order, then by lesion."""
-        for visit in self.chart.visits:
-            for lesion in sorted(visit.by_lesion):
-                yield visit, visit.by_lesion[lesion]
+        return iter(self._in_order)
+
+    @cached_property
+    def _in_order(self) -> tuple[tuple[Visit, Assessment], ...]:
+        return tuple((visit, row) for visit in self.chart.visits for _, row in sorted(visit.by_lesion.items()))
 
     def targets(self) -> Iterator[Assessment]:
         """Go through the target lesions' rows at baseline."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import lru_cache
 
 from npcpit_imaging.study.lesion import (
     EndoscopyState,
@@ -44,6 +45,7 @@ def tenths_from_mm(text: str) -> Tenths:
     return int((value * 10).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
+@lru_cache(maxsize=4096)
 def mm_text(length: Tenths) -> str:
     """Write tenths as mm with one decimal.
 
