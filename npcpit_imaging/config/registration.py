@@ -154,7 +154,7 @@ class Deformable(Config):
     )
     local_mm: float = Field(default=8.0, ge=0)
     bending: float = Field(default=0.03, ge=0)
-    size: float = Field(default=0.01, ge=0)
+    size: float = Field(default=0.002, ge=0)
     robust: PositiveFloat = 6.0
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """Deformable refinement of one modality: a cubic B-spline by Gauss-Newton on locally normalised grey values.
 
-Residuals are weighed robustly (Geman-McClure), gradients are the mean of both images' (as in symmetric demons and ESM),
-and the linear problem of each step is solved by preconditioned conjugate gradients, the splines applied axis by axis.
+Residuals are weighed robustly (Geman-McClure). Gradients are the mean of both images' on the first level (as in symmetric
+demons and ESM), the warped image's after that. The linear problem of each step is solved by preconditioned conjugate
+gradients, the splines applied axis by axis.
 Every voxel takes part, none is sampled, so the result has no seed.
 """
 
@@ -15,6 +16,7 @@ from scipy import ndimage
 
 from npcpit_imaging.config.registration import Deformable
 from npcpit_imaging.errors import RegistrationCancelledError, RegistrationError
+from npcpit_imaging.registration.normalise import normalised
 from npcpit_imaging.registration.penalty import Penalty
 from npcpit_imaging.registration.prepare import Prepared, shrink
 from npcpit_imaging.registration.search import Cancelled, Pair, Progress
@@ -36,12 +38,6 @@ STILL = 0.05
 LONGEST_STEP = 2.0
 """No control point moves by more than this many voxels of the level in one step."""
 
-FLAT = 0.05
-"""Share of the whole variance added to every local variance, so that noise in flat tissue stays small."""
-
-SEEN = 0.01
-"""Where the images tell a control point's shift this sharply (curvature of the residuals), moving costs half."""
-
 MIN_VOXELS = 1000
 """With fewer common voxels nothing can be refined."""
 
@@ -50,7 +46,13 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class _Scene:
-    """Both images of one level, the fixed grid's splines, and where its voxels lie in the moving image."""
+    """Both images of one level, the fixed grid's splines, and where its voxels lie in the moving image.
+
+    Args:
+        far: Whether what is sought may still be voxels away: then both images' gradients lead there in fewer steps.
+            Not later, for the fixed one's holds the noise of the residual, which no step takes away: where tissue is
+            even, every step pushes it on.
+    """
 
     fixed: Array
     moving: Array
@@ -59,6 +61,7 @@ class _Scene:
     values: Axes
     start: tuple[Array, Array, Array]
     turn: Array
+    far: bool
 
     @property
     def squared(self) -> Axes:
@@ -86,7 +89,7 @@ def deform(pair: Pair, rigid: RigidTransform, rule: Deformable, progress: Progre
     moved: Array = np.zeros((3, *lattice.shape_kji), np.float32)
     for number, level in enumerate(rule.levels):
         progress(number / len(rule.levels), f"deformable, {level.spacing_mm:g} mm")
-        scene = _scene(pair, rigid, lattice, level.spacing_mm, rule)
+        scene = _scene(pair, rigid, lattice, level.spacing_mm, far=number == 0)
         for step in _steps(scene, moved, rule, level.iterations, pair.cancelled):
             moved = moved + step
     axes = np.array(lattice.direction)
@@ -114,13 +117,15 @@ def _gauss_newton(scene: _Scene, moved: Array, rule: Deformable) -> Array:
     warped, common = _warp(scene, moved)
     if np.count_nonzero(common) < MIN_VOXELS:
         raise RegistrationError("deformable: expected bodies that overlap, found too few voxels in common")
-    residual = scene.fixed - warped
-    slopes = np.float32(0.5) * (_slopes(scene.fixed, scene.grid) + _slopes(warped, scene.grid))
+    fixed, warped = normalised((scene.fixed, warped), common, scene.grid, rule.local_mm)
+    residual = fixed - warped
+    slopes = _slopes(warped, scene.grid)
+    if scene.far:
+        slopes = np.float32(0.5) * (_slopes(fixed, scene.grid) + slopes)
     weight = _weights(residual, common, rule, moved[0].size)
-    seen = np.stack([transpose(scene.squared, weight * slope * slope) for slope in slopes])
-    penalty = Penalty(bending=rule.bending, size=unseen(seen, rule))
+    penalty = Penalty(bending=rule.bending, size=rule.size)
     pull = np.stack([transpose(scene.values, weight * slope * residual) for slope in slopes]) - penalty(moved)
-    stiff = seen + penalty.diagonal
+    stiff = np.stack([transpose(scene.squared, weight * slope * slope) for slope in slopes]) + penalty.diagonal
 
     def curvature(step: Array) -> Array:
         pulled = np.zeros_like(weight)
@@ -129,20 +134,6 @@ def _gauss_newton(scene: _Scene, moved: Array, rule: Deformable) -> Array:
         return np.stack([transpose(scene.values, slope * pulled) for slope in slopes]) + penalty(step)
 
     return _solve(curvature, pull, stiff)
-
-
-def unseen(seen: Array, rule: Deformable) -> Array:
-    """Return the price of moving at each control point `(k, j, i)`: whole where the images say nothing of it.
-
-    A price that is the same everywhere holds back what is plainly seen to move far: of a large tumour that shrank, the
-    carried mask stayed 19 % too large (docs/registration.md).
-
-    Args:
-        seen: `(3, k, j, i)`, how sharply the images tell a shift of each control point.
-        rule: The price.
-    """
-    price: Array = (rule.size * SEEN / (SEEN + seen.mean(axis=0))).astype(np.float32)
-    return price
 
 
 def _solve(curvature: Callable[[Array], Array], pull: Array, stiff: Array) -> Array:
@@ -187,15 +178,21 @@ def _warp(scene: _Scene, moved: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 
 def _slopes(image: Array, grid: Geometry) -> Array:
-    """Return the gradient `(3, K, J, I)` along i, j, k per mm."""
-    steps = grid.spacing_mm[::-1]
-    along = [np.gradient(image, steps[axis], axis=axis) for axis in (2, 1, 0)]
-    return np.stack(along).astype(np.float32)
+    """Return the gradient `(3, K, J, I)` along i, j, k per mm; nought across the grid's ends.
+
+    There a difference is one-sided and holds the voxel's own noise, which its residual holds too. Their product does
+    not average out: it pushed the end slices of even tissue (a liver) 4 mm along (docs/registration.md).
+    """
+    slopes: Array = np.zeros((3, *image.shape), np.float32)
+    for axis, slope in zip((2, 1, 0), slopes, strict=True):
+        along, here = np.moveaxis(image, axis, 0), np.moveaxis(slope, axis, 0)
+        here[1:-1] = (along[2:] - along[:-2]) / np.float32(2 * grid.spacing_mm[2 - axis])
+    return slopes
 
 
-def _scene(pair: Pair, rigid: RigidTransform, lattice: Geometry, spacing_mm: float, rule: Deformable) -> _Scene:
-    fixed, grid, body = _level(pair.fixed, spacing_mm, rule.local_mm)
-    moving, other, _ = _level(pair.moving, spacing_mm, rule.local_mm)
+def _scene(pair: Pair, rigid: RigidTransform, lattice: Geometry, spacing_mm: float, *, far: bool) -> _Scene:
+    fixed, grid, body = _level(pair.fixed, spacing_mm)
+    moving, other, _ = _level(pair.moving, spacing_mm)
     to_index = np.linalg.inv(other.affine[:3, :3])
     straight = to_index @ rigid.rotation @ grid.affine[:3, :3]
     first = to_index @ (rigid.map(grid.affine[:3, 3]) - other.affine[:3, 3])
@@ -213,30 +210,12 @@ def _scene(pair: Pair, rigid: RigidTransform, lattice: Geometry, spacing_mm: flo
         values=basis(lattice, grid).values,
         start=(start[0], start[1], start[2]),
         turn=turn[::-1].astype(np.float32),
+        far=far,
     )
 
 
-def _level(image: Prepared, spacing_mm: float, local_mm: float) -> tuple[Array, Geometry, NDArray[np.bool_]]:
+def _level(image: Prepared, spacing_mm: float) -> tuple[Array, Geometry, NDArray[np.bool_]]:
     shrunk = shrink(image.clamped, spacing_mm)
-    grid = geometry_of(shrunk)
     onto_grid = sitk.Resample(image.body_image, shrunk, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0)
     body = sitk.GetArrayFromImage(onto_grid) > 0
-    return normalised(sitk.GetArrayFromImage(shrunk), body, grid, local_mm), grid, body
-
-
-def normalised(image: Array, body: NDArray[np.bool_], grid: Geometry, local_mm: float) -> Array:
-    """Return grey values less their local mean, over their local spread; over the whole body when `local_mm` is 0.
-
-    Makes two MR images with different bias fields, or of scanners with different scales, comparable voxel by voxel.
-    """
-    whole = float(image[body].var()) + 1e-6
-    if local_mm == 0:
-        centred: Array = ((image - image[body].mean()) / np.sqrt(whole)).astype(np.float32)
-        return centred
-    reach = [local_mm / step for step in grid.spacing_mm[::-1]]
-    share = ndimage.gaussian_filter(body.astype(np.float32), reach, truncate=3.0) + 1e-3
-    mean = ndimage.gaussian_filter(image * body, reach, truncate=3.0) / share
-    square = ndimage.gaussian_filter(image * image * body, reach, truncate=3.0) / share
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0) + FLAT * whole)
-    local: Array = ((image - mean) / spread).astype(np.float32)
-    return local
+    return sitk.GetArrayFromImage(shrunk), geometry_of(shrunk), body

@@ -14,20 +14,18 @@ class Penalty:
 
     Args:
         bending: Weight of second differences; an affine displacement costs nothing.
-        size: Weight of the displacement itself, one number or one per control point `(k, j, i)`: far from anything that
-            can be seen, what is rigid stays rigid.
+        size: Weight of the displacement itself: far from anything that can be seen, what is rigid stays rigid.
     """
 
     bending: float
-    size: Array | float
+    size: float
 
     def __call__(self, points: Array) -> Array:
         """Gradient `(3, k, j, i)` at control points `(3, k, j, i)`; linear, symmetric, positive."""
-        size = np.asarray(self.size, np.float32)
-        return np.stack([np.float32(self.bending) * _bending(part) + size * part for part in points])
+        return np.stack([np.float32(self.bending) * _bending(part) + np.float32(self.size) * part for part in points])
 
     @property
-    def diagonal(self) -> Array | float:
+    def diagonal(self) -> float:
         """About its diagonal, for the preconditioner."""
         return 20.0 * self.bending + self.size + 1e-12
 
