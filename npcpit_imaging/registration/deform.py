@@ -118,7 +118,7 @@ def _gauss_newton(scene: _Scene, moved: Array, rule: Deformable) -> Array:
     if np.count_nonzero(common) < MIN_VOXELS:
         raise RegistrationError("deformable: expected bodies that overlap, found too few voxels in common")
     fixed, warped = normalised((scene.fixed, warped), common, scene.grid, rule.local_mm)
-    residual = fixed - warped
+    residual = np.where(common, fixed - warped, np.float32(0))
     slopes = _slopes(warped, scene.grid)
     if scene.far:
         slopes = np.float32(0.5) * (_slopes(fixed, scene.grid) + slopes)
@@ -165,20 +165,18 @@ def _weights(residual: Array, common: NDArray[np.bool_], rule: Deformable, contr
 
 
 def _warp(scene: _Scene, moved: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the moving image on the fixed grid, NaN where it shows nothing, and where both show the body."""
     parts = [forward(scene.values, part) for part in moved]
     places = [
         scene.start[row] + sum((scene.turn[row, axis] * parts[axis] for axis in range(3)), start=np.float32(0))
         for row in range(3)
     ]
-    warped: Array = ndimage.map_coordinates(scene.moving, places, order=1, mode="nearest", output=np.float32)
-    common = scene.body.copy()
-    for place, size in zip(places, scene.moving.shape, strict=True):
-        common &= (place >= 0) & (place <= size - 1)
-    return warped, common
+    warped: Array = ndimage.map_coordinates(scene.moving, places, order=1, cval=np.nan, output=np.float32)
+    return warped, scene.body & np.isfinite(warped)
 
 
 def _slopes(image: Array, grid: Geometry) -> Array:
-    """Return the gradient `(3, K, J, I)` along i, j, k per mm; nought across the grid's ends.
+    """Return the gradient `(3, K, J, I)` along i, j, k per mm; nought across the ends of what the image shows.
 
     There a difference is one-sided and holds the voxel's own noise, which its residual holds too. Their product does
     not average out: it pushed the end slices of even tissue (a liver) 4 mm along (docs/registration.md).
@@ -187,7 +185,7 @@ def _slopes(image: Array, grid: Geometry) -> Array:
     for axis, slope in zip((2, 1, 0), slopes, strict=True):
         along, here = np.moveaxis(image, axis, 0), np.moveaxis(slope, axis, 0)
         here[1:-1] = (along[2:] - along[:-2]) / np.float32(2 * grid.spacing_mm[2 - axis])
-    return slopes
+    return np.nan_to_num(slopes, copy=False)
 
 
 def _scene(pair: Pair, rigid: RigidTransform, lattice: Geometry, spacing_mm: float, *, far: bool) -> _Scene:
