@@ -1,8 +1,8 @@
 """Deformable refinement of one modality: a cubic B-spline by Gauss-Newton on locally normalised grey values.
 
-Residuals are weighed robustly (Geman-McClure). Gradients are the mean of both images' on the first level (as in symmetric
-demons and ESM), the warped image's after that. The linear problem of each step is solved by preconditioned conjugate
-gradients, the splines applied axis by axis.
+Residuals are weighed robustly (Geman-McClure). Gradients are the mean of both images' on the first level (as in
+symmetric demons and ESM), the warped image's after that. The linear problem of each step is solved by conjugate
+gradients (preconditioned), the splines applied axis by axis.
 Every voxel takes part, none is sampled, so the result has no seed.
 """
 
