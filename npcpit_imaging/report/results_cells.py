@@ -71,9 +71,14 @@ def percent(value: object) -> str:
 
 
 def decimal(value: object) -> str:
-    """A number of two decimals."""
+    """A number of two decimals; nought has no sign.
+
+    Example:
+        >>> decimal(-0.001), decimal(-0.456)
+        ('0.00', '-0.46')
+    """
     number = number_of(value)
-    return DASH if np.isnan(number) else f"{number:.2f}" if abs(number) < 1000 else f"{number:.3g}"
+    return DASH if np.isnan(number) else f"{number:z.2f}" if abs(number) < 1000 else f"{number:.3g}"
 
 
 def probability(value: object) -> str:
