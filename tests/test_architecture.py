@@ -68,7 +68,8 @@ def test_every_planted_breach_is_named(copy):
 def test_the_command_line_needs_neither_torch_nor_monai():
     """They are an extra: everything else works where they are not installed, and starts without their seconds."""
     code = (
-        "import sys; from npcpit_imaging.cli import whole; whole();print(sorted({'torch', 'monai'} & set(sys.modules)))"
+        "import sys; from npcpit_imaging.cli import whole; whole(); "
+        "print(sorted({'torch', 'monai'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert ended.stdout.strip() == "[]"

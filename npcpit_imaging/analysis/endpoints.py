@@ -88,10 +88,9 @@ def lesion_rates(
                     "population": population.value,
                     "response": response,
                 }
+                # populations often hold the same lesions, and a fit of many patients takes seconds
                 key = (found.lesions.tobytes(), found.responding.tobytes())
-                if (
-                    key not in known
-                ):  # populations often hold the same lesions, and a fit of many patients takes seconds
+                if key not in known:
                     known[key] = _intervals(found, samples, seed)
                 rows += _clustered_rows(found, known[key], shared, first and population is Population.ALL)
     return pd.DataFrame(rows, columns=COLUMNS)

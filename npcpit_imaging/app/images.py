@@ -89,8 +89,10 @@ def _open_file(path: Path, modality: Modality, unit: Unit | None) -> Volume:
 
 def _without_air(path: Path, volume: Volume) -> tuple[Finding, ...]:
     """Notice a CT that may be in HU + 1024: a patient's has air about -1000, fat about -100; padding is one value."""
-    lowest = np.nanmin(volume.voxels)
-    if volume.modality is not Modality.CT or ((volume.voxels < 0) & (volume.voxels > lowest)).any():
+    if volume.modality is not Modality.CT:
+        return ()
+    lowest = np.fmin.reduce(volume.voxels, axis=None)  # NaN is none
+    if ((volume.voxels < 0) & (volume.voxels > lowest)).any():
         return ()
     found = f"no value below zero but {lowest:g}" if lowest < 0 else "no value below zero"
     text = (

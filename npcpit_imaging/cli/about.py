@@ -1,6 +1,7 @@
 """The verb that says what this program is."""
 
 import npcpit_imaging
+from npcpit_imaging.app import console
 from npcpit_imaging.cli.application import app
 
 
@@ -12,4 +13,4 @@ def about() -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    print(npcpit_imaging.__version__)  # noqa: T201
+    console.say(npcpit_imaging.__version__)

@@ -146,9 +146,10 @@ def _times(table: pd.DataFrame) -> PageTable:
         middle = [whole(row[name]) for name in ("median_days", "median_lower", "median_upper")]
         first = {**row, "of": f"{whole(row['units'])} {row['level']}s", "median": _median(*middle), "note": ""}
         own = rows.setdefault((str(row["level"]), str(row["endpoint"])), first)
-        own[f"day {whole(row['day'])}"], notes = _at_landmark(row)
+        cell, notes = _at_landmark(row)
+        own[f"day {whole(row['day'])}"] = cell
         own["note"] = "; ".join(dict.fromkeys([*str(own["note"]).split("; "), *notes])).removeprefix("; ")
-    days = [f"day {whole(day)}" for day in dict.fromkeys(table["day"])]
+    days = [f"day {whole(day)}" for day in dict.fromkeys(table["day"].dropna())]  # none where nobody has a time
     columns: dict[str, tuple[str, Callable[[object], str]]] = {
         "endpoint": ("endpoint", text),
         "analysed": ("analysed", whole),
@@ -173,7 +174,8 @@ def _at_landmark(row: dict[str, object]) -> tuple[str, list[str]]:
     notes = str(row["note"]).split("; ") if row["note"] else []
     if not np.isnan(number_of(row["rate"])):
         return f"{percent(row['rate'])} ({_range(row)}; {whole(row['at_risk'])})", notes
-    return (notes[-1].replace("the last ", "") if notes else DASH), notes[:-1]
+    beyond = [note for note in notes if note.startswith("beyond")]
+    return "".join(beyond).replace("the last ", "") or DASH, [note for note in notes if note not in beyond]
 
 
 def _agreement(table: pd.DataFrame, figures: tuple[Picture, ...]) -> Section:

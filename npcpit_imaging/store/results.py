@@ -88,16 +88,7 @@ def put_responses(
 
 def responses_of(session: Session, subject: str) -> list[ResponseRow]:
     """A subject's computed responses in the order they were computed."""
-    return responses_of_each(session, (subject,))[subject]
-
-
-def responses_of_each(session: Session, subjects: Collection[str], *, level: str = "") -> dict[str, list[ResponseRow]]:
-    """The computed responses of every subject named, of one level or all, as `responses_of` gives them."""
-    query = select(ResponseRow).where(ResponseRow.subject.in_(subjects)).order_by(ResponseRow.id)
-    found: dict[str, list[ResponseRow]] = {code: [] for code in subjects}
-    for row in session.scalars(query if not level else query.where(ResponseRow.level == level)):
-        found[row.subject].append(row)
-    return found
+    return list(session.scalars(select(ResponseRow).where(ResponseRow.subject == subject).order_by(ResponseRow.id)))
 
 
 def put_features(session: Session, proposal_id: int, settings_sha256: str, rows: Sequence[FeatureRow]) -> None:
