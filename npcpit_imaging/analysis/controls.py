@@ -58,12 +58,18 @@ def negative_controls(
     permuted = [_tests(values, binary, _permuted(y, alike, draw), patient) for _ in range(permutations)]
     noise = _noise(patient, features, draw)
     random = _tests(noise, [False] * features, y, patient)
+    several = np.unique(patient).size < patient.size
+    together, shared = _OF_LESIONS if several else ("", "")
     return pd.DataFrame(
         [
-            _control(outcome.name, "outcome permuted between patients", permuted, "lesions of a patient kept together"),
-            _control(outcome.name, "random features", [random], "half of their variance shared within a patient"),
+            _control(outcome.name, "outcome permuted between patients", permuted, together),
+            _control(outcome.name, "random features", [random], shared),
         ]
     )
+
+
+_OF_LESIONS = ("lesions of a patient kept together", "half of their variance shared within a patient")
+"""What holds besides where patients have several lesions."""
 
 
 def shuffled_voxels(outcome: Outcome, found: pd.DataFrame, shuffled: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:

@@ -217,7 +217,10 @@ def subject_profiles(records: Records, profiles: Profiles, *, severe: Mapping[st
             _sums(sizes),
             {VOLUME: "irradiated volume, sum (mL)", "longest_diameter_mm": "largest irradiated lesion (mm)"},
         ),
-        (_burden(records, lesions), {"baseline_sum_mm": "sum of diameters (mm)", "lesions": "irradiated lesions"}),
+        (
+            _burden(records, lesions),
+            {"baseline_sum_mm": "sum of diameters (mm)", "lesions": "number of irradiated lesions"},
+        ),
     ):
         table, own = _joined(table, other, ["subject"], Source.SIZE, words)
         found += own

@@ -93,13 +93,14 @@ def screen(
         ),
     )
     ranks = _ranks(table, [each for each in ordered if _is_image(each)])
+    words = {each.name: each.words for each in predictors}
     found: dict[str, Screened] = {}
     kept: list[str] = []
     for each in ordered:
         lower = icc_lower.get(each.name, float("nan"))
         reason = _unfit(table[each.name]) or _unstable(each, lower, need_stability, least)
         if not reason and _is_image(each) and each.source is not Source.SIZE:
-            reason = _redundant(each.name, kept, ranks)
+            reason = _redundant(each.name, kept, ranks, words)
         if not reason and _is_image(each):
             kept.append(each.name)
         said = reason or ("" if np.isnan(lower) else f"ICC lower bound {lower:.2f}")
@@ -119,7 +120,7 @@ def _unfit(values: pd.Series) -> str:
         return "a value that is not finite"
     share = float(known.value_counts(normalize=True).iloc[0])
     if share >= SAME_SHARE:
-        return f"near-zero variance: {share:.0%} are equal"
+        return f"near-zero variance: {100 * share:.0f} % are equal"
     return ""
 
 
@@ -135,7 +136,7 @@ def _ranks(table: pd.DataFrame, predictors: Sequence[Predictor]) -> pd.DataFrame
     return table[[each.name for each in predictors]].astype(float).rank()
 
 
-def _redundant(name: str, kept: Sequence[str], ranks: pd.DataFrame) -> str:
+def _redundant(name: str, kept: Sequence[str], ranks: pd.DataFrame, words: Mapping[str, str]) -> str:
     if not kept:
         return ""
     own = ranks[name].to_numpy()
@@ -146,5 +147,5 @@ def _redundant(name: str, kept: Sequence[str], ranks: pd.DataFrame) -> str:
             continue
         rho = float(np.corrcoef(own[both], column[both])[0, 1])
         if abs(rho) > REDUNDANT_FROM:
-            return f"redundant: rank correlation {rho:.2f} with {other}"
+            return f"redundant: rank correlation {rho:.2f} with {words[other]}"
     return ""

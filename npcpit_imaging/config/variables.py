@@ -96,7 +96,9 @@ class Variable(Config):
 
     @property
     def words(self) -> str:
-        """Label and unit."""
+        """Label and unit; a date is analysed in days."""
+        if self.kind is Kind.DATE:
+            return f"{self.label or self.name} (days from first treatment)"
         unit = "" if self.unit in ("", "1") else f" ({self.unit})"
         return f"{self.label or self.name}{unit}"
 

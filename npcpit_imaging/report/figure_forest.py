@@ -19,6 +19,7 @@ from npcpit_imaging.report.figure_style import (
     empty_figure,
     light_grid,
 )
+from npcpit_imaging.report.number_words import percent_words, probability_words, ratio_words
 
 Floats = NDArray[np.float64]
 
@@ -112,24 +113,15 @@ def _numbers(axes: Axes, rows: pd.DataFrame) -> None:
     for x, words in columns:
         axes.text(x, -0.95, words, fontsize=6.2, color=MUTED, va="center", transform=axes.get_yaxis_transform())
     for place, (_, row) in enumerate(rows.iterrows()):
-        ratios = [_ratio(row[name]) for name in ("odds_ratio", "lower", "upper")]
+        ratios = [ratio_words(row[name]) for name in ("odds_ratio", "lower", "upper")]
         odds = f"{ratios[0]} ({ratios[1]} to {ratios[2]})" if np.isfinite(row["odds_ratio"]) else "–"
         cells = (odds, f"{row['n']:.0f}", _p(row["p"]), _p(row["q"]), _p(row["p_beyond_volume"]))
         for (x, _), text in zip(columns, cells, strict=True):
             axes.text(x, place, text, fontsize=6.2, va="center", transform=axes.get_yaxis_transform())
 
 
-def _ratio(value: float) -> str:
-    """Two decimals, or two digits that say something; a plain power of ten beyond a thousand."""
-    if value >= 1000 or 0 < value < 0.001:
-        return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
-    return f"{value:.2f}" if value >= 0.095 else f"{value:.2g}"
-
-
 def _p(value: float) -> str:
-    if not np.isfinite(value):
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return probability_words(value) if np.isfinite(value) else "–"
 
 
 def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
@@ -138,7 +130,7 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
     if known.empty:
         return empty_figure(title, "no rate")
     figure = blank(PAGE_MM, 24.0 + 4.6 * len(known))
-    names, plot = figure.subplots(1, 2, width_ratios=[8.0, 5])
+    names, plot = figure.subplots(1, 2, width_ratios=[9.4, 5])
     for axes in (names, plot):
         axes.set_ylim(len(known) - 0.4, -0.6)
     names.set_axis_off()
@@ -147,9 +139,7 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
         y = float(str(place))
         across = names.get_yaxis_transform()
         names.text(0.0, y, str(row["words"]), fontsize=6.4, va="center", fontweight=weight, transform=across)
-        counts = _count_words(
-            row["count"], row["denominator"], 100 * row["estimate"], 100 * row["lower"], 100 * row["upper"]
-        )
+        counts = _count_words(row["count"], row["denominator"], row["estimate"], row["lower"], row["upper"])
         names.text(1.0, y, counts, fontsize=6.4, va="center", ha="right", fontweight=weight, transform=across)
         colour = SERIES_COLOURS[0] if row["primary"] else MUTED
         plot.plot([row["lower"], row["upper"]], [y, y], color=colour, linewidth=1.4 if row["primary"] else 1.0)
@@ -167,7 +157,7 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
 
 def _count_words(*numbers: float) -> str:
     count, number, rate, lower, upper = numbers
-    return f"{count:.0f}/{number:.0f}   {rate:.0f} % ({lower:.0f} to {upper:.0f})"
+    return f"{count:.0f}/{number:.0f}   {percent_words(rate)} % ({percent_words(lower)} to {percent_words(upper)})"
 
 
 def bland_altman_figure(

@@ -1,13 +1,22 @@
 """The part of the results' page on associations: tests, what they add to volume, controls, what was not tested."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from npcpit_imaging.report.results_cells import DASH, decimal, page_table, percent, probability, ready, text, whole
+from npcpit_imaging.report.results_cells import (
+    DASH,
+    Columns,
+    decimal,
+    page_table,
+    percent,
+    probability,
+    ratio,
+    ready,
+    text,
+    whole,
+)
 from npcpit_imaging.report.results_page import PageTable, Picture, Section
-
-Columns = Mapping[str, tuple[str, Callable[[object], str]]]
 
 INTRODUCTION = (
     "Predictors are screened before any look at the outcome: unstable, constant and redundant image features are "
@@ -23,14 +32,14 @@ COUNTS: Columns = {
 }
 
 TESTED: Columns = {
-    "outcome": ("outcome", text),
     **COUNTS,
     "odds_ratio_ci": ("odds ratio (95 % CI)", ready),
     "auc": ("AUC", decimal),
     "p": ("p", probability),
     "q": ("q", probability),
     "p_beyond_volume": ("p beyond volume", probability),
-    "odds_ratio_beyond_volume": ("odds ratio beyond volume", decimal),
+    "odds_ratio_beyond_volume": ("odds ratio beyond volume", ratio),
+    "p_shuffled": ("p, voxels shuffled", probability),
     "test": ("test", text),
     "note": ("note", text),
 }
@@ -60,21 +69,34 @@ def association_section(
 
 
 def _tested(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
-    shown = []
-    if len(tables["association"]):
-        ordered = tables["association"].sort_values(["outcome", "p"], kind="stable")
-        caption = "Associations with response and adverse events"
-        shown.append(
-            page_table(_with_interval(ordered, "odds_ratio"), TESTED, caption=caption, file="tables/association.csv")
-        )
+    tested = tables["association"]
+    shown = [_of_outcome(str(name), own) for name, own in tested.groupby("outcome", sort=False)] if len(tested) else []
     progression = tables.get("association_progression")
     if progression is not None and progression["p"].notna().any():
-        caption = "Time to local progression: Cox models, variance by patient"
-        written = _with_interval(progression, "hazard_ratio")
+        caption = (
+            "Time to local progression, death censoring it: a Cox model per predictor, variance by patient; hazard "
+            "ratio per standard deviation (yes against no)"
+        )
+        written = _with_interval(progression.sort_values("p", kind="stable"), "hazard_ratio")
         shown.append(page_table(written, PROGRESSION, caption=caption, file="tables/association_progression.csv"))
     if len(tables["association_controls"]):
         shown.append(_controls(tables["association_controls"]))
     return shown
+
+
+def _of_outcome(outcome: str, own: pd.DataFrame) -> PageTable:
+    """The table of one outcome, smallest p first; patients are named where they are fewer than the units."""
+    empty = {name for name in ("p_shuffled", "p_beyond_volume", "odds_ratio_beyond_volume") if _nothing(own, name)}
+    if (own["patients"] == own["n"]).all():
+        empty.add("patients")
+    columns = {name: column for name, column in TESTED.items() if name not in empty}
+    caption = f"{outcome[:1].upper()}{outcome[1:]}: odds ratio per standard deviation (yes against no)"
+    written = _with_interval(own.sort_values("p", kind="stable"), "odds_ratio")
+    return page_table(written, columns, caption=caption, file="tables/association.csv")
+
+
+def _nothing(table: pd.DataFrame, name: str) -> bool:
+    return name not in table or not table[name].notna().any()
 
 
 def _with_interval(table: pd.DataFrame, ratio: str) -> pd.DataFrame:
@@ -84,8 +106,8 @@ def _with_interval(table: pd.DataFrame, ratio: str) -> pd.DataFrame:
 
 
 def _ratio(middle: object, lower: object, upper: object) -> str:
-    written = decimal(middle)
-    return written if written == DASH else f"{written} ({decimal(lower)} to {decimal(upper)})"
+    written = ratio(middle)
+    return written if written == DASH else f"{written} ({ratio(lower)} to {ratio(upper)})"
 
 
 def _left_out(screening: pd.DataFrame) -> list[PageTable]:

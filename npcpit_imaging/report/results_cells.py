@@ -5,14 +5,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from npcpit_imaging.report.number_words import percent_words, probability_words, ratio_words
 from npcpit_imaging.report.results_page import MOST_ROWS, PageTable
 
 DASH = "–"
 
+Columns = Mapping[str, tuple[str, Callable[[object], str]]]
+"""A table's column to its heading and how its cells are written."""
+
 
 def page_table(
     table: pd.DataFrame,
-    columns: Mapping[str, tuple[str, Callable[[object], str]]],
+    columns: Columns,
     *,
     caption: str,
     file: str,
@@ -67,7 +71,7 @@ def whole(value: object) -> str:
 def percent(value: object) -> str:
     """A share of 1 in percent."""
     number = number_of(value)
-    return DASH if np.isnan(number) else f"{100 * number:.1f} %"
+    return DASH if np.isnan(number) else f"{percent_words(number)} %"
 
 
 def decimal(value: object) -> str:
@@ -84,13 +88,40 @@ def decimal(value: object) -> str:
 def probability(value: object) -> str:
     """A p value."""
     number = number_of(value)
-    return DASH if np.isnan(number) else "<0.001" if number < 0.001 else f"{number:.3f}"
+    return DASH if np.isnan(number) else probability_words(number)
+
+
+def ratio(value: object) -> str:
+    """An odds or hazard ratio."""
+    number = number_of(value)
+    return DASH if np.isnan(number) else ratio_words(number)
+
+
+def share(count: object, number: object) -> str:
+    """A count with its share.
+
+    Example:
+        >>> share(10, 91), share(0, 0)
+        ('10 (11.0 %)', '0')
+    """
+    part, of = number_of(count), number_of(number)
+    return f"{part:.0f} ({percent_words(part / of)} %)" if of > 0 else whole(part)
 
 
 def interval(row: Mapping[str, object]) -> str:
     """An interval in percent."""
     lower, upper = number_of(row["lower"]), number_of(row["upper"])
-    return DASH if np.isnan(lower) else f"{100 * lower:.1f} to {100 * upper:.1f}"
+    return DASH if np.isnan(lower) else f"{percent_words(lower)} to {percent_words(upper)}"
+
+
+def range_of(lower: object, upper: object) -> str:
+    """An interval of two decimals.
+
+    Example:
+        >>> range_of(-3.921, 5.22), range_of(float("nan"), float("nan"))
+        ('-3.92 to 5.22', '–')
+    """
+    return DASH if np.isnan(number_of(lower)) else f"{decimal(lower)} to {decimal(upper)}"
 
 
 def ready(value: object) -> str:

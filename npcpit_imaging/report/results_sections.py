@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from npcpit_imaging.report.figures import DrawnFigure
+from npcpit_imaging.report.results_adverse import adverse_section
+from npcpit_imaging.report.results_agreement import agreement_section
 from npcpit_imaging.report.results_association import association_section
 from npcpit_imaging.report.results_cells import (
     DASH,
@@ -15,9 +17,11 @@ from npcpit_imaging.report.results_cells import (
     page_table,
     percent,
     ready,
+    share,
     text,
     whole,
 )
+from npcpit_imaging.report.results_eligibility import eligibility_section
 from npcpit_imaging.report.results_page import PageTable, Picture, PrimaryResult, Section, picture
 
 
@@ -61,12 +65,12 @@ def sections(
         Section(title="Depth of response", figures=named("waterfall", "spider")),
         Section(title="Courses", figures=named("swimmer", "timeline")),
         Section(title="Time to event", tables=[_times(tables["time_to_event"])], figures=named("km", "incidence")),
-        _agreement(tables["reader_agreement"], named("bland_altman")),
+        agreement_section(tables["reader_agreement"], named("bland_altman")),
         association_section(tables, cautions, named("association")),
-        *_adverse(tables),
+        *adverse_section(tables),
     ]
     if eligibility is not None:
-        parts.insert(0, _eligibility(eligibility))
+        parts.insert(0, eligibility_section(eligibility))
     return parts
 
 
@@ -74,19 +78,36 @@ def _response_tables(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
     rates = tables["response_rates"]
     return [
         *(_rates(rates[rates["level"] == level], level) for level in ("lesion", "patient") if len(rates)),
-        page_table(
-            tables["response_distribution"],
-            {
-                "level": ("level", text),
-                "response": ("response", text),
-                "best": ("best response", text),
-                "count": ("number", whole),
-                "denominator": ("of", whole),
-            },
-            caption="Best responses",
-            file="tables/response_distribution.csv",
-        ),
+        _best_responses(tables["response_distribution"]),
     ]
+
+
+_LEVELS = {"lesion": "irradiated lesions", "patient": "patients"}
+
+
+def _best_responses(table: pd.DataFrame) -> PageTable:
+    """A row per level, confirmed or not; a column per response with its share."""
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    for row in _records(table):
+        level, response = str(row["level"]), str(row["response"])
+        own = rows.setdefault(
+            (level, response), {"who": _LEVELS[level], "response": response, "of": row["denominator"]}
+        )
+        own[str(row["best"])] = share(row["count"], row["denominator"])
+    seen = list(dict.fromkeys(word for own in rows.values() for word in own if word not in ("who", "response", "of")))
+    words = [*(word for word in RESPONSES if word in seen), *(word for word in seen if word not in RESPONSES)]
+    columns: dict[str, tuple[str, Callable[[object], str]]] = {
+        "who": ("of", text),
+        "response": ("response", text),
+        "of": ("number", whole),
+        **{word: (word, ready) for word in words},
+    }
+    shown = pd.DataFrame(list(rows.values()), columns=list(columns))
+    return page_table(shown, columns, caption="Best response, number (%)", file="tables/response_distribution.csv")
+
+
+RESPONSES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE", "MISSING")
+"""Best responses in the order in which papers give them."""
 
 
 def _rates(rates: pd.DataFrame, level: str) -> PageTable:
@@ -144,7 +165,14 @@ def _times(table: pd.DataFrame) -> PageTable:
     rows: dict[tuple[str, ...], dict[str, object]] = {}
     for row in _records(table):
         middle = [whole(row[name]) for name in ("median_days", "median_lower", "median_upper")]
-        first = {**row, "of": f"{whole(row['units'])} {row['level']}s", "median": _median(*middle), "note": ""}
+        competing = row["competing"] if row["estimator"] == "Aalen-Johansen" else None  # elsewhere nothing competes
+        first = {
+            **row,
+            "competing": competing,
+            "of": f"{whole(row['units'])} {row['level']}s",
+            "median": _median(*middle),
+            "note": "",
+        }
         own = rows.setdefault((str(row["level"]), str(row["endpoint"])), first)
         cell, notes = _at_landmark(row)
         own[f"day {whole(row['day'])}"] = cell
@@ -176,93 +204,3 @@ def _at_landmark(row: dict[str, object]) -> tuple[str, list[str]]:
         return f"{percent(row['rate'])} ({_range(row)}; {whole(row['at_risk'])})", notes
     beyond = [note for note in notes if note.startswith("beyond")]
     return "".join(beyond).replace("the last ", "") or DASH, [note for note in notes if note not in beyond]
-
-
-def _agreement(table: pd.DataFrame, figures: tuple[Picture, ...]) -> Section:
-    if table.empty:
-        return Section(title="Reader agreement", texts=["One reader only: nothing to compare."])
-    columns: dict[str, tuple[str, Callable[[object], str]]] = {
-        "first": ("first reader", text),
-        "second": ("second", text),
-        "statistic": ("statistic", text),
-        "scale": ("scale", text),
-        "n": ("n", whole),
-        "patients": ("patients", whole),
-        "value": ("value", decimal),
-        "lower": ("95 % CI from", decimal),
-        "upper": ("to", decimal),
-        "note": ("note", text),
-    }
-    shown = page_table(table, columns, caption="Agreement of readers", file="tables/reader_agreement.csv")
-    return Section(title="Reader agreement", tables=[shown], figures=figures)
-
-
-def _adverse(tables: Mapping[str, pd.DataFrame]) -> list[Section]:
-    if "adverse_event_worst_grades" not in tables:
-        return []
-    grades: dict[str, tuple[str, Callable[[object], str]]] = {
-        "term": ("term", text),
-        **{f"grade_{grade}": (f"grade {grade}", whole) for grade in range(1, 6)},
-        "any_grade": ("any", whole),
-        "severe": ("3 or more", whole),
-        "patients": ("of patients", whole),
-    }
-    rates: dict[str, tuple[str, Callable[[object], str]]] = {
-        "what": ("event", text),
-        "unit": ("by", text),
-        "count": ("with", whole),
-        "denominator": ("of", whole),
-        "estimate": ("rate", percent),
-        "lower": ("95 % CI from", percent),
-        "upper": ("to", percent),
-        "method": ("interval", text),
-    }
-    worst = tables["adverse_event_worst_grades"]
-    return [
-        Section(
-            title="Adverse events",
-            texts=["CTCAE; on or after first treatment; a patient counts once per term, with the worst grade."],
-            tables=[
-                page_table(
-                    worst, grades, caption="Patients by worst grade", file="tables/adverse_event_worst_grades.csv"
-                ),
-                page_table(
-                    tables["adverse_event_rates"], rates, caption="Rates", file="tables/adverse_event_rates.csv"
-                ),
-            ],
-        )
-    ]
-
-
-def _eligibility(table: pd.DataFrame) -> Section:
-    counts = table["eligible"].value_counts()
-    said = ", ".join(f"{counts.get(word, 0)} {words}" for word, words in _VERDICTS)
-    columns: dict[str, tuple[str, Callable[[object], str]]] = {
-        "count": ("subjects", whole),
-        "eligible": ("eligible", text),
-        "reasons": ("reasons", text),
-        "subject": ("who", text),
-    }
-    others = _by_reason(table[table["eligible"] != "met"])
-    shown = page_table(others, columns, caption="Not eligible, or not known to be", file="tables/eligibility.csv")
-    return Section(
-        title="Eligibility", texts=[f"Of {len(table)} subjects: {said}."], tables=[shown] if len(others) else []
-    )
-
-
-def _by_reason(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per verdict and reasons, with how many subjects and who; the commonest first."""
-    grouped = table.groupby(["eligible", "reasons"], sort=False)["subject"].agg(list).reset_index()
-    counted = grouped.assign(count=grouped["subject"].map(len), subject=grouped["subject"].map(_named))
-    return counted.sort_values("count", ascending=False, kind="stable")
-
-
-def _named(subjects: Sequence[str]) -> str:
-    more = f" and {len(subjects) - NAMED} more" if len(subjects) > NAMED else ""
-    return ", ".join(subjects[:NAMED]) + more
-
-
-NAMED = 10
-"""Subjects of one verdict that the page names; the table's file has all."""
-
-_VERDICTS = (("met", "eligible"), ("not met", "not eligible"), ("unknown", "not known"))

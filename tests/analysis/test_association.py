@@ -194,6 +194,15 @@ def test_controls_find_five_percent_where_there_is_nothing_and_are_repeatable():
     pd.testing.assert_frame_equal(found, negative_controls(outcome, predictors, permutations=60))
     assert (found["share_p_below_0_05"] < 0.12).all()
     assert found["tests"].tolist() == [180, 200]
+    assert found["note"].tolist() == [
+        "lesions of a patient kept together", "half of their variance shared within a patient",
+    ]  # fmt: skip
+
+
+def test_controls_of_one_lesion_a_patient_say_nothing_of_several():
+    outcome = Outcome(name="o", table=cohort().drop_duplicates("subject"), column="cr")
+    found = negative_controls(outcome, [a("volume_ml")], permutations=2, features=3)
+    assert found["note"].tolist() == ["", ""]
 
 
 def test_few_events_per_predictor_are_said():
@@ -232,7 +241,7 @@ def test_screening_leaves_out_the_unstable_the_constant_the_redundant_and_the_un
     assert "with volume_ml" in found["twin"].reason
     assert found["shaky"].reason == "unstable: ICC lower bound 0.40, expected 0.75 or more"
     assert found["unmeasured"].reason == "stability not measured"
-    assert found["flat"].reason == "near-zero variance: 98% are equal"
+    assert found["flat"].reason == "near-zero variance: 98 % are equal"
     assert found["rare"].reason == "known for 20 of 50 only"
     loose = screen(table, radiomics, icc_lower=bounds, need_stability=False)
     assert next(each for each in loose if each.predictor.name == "unmeasured").kept

@@ -35,6 +35,16 @@ def test_an_endpoint_stands_in_one_row_with_its_landmark_days_side_by_side():
     assert row["note"] == "1 without a time: no last contact"
 
 
+def test_deaths_come_first_only_where_death_competes():
+    """Where it does not, no death is counted: a nought would say that nobody died."""
+    alone = endpoint("overall survival", times([100, 300], [1, 0]), units=2, left_out=0)
+    competing = TimeEndpoint(
+        name="new lesion", level="patient", competing=True, found=times([50, 100, 300], [2, 1, 0]), units=3,
+        left_out=0, why="",
+    )  # fmt: skip
+    assert [row["deaths first"] for row in shown(alone, competing)] == ["–", "1"]
+
+
 def test_a_day_beyond_the_follow_up_has_no_rate_and_says_so_in_its_place():
     (row,) = shown(endpoint("overall survival", times([50, 200], [1, 0]), units=3, left_out=1, why="no last contact"))
     assert row["day 365"] == "beyond follow-up"
