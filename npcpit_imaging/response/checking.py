@@ -12,6 +12,7 @@ from npcpit_imaging.response.result import SubjectResponse
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.finding import Severity
+from npcpit_imaging.study.lesion import LesionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,14 @@ class Read:
     def rows(self) -> Iterator[tuple[Visit, Assessment]]:
         """Go through every row in date order, then by lesion."""
         return iter(self._in_order)
+
+    def rows_in(self, *states: LesionState) -> Iterator[tuple[Visit, Assessment]]:
+        """Go through the rows of some states; most reads have none, and are not gone through for each check."""
+        return iter([own for own in self._in_order if own[1].state in states] if self._states & {*states} else ())
+
+    @cached_property
+    def _states(self) -> frozenset[LesionState]:
+        return frozenset(row.state for _, row in self._in_order)
 
     @cached_property
     def _in_order(self) -> tuple[tuple[Visit, Assessment], ...]:

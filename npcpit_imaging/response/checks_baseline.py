@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from npcpit_imaging.config.protocol import OrganGrouping
 from npcpit_imaging.response.checking import Check, Read, error, info, warning
@@ -22,8 +23,12 @@ def _organ(row: Assessment, grouping: OrganGrouping) -> str:
     """Name the organ of a target: all nodes are one organ, and so are the two of a pair."""
     if row.nodal and grouping is OrganGrouping.NODES_ONE_ORGAN:
         return "lymph nodes"
-    words = [word for word in row.organ.lower().replace(",", " ").split() if word not in ("left", "right")]
-    return " ".join(words)
+    return _side_left_out(row.organ)
+
+
+@lru_cache(maxsize=1024)
+def _side_left_out(organ: str) -> str:
+    return " ".join(word for word in organ.lower().replace(",", " ").split() if word not in ("left", "right"))
 
 
 def _too_many_per_organ(read: Read) -> Iterator[str]:
@@ -42,14 +47,15 @@ def _organ_missing(read: Read) -> Iterator[str]:
 
 def _not_measurable(read: Read) -> Iterator[str]:
     for row in read.targets():
-        size = measurability(row, read.protocol)
-        if row.state is LesionState.MEASURED and not size.measurable:
-            yield f"{row.lesion} is a target, but {size.reason}"
+        if row.state is LesionState.MEASURED:
+            size = measurability(row, read.protocol)
+            if not size.measurable:
+                yield f"{row.lesion} is a target, but {size.reason}"
 
 
 def _prior_rt(read: Read) -> Iterator[str]:
     for row in read.targets():
-        if measurability(row, read.protocol).measurable:
+        if row.prior_rt and measurability(row, read.protocol).measurable:
             allowed = may_be_target(row, read.protocol)
             if not allowed.measurable:
                 yield f"{row.lesion} is a target, but {allowed.reason} (prior_rt_policy)"
@@ -79,6 +85,8 @@ def _number_beside_state(read: Read) -> Iterator[str]:
 def _sum_inconsistent(read: Read) -> Iterator[str]:
     for visit in read.chart.visits:
         stated = sorted({row.stated_sum for row in visit.by_lesion.values() if row.stated_sum is not None})
+        if not stated:
+            continue
         now = sum_of_diameters(read.chart, visit, read.chart.targets, read.protocol)
         for length in stated:
             if length != now.total:

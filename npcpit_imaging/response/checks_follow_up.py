@@ -26,22 +26,21 @@ def _missing(read: Read) -> Iterator[str]:
 
 
 def _target_state(read: Read) -> Iterator[str]:
-    for visit, row in read.rows():
-        if row.role is LesionRole.TARGET and row.state in _NOT_FOR_TARGETS:
+    for visit, row in read.rows_in(*_NOT_FOR_TARGETS):
+        if row.role is LesionRole.TARGET:
             yield f"{row.lesion} at {visit.name}: expected a size, too small, absent or not assessed, found {row.state}"
 
 
 def _non_target_state(read: Read) -> Iterator[str]:
-    for visit, row in read.rows():
-        if row.role is LesionRole.NON_TARGET and row.state in (LesionState.EQUIVOCAL, LesionState.DISPROVED):
+    for visit, row in read.rows_in(LesionState.EQUIVOCAL, LesionState.DISPROVED):
+        if row.role is LesionRole.NON_TARGET:
             expected = "present, increased, absent or unequivocal_pd"
             yield f"{row.lesion} at {visit.name}: expected {expected}, found {row.state}"
 
 
 def _removed(read: Read) -> Iterator[str]:
-    for visit, row in read.rows():
-        if row.state is LesionState.REMOVED:
-            yield f"{row.lesion} was removed before {visit.name}; its response can no longer be told"
+    for visit, row in read.rows_in(LesionState.REMOVED):
+        yield f"{row.lesion} was removed before {visit.name}; its response can no longer be told"
 
 
 def _method_changed(read: Read) -> Iterator[str]:
@@ -74,16 +73,16 @@ def _organ_changed(read: Read) -> Iterator[str]:
 
 
 def _pd_without_comment(read: Read) -> Iterator[str]:
-    for visit, row in read.rows():
-        if row.state is LesionState.UNEQUIVOCAL_PD and not row.comment:
+    for visit, row in read.rows_in(LesionState.UNEQUIVOCAL_PD):
+        if not row.comment:
             yield f"{row.lesion} at {visit.name}: unequivocal progression needs the reader's words, found none"
 
 
 def _new_without_words(read: Read) -> Iterator[str]:
+    rows = {visit.name: visit.by_lesion for visit in read.chart.follow_ups} if read.chart.new else {}
     for tp in read.answer.timepoints:
-        rows = next(visit.by_lesion for visit in read.chart.follow_ups if visit.name == tp.timepoint)
         for sighting in tp.new.certain:
-            row = rows[sighting.lesion]
+            row = rows[tp.timepoint][sighting.lesion]
             if not row.organ and not row.comment:
                 yield f"new lesion {sighting.lesion} at {tp.timepoint}: expected an organ or a comment, found neither"
 
@@ -134,6 +133,8 @@ def _disproved_late(read: Read) -> Iterator[str]:
 
 def _endoscopy_disagrees(read: Read) -> Iterator[str]:
     for visit, row in read.rows():
+        if row.endoscopy is None:
+            continue
         tumour = row.endoscopy in (EndoscopyState.NON_CR_NON_PD, EndoscopyState.PD)
         if row.state is LesionState.ABSENT and tumour:
             yield f"{row.lesion} at {visit.name}: absent on imaging, but endoscopy says {row.endoscopy}"
@@ -159,8 +160,8 @@ def _split_beside_parent(read: Read) -> Iterator[str]:
 
 
 def _merged_alone(read: Read) -> Iterator[str]:
-    for visit, row in read.rows():
-        if row.state is LesionState.MERGED and row.parent_lesion not in visit.by_lesion:
+    for visit, row in read.rows_in(LesionState.MERGED):
+        if row.parent_lesion not in visit.by_lesion:
             yield f"{row.lesion} at {visit.name} merged into {row.parent_lesion}, which has no row there"
 
 

@@ -8,7 +8,14 @@ from npcpit_imaging.config.protocol import BaselineEpisode, LesionStop, Protocol
 from npcpit_imaging.response.best_response import DatedResponse, best_response, confirmed_best_response
 from npcpit_imaging.response.chart import Chart, Visit
 from npcpit_imaging.response.durations import time_to_progression
-from npcpit_imaging.response.lesion_timepoint import IMAGING, UNSEEN, LesionAnswer, classify_lesion, lesion_start
+from npcpit_imaging.response.lesion_timepoint import (
+    IMAGING,
+    UNSEEN,
+    LesionAnswer,
+    LesionStart,
+    classify_lesion,
+    lesion_start,
+)
 from npcpit_imaging.response.result import LesionResponse, LesionTimepoint
 from npcpit_imaging.response.sums import lesion_value
 from npcpit_imaging.study.assessment import Assessment, Tenths
@@ -126,9 +133,11 @@ def _course(
     assessed = [visit for visit in before if _is_assessed(chart, visit, episode.lesion)]
     first = chart.visits.index((assessed or before)[-1])
     visits = [visit for visit in chart.visits[first:] if _within(chart, visit, episode)]
-    answers = _answers(chart, episode, visits, done, protocol)
+    start = lesion_start(chart, visits[0], episode.lesion, protocol, irradiated=episode.irradiated)
+    answers = _answers(chart, episode, start, visits=visits[1:], done=done, protocol=protocol)
     stop = patient_pd if protocol.lesion_stop is LesionStop.PATIENT_PD else None
-    return _summarised(chart, episode, visits[0], _timepoints(answers, episode, stop, protocol), protocol)
+    timepoints = _timepoints(answers, episode, stop, protocol)
+    return _summarised(chart, episode, (visits[0], start), timepoints, protocol)
 
 
 def _is_before(chart: Chart, visit: Visit, episode: Episode) -> bool:
@@ -191,14 +200,15 @@ class _Seen:
 def _answers(
     chart: Chart,
     episode: Episode,
+    start: LesionStart,
+    *,
     visits: Sequence[Visit],
     done: Mapping[str, tuple[LesionTimepoint, ...]],
     protocol: Protocol,
 ) -> list[_Seen]:
-    """Classify the lesion at every visit after its baseline, the first of ``visits``."""
-    start = lesion_start(chart, visits[0], episode.lesion, protocol, irradiated=episode.irradiated)
+    """Classify the lesion at every visit after its own baseline."""
     nadir, found = start.size, []
-    for visit in visits[1:]:
+    for visit in visits:
         shared = _shared(visit, episode.lesion, done)
         value = None if shared else lesion_value(chart, visit, episode.lesion, protocol)
         answer = shared or classify_lesion(chart, visit, start=start, nadir=nadir, protocol=protocol)
@@ -249,9 +259,14 @@ def _numbers(seen: _Seen) -> tuple[tuple[str, float | None], ...]:
 
 
 def _summarised(
-    chart: Chart, episode: Episode, baseline: Visit, timepoints: tuple[LesionTimepoint, ...], protocol: Protocol
+    chart: Chart,
+    episode: Episode,
+    own: tuple[Visit, LesionStart],
+    timepoints: tuple[LesionTimepoint, ...],
+    protocol: Protocol,
 ) -> LesionResponse:
-    start = lesion_start(chart, baseline, episode.lesion, protocol, irradiated=episode.irradiated)
+    """Say what a lesion's responses come to, from its own baseline visit and what it was there."""
+    baseline, start = own
     on_study = [tp for tp in timepoints if not tp.after_stop and episode.counts(tp.date)]
     counted = [DatedResponse(date=tp.date, response=tp.response, early=tp.too_early) for tp in on_study]
     progressed = next((tp.date for tp in on_study if tp.response is Response.PD), None)

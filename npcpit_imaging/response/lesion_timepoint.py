@@ -67,11 +67,12 @@ def lesion_start(chart: Chart, baseline: Visit, lesion: str, protocol: Protocol,
     """Read a lesion at its own baseline; a non-target that no light reached is answered by its presence."""
     pieces = chart.pieces(baseline, lesion)
     by_presence = pieces[0].role is LesionRole.NON_TARGET and not irradiated
+    sizes = () if by_presence else tuple(measurability(piece, protocol) for piece in pieces)
     return LesionStart(
         lesion=lesion,
         size=lesion_value(chart, baseline, lesion, protocol),
-        measurable=not by_presence and any(measurability(piece, protocol).measurable for piece in pieces),
-        reason="non-target, not irradiated" if by_presence else measurability(pieces[0], protocol).reason,
+        measurable=any(size.measurable for size in sizes),
+        reason=sizes[0].reason if sizes else "non-target, not irradiated",
         nodal=pieces[0].nodal,
     )
 

@@ -57,7 +57,7 @@ class NewLesionResult:
     @property
     def certain(self) -> tuple[Sighting, ...]:
         """The lesions that count."""
-        return tuple(sighting for sighting in self.sightings if sighting.certain)
+        return tuple(sighting for sighting in self.sightings if sighting.certain) if self.sightings else ()
 
 
 NONE_SEEN = NewLesionResult(

@@ -1,16 +1,19 @@
 """The study's memory: what arrives is indexed once, visits are assembled by date, a signed read is never edited."""
 
 import contextlib
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from npcpit_imaging.errors import MissingPartError, StoreError
-from npcpit_imaging.store.database import Database, upgrade
+from npcpit_imaging.store.database import Database, read_json, upgrade
 from npcpit_imaging.store.images import (
     IndexedObject,
     IndexOutcome,
@@ -207,6 +210,21 @@ def test_a_step_is_done_only_with_the_same_key_and_only_when_its_last_run_was_do
         put_runs(session, [run("k1", "failed")])
         session.flush()
         assert done_keys(session, "p") == {}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+@example("\ud800")
+@example({"volume_ml": 10**30, "empty": [float("nan"), float("-inf"), -0.0]})
+def test_a_json_column_reads_as_python_s_own_reader_reads_it(value):
+    """The store's reader is another one than the writer: the same values to the last bit, or nothing is comparable."""
+    written = json.dumps(value)
+    assert repr(read_json(written)) == repr(json.loads(written)) == repr(value)
 
 
 def test_the_migrations_make_the_tables_that_the_models_describe(database: Database):
