@@ -1,6 +1,6 @@
 """Adverse events: worst grade by patient and term, and rates by patient and by treatment cycle (CTCAE 5.0)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -110,18 +110,19 @@ def _number(value: object) -> float:
 
 
 def event_rates(events: pd.DataFrame, patients: Sequence[str], cycles: pd.DataFrame) -> pd.DataFrame:
-    """Share of patients, and of treatment cycles, with an event of any and of severe grade.
+    """Share of patients, and of treatment cycles, with an event: of any grade, severe, related, serious.
 
-    Patients have Clopper-Pearson intervals; cycles are several a patient, so theirs are Korn-Graubard.
+    Patients have Clopper-Pearson intervals; cycles are several a patient, so theirs are Korn-Graubard. Related and
+    serious events have rows where any event was judged; one that was not judged is counted as neither, which is noted.
     """
     counted = on_treatment(events)
+    counted = counted[counted["subject"].isin(patients)]
     rows = []
-    for what, least in (("any grade", 1), (f"grade {SEVERE} or more", SEVERE)):
-        chosen = counted[counted["grade"] >= least]
+    for what, chosen, note in _selections(counted):
         if len(patients):
-            with_one = len(set(chosen["subject"]) & set(patients))
+            with_one = chosen["subject"].nunique()
             found = clopper_pearson(with_one, len(patients))
-            rows.append(_rate(what, "patient", (with_one, len(patients), len(patients)), found))
+            rows.append(_rate(what, "patient", (with_one, len(patients), len(patients)), found, note))
         if len(cycles):
             pairs = set(zip(chosen["subject"], chosen["cycle"], strict=True))
             own = [
@@ -129,17 +130,35 @@ def event_rates(events: pd.DataFrame, patients: Sequence[str], cycles: pd.DataFr
             ]
             by_patient = clusters(cycles["subject"].tolist(), own)
             counts = (by_patient.responders, by_patient.total, by_patient.patients)
-            rows.append(_rate(what, "cycle", counts, korn_graubard(by_patient)))
+            rows.append(_rate(what, "cycle", counts, korn_graubard(by_patient), note))
     return pd.DataFrame(rows, columns=RATES)
 
 
-def _rate(what: str, unit: str, counts: tuple[int, int, int], found: Estimate) -> dict[str, object]:
+def _selections(counted: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str]]:
+    """Which events rates are given of: in words, the events, and what must be known of them."""
+    severe = counted["grade"] >= SEVERE
+    yield "any grade", counted, ""
+    yield f"grade {SEVERE} or more", counted[severe], ""
+    for column, words in (("related", "related to treatment"), ("serious", "serious")):
+        judged = counted[column].notna()
+        if not judged.any():
+            continue
+        yes = counted[column].map(lambda value: value is True or value == 1).astype(bool)
+        unjudged = int((~judged).sum())
+        note = f"{unjudged} of {len(counted)} events not judged, counted as not {column}" if unjudged else ""
+        yield words, counted[yes], note
+        if column == "related":
+            yield f"{words}, grade {SEVERE} or more", counted[yes & severe], note
+
+
+def _rate(what: str, unit: str, counts: tuple[int, int, int], found: Estimate, note: str) -> dict[str, object]:
     return {
         "what": what,
         "unit": unit,
         **dict(zip(("count", "denominator", "patients"), counts, strict=True)),
         **{name: getattr(found, attribute) for name, attribute in _ESTIMATE.items()},
+        "note": "; ".join(text for text in (found.note, note) if text),
     }
 
 
-_ESTIMATE = {"estimate": "value", "lower": "lower", "upper": "upper", "method": "method", "note": "note"}
+_ESTIMATE = {"estimate": "value", "lower": "lower", "upper": "upper", "method": "method"}

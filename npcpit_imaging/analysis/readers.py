@@ -131,7 +131,7 @@ def response_agreement(subjects: Rows) -> tuple[list[tuple[str, str, ResponseAgr
         called = sum(x != y or _differ(p, q) for x, y, (p, q) in zip(a, b, dates, strict=True))
         shared = {"first": first, "second": second, "n": len(both), "patients": len(both)}
         rate = clopper_pearson(called, len(both))
-        note = "best response or date of progression differs"
+        note = "best response or date of progression differs; other visits are not compared here"
         rows.append({**shared, "statistic": "adjudication rate", "scale": "", **_cells(rate), "note": note})
     return found, pd.DataFrame(rows, columns=STATISTICS)
 

@@ -1,6 +1,7 @@
 """From a study's results to what its figures are drawn from: the two workers meet here."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from npcpit_imaging.analysis.agreement import BlandAltman
 from npcpit_imaging.analysis.proportion import Estimate
 from npcpit_imaging.analysis.study_results import Results
 from npcpit_imaging.analysis.survival import Curve, Times, median
-from npcpit_imaging.analysis.time_endpoints import LANDMARK_DAYS, TimeEndpoint
+from npcpit_imaging.analysis.time_endpoints import TimeEndpoint
 from npcpit_imaging.report.figure_curves import StepCurve
 from npcpit_imaging.report.figures import BlandAltmanPlot, FigureTables, TimeCurve
+from npcpit_imaging.report.number_words import percent_words
 
 SINCE = {
     "duration of response": "first response",
@@ -23,9 +25,10 @@ SINCE = {
 
 def figure_tables(results: Results) -> FigureTables:
     """Give figures what they draw."""
+    landmarks = results.tables["time_to_event"]["day"].dropna().unique().tolist()
     return FigureTables(
         tables=results.tables,
-        curves=[curve for each in results.times if (curve := _curve(each)) is not None],
+        curves=[curve for each in results.times if (curve := _curve(each, landmarks)) is not None],
         agreements=[
             _plot(pair.first, pair.second, found, log=log)
             for pair in results.sizes
@@ -37,7 +40,7 @@ def figure_tables(results: Results) -> FigureTables:
     )
 
 
-def _curve(each: TimeEndpoint) -> TimeCurve | None:
+def _curve(each: TimeEndpoint, landmarks: Sequence[float]) -> TimeCurve | None:
     found, curve = each.found, each.curve()
     if found is None or curve is None:
         return None
@@ -56,24 +59,24 @@ def _curve(each: TimeEndpoint) -> TimeCurve | None:
         competing=each.competing,
         since=SINCE.get(each.name, "first treatment"),
         curve=steps,
-        note=_note(each, found, curve),
+        note=_note(each, found, curve, landmarks),
     )
 
 
-def _note(each: TimeEndpoint, found: Times, curve: Curve) -> str:
+def _note(each: TimeEndpoint, found: Times, curve: Curve, landmarks: Sequence[float]) -> str:
     """Events, and the median with its interval; of an incidence its last landmark somebody was at risk at."""
     events = int((found.event == 1).sum())
     if not each.competing:
         middle = median(curve)
         return f"{events} events of {found.days.size}; median {_days(middle.value)}{_ends(middle)}"
     said = f"{events} events of {found.days.size}, {int((found.event == 2).sum())} deaths first"
-    reached = [day for day in LANDMARK_DAYS if (found.days >= day).any()]
+    reached = [day for day in landmarks if (found.days >= day).any()]
     if not reached:
         return said
     rate = curve.at(reached[-1])
     known = math.isfinite(rate.lower) and rate.lower < rate.upper  # without an event its variance is 0, not its doubt
-    interval = f" (95 % CI {100 * rate.lower:.0f} to {100 * rate.upper:.0f})" if known else ", no interval"
-    return f"{said}; day {reached[-1]}: {100 * rate.value:.0f} %{interval}"
+    interval = f" (95 % CI {percent_words(rate.lower)} to {percent_words(rate.upper)})" if known else ", no interval"
+    return f"{said}; day {reached[-1]:g}: {percent_words(rate.value)} %{interval}"
 
 
 def _ends(middle: Estimate) -> str:
@@ -95,5 +98,6 @@ def _plot(first: str, second: str, found: BlandAltman, *, log: bool) -> BlandAlt
         means=found.means,
         differences=found.differences,
         patients=found.patients,
+        method=found.bias.method,
         ends=tuple((each.value, each.lower, each.upper) for each in (found.bias, found.lower, found.upper)),
     )

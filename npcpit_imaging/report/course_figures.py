@@ -21,7 +21,14 @@ def course_figures(tables: Tables) -> Iterator[tuple[str, str, Figure]]:
     """
     patients, lesions = _patient_swimmers(tables), _lesion_swimmers(tables)
     marks = "bars: best response; marks: responses by visit; + death"
-    yield "swimmer_subjects", f"Patients' courses; {marks}.", swimmer(patients, title="Patients", unit="patient")
+    events = (
+        f"; circled: the grade of adverse events of grade {SEVERE} or more" if any(p.events for p in patients) else ""
+    )
+    yield (
+        "swimmer_subjects",
+        f"Patients' courses, each to death or the last day it is known at; {marks}{events}.",
+        swimmer(patients, title="Patients", unit="patient"),
+    )
     yield (
         "swimmer_lesions",
         f"Irradiated lesions' courses, each to its last read; {marks}.",
@@ -57,6 +64,7 @@ def _patient_swimmers(tables: Tables) -> list[Swimmer]:
                 treatments=light.get((name,), []),
                 progression=_day(row.get("pd_day")),
                 death=death,
+                new_therapy=_day(row.get("new_therapy_day")),
                 new_lesion=_day(row.get("out_of_field_day")),
                 events=severe.get(name, ()),
             )

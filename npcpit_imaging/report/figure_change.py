@@ -40,8 +40,8 @@ PIXELS_FROM = 2000
 TOP_PERCENT = 100.0
 """Bars and lines end here, with a mark and the number."""
 
-LABELLED = 90
-"""Up to so many bars each has its name."""
+LABELLED = 60
+"""Up to so many bars each has its name, which then can be read."""
 
 THRESHOLDS = (20.0, -30.0)
 """PD against the nadir, and PR: what the eye compares with. PD is not read off a waterfall, so the line is dotted."""
@@ -110,7 +110,9 @@ def _bars(axes: Axes, values: Floats, words: Sequence[str]) -> Floats:
         linewidth=0.3,
     )
     for place in np.flatnonzero(values > TOP_PERCENT).tolist():
-        axes.text(place, TOP_PERCENT + 2, f"//\n{values[place]:+.0f}", ha="center", va="bottom", fontsize=5.5)
+        axes.text(
+            place, TOP_PERCENT + 2, f"// {values[place]:+.0f}", ha="center", va="bottom", fontsize=5.5, rotation=90
+        )
     return ends
 
 
@@ -157,7 +159,7 @@ def _name_bars(axes: Axes, names: Sequence[str], unit: str) -> None:
         axes.set_xticks([])
         axes.set_xlabel(f"{unit}s")
         return
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=4.6 if len(names) > 45 else 5.5)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=5.0 if len(names) > 45 else 5.5)
     axes.tick_params(axis="x", length=0, pad=1)
 
 

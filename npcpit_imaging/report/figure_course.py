@@ -41,6 +41,9 @@ EVENT_BOX: dict[str, object] = {
     "linewidth": 0.6,
 }
 
+EVENT_ROWS = 0.42
+"""How far above its bar's middle an adverse event stands: between two bars, where it covers no visit and no death."""
+
 TREATMENT_COLOUR = "#1b7f5c"
 
 ARROW, ARROW_POINTS = "$\\rightarrow$", 7.0
@@ -59,6 +62,7 @@ class Swimmer:
         treatments: Days of treatment.
         progression: Day of progression; None where there was none.
         death: Day of death; None where it did not happen.
+        new_therapy: Day another therapy began; None where none did.
         new_lesion: Day of the first new lesion outside the field; None where there was none.
         events: Day and grade of severe adverse events.
     """
@@ -70,6 +74,7 @@ class Swimmer:
     treatments: Sequence[float]
     progression: float | None = None
     death: float | None = None
+    new_therapy: float | None = None
     new_lesion: float | None = None
     events: Sequence[tuple[float, int]] = ()
 
@@ -126,9 +131,13 @@ def _marks(axes: Axes, chosen: Sequence[Swimmer]) -> None:
         )
     for place, each in rows:
         for day, grade in each.events:
-            axes.text(day, place - 0.24, str(grade), fontsize=4.2, color=INK, ha="center", va="center", bbox=EVENT_BOX)
+            axes.text(
+                day, place - EVENT_ROWS, str(grade), fontsize=4.2, color=INK, ha="center", va="center", bbox=EVENT_BOX
+            )
     found = [(each.new_lesion, place) for place, each in rows if each.new_lesion is not None]
     _dots(axes, found, marker="o", markerfacecolor="none", markeredgecolor=INK, markersize=7, markeredgewidth=0.8)
+    other = [(each.new_therapy, place) for place, each in rows if each.new_therapy is not None]
+    _dots(axes, other, marker="v", markerfacecolor="white", markeredgecolor=INK, markersize=4.4, markeredgewidth=0.8)
     died = [(each.death, place) for place, each in rows if each.death is not None]
     _dots(axes, died, marker="P", color=INK, markersize=4.8, markeredgewidth=0)
 
@@ -171,10 +180,16 @@ def _legend(axes: Axes, chosen: Sequence[Swimmer], *, going_on: str = "") -> Non
             any(each.new_lesion is not None for each in chosen),
             mark_handle("o", INK, "new lesion outside the field", face="none"),
         ),
+        (
+            any(each.new_therapy is not None for each in chosen),
+            mark_handle("v", INK, "other anticancer therapy", face="white", size=4.4, width=0.8),
+        ),
         (any(each.death is not None for each in chosen), mark_handle("P", INK, "death")),
         (
             any(each.events for each in chosen),
-            mark_handle("$3$", RESPONSE_COLOURS["PD"], "adverse event, its grade", size=4),
+            mark_handle(
+                "$\N{CIRCLED DIGIT THREE}$", RESPONSE_COLOURS["PD"], "adverse event, its grade", size=7, width=0
+            ),
         ),
         (going_on != "" and any(each.death is None for each in chosen), mark_handle(ARROW, MUTED, going_on)),
     )

@@ -132,8 +132,10 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
     figure = blank(PAGE_MM, 24.0 + 4.6 * len(known))
     names, plot = figure.subplots(1, 2, width_ratios=[9.4, 5])
     for axes in (names, plot):
-        axes.set_ylim(len(known) - 0.4, -0.6)
+        axes.set_ylim(len(known) - 0.4, -1.2)
     names.set_axis_off()
+    head = {"fontsize": 6.2, "color": MUTED, "va": "center", "ha": "right", "transform": names.get_yaxis_transform()}
+    names.text(1.0, -0.85, "number/of   rate (95 % CI)", **head)
     for place, row in known.iterrows():
         weight = "bold" if row["primary"] else "normal"
         y = float(str(place))

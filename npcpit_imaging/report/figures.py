@@ -27,6 +27,7 @@ class BlandAltmanPlot:
         differences: `(N,)` mm or ratio.
         patients: Whose sizes these are.
         ends: Bias, lower and upper limit with their intervals.
+        method: How the intervals were made.
     """
 
     first: str
@@ -36,6 +37,11 @@ class BlandAltmanPlot:
     differences: np.ndarray
     patients: int
     ends: tuple[tuple[float, float, float], ...]
+    method: str
+
+
+OVERALL = "overall survival"
+"""The endpoint whose curve is of survival itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +117,8 @@ def draw_figures(given: FigureTables, folder: Path) -> list[DrawnFigure]:
 
 
 def _figures(given: FigureTables) -> Iterator[tuple[str, str, Figure]]:
-    yield (
-        "rates",
-        "Response rates with their 95 % intervals; the primary one in bold.",
-        rate_forest(rates_to_show(given.tables["response_rates"]), title="Response rates"),
-    )
+    rates = rates_to_show(given.tables["response_rates"])
+    yield "rates", _rates_caption(rates), rate_forest(rates, title="Response rates")
     yield from change_figures(given.tables)
     yield from course_figures(given.tables)
     for each in given.curves:
@@ -140,7 +143,10 @@ def _figures(given: FigureTables) -> Iterator[tuple[str, str, Figure]]:
             second=pair.second,
             patients=pair.patients,
         )
-        caption = f"Sizes by {title}, {kind}: bias and 95 % limits of agreement with their intervals as bands."
+        caption = (
+            f"Bland-Altman, sizes by {title}, {kind}: bias and 95 % limits of agreement with their 95 % intervals as "
+            f"bands ({pair.method})."
+        )
         yield f"bland_altman_{_plain(pair.first)}_{_plain(pair.second)}_{kind}", caption, figure
 
 
@@ -154,8 +160,18 @@ def rates_to_show(rates: pd.DataFrame) -> pd.DataFrame:
     return first.assign(words=words, count=first["responders"]).reset_index(drop=True)
 
 
+def _rates_caption(rates: pd.DataFrame) -> str:
+    """What the intervals are, by level; the first word of a method is its name."""
+    by_level = rates.drop_duplicates("level") if "method" in rates else rates
+    said = [f"{row['level']}s {str(row['method']).split(',')[0]}" for row in by_level.to_dict("records")]
+    methods = f" ({', '.join(said)})" if said else ""
+    return f"Response rates with their 95 % intervals{methods}; the primary one in bold."
+
+
 def _curve_figure(each: TimeCurve) -> Figure:
-    label = "cumulative incidence" if each.competing else "event-free probability"
+    label = (
+        "cumulative incidence" if each.competing else "survival" if each.name == OVERALL else "event-free probability"
+    )
     unit = "lesions" if each.level == "lesion" else "patients"
     title = each.name[0].upper() + each.name[1:]
     return curves(
@@ -172,7 +188,11 @@ def _curve_figure(each: TimeCurve) -> Figure:
 def _curve_caption(each: TimeCurve) -> str:
     kind = "Aalen-Johansen" if each.competing else "Kaplan-Meier"
     name = f"{each.name[0].upper()}{each.name[1:]}"
-    return f"{name} by {kind}, 95 % interval as a band, ticks: censored, n = {each.curve.times.size}."
+    by = ", variance by patient" if each.level == "lesion" else ""
+    return (
+        f"{name} by {kind}, pointwise 95 % interval (log-log{by}) as a band, ticks: censored, "
+        f"n = {each.curve.times.size} {each.level}s."
+    )
 
 
 def _file_name(each: TimeCurve) -> str:

@@ -16,5 +16,5 @@ def test_the_longest_rate_has_room_for_its_words_and_its_counts():
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         names = figure.axes[0]
-        words, counts = (text.get_window_extent(canvas.get_renderer()) for text in names.texts)
+        _, words, counts = (text.get_window_extent(canvas.get_renderer()) for text in names.texts)
     assert words.x1 < counts.x0, (words, counts)
