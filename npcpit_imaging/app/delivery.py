@@ -5,46 +5,47 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from npcpit_imaging.app.case import build_case_report, readers_to_report
-from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.delivery_key_images import in_file_name, write_key_images
+from npcpit_imaging.app.delivery_of_study import deliver_tables
 from npcpit_imaging.app.delivery_registration import write_registrations
-from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, write_responses, write_table
+from npcpit_imaging.app.delivery_tables import LEVELS
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
-from npcpit_imaging.app.field_positions import field_inputs, read_positions, write_positions
+from npcpit_imaging.app.field_positions import field_inputs
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.radiomics_report import reported_features
-from npcpit_imaging.app.responses import response_key, shifted_moment, stored_cases
-from npcpit_imaging.app.sdtm import export_cases
+from npcpit_imaging.app.responses import shifted_moment
 from npcpit_imaging.app.series import open_series
-from npcpit_imaging.app.stored_reads import Said, said_before
 from npcpit_imaging.app.study import Study
-from npcpit_imaging.app.study_tables import DateShift
-from npcpit_imaging.dicom.deidentify import shift_moment
 from npcpit_imaging.dicom.radiomics_sr import write_radiomics_sr
 from npcpit_imaging.dicom.seg import SegmentedLesion, write_seg
 from npcpit_imaging.dicom.sr import MeasuredLesion, write_sr
-from npcpit_imaging.errors import InputError, ResponseError
+from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.case_report import write_case_report
-from npcpit_imaging.report.feature_table import write_features
-from npcpit_imaging.response.checking import Case
 from npcpit_imaging.store.adjudications import Acceptance, acceptance_of, adjudicated, adjudications_on_record
 from npcpit_imaging.store.bulk import (
-    answers_of_each,
     in_groups,
     newest_proposal_keys,
     newest_registration_keys,
     newest_versions,
     response_keys,
 )
-from npcpit_imaging.store.images import paths_of, subjects, timepoints
-from npcpit_imaging.store.lesions import lesions_of_each
+from npcpit_imaging.store.images import paths_of, timepoints
 from npcpit_imaging.store.reads import SignedRead
 from npcpit_imaging.store.results import any_delivery, deliveries, feature_digests, features, put_delivery
+
+__all__ = [
+    "checksums",
+    "deliver_subject",
+    "deliver_tables",
+    "export",
+    "missing_tables",
+    "results_inputs",
+    "results_inputs_of_each",
+]
 
 TABLES = ("measurements.csv", *(f"responses_{level}.csv" for level in LEVELS), "features.csv", "features.parquet")
 """Tables that every delivery holds; the wide one and SDTM come and go with their rows."""
@@ -252,90 +253,6 @@ def _write_radiomics(
         label=_label(study, read),
     )
     return [(path, "radiomics SR")]
-
-
-@collecting_rarely()
-def deliver_tables(study: Study) -> str:
-    """Write the study's tables: measurements, responses, features (CSV; features also as Parquet, long and wide)."""
-    study.deliver.mkdir(parents=True, exist_ok=True)
-    with study.database.session() as session:
-        measured = [row for codes in in_groups(subjects(session)) for row in measurement_rows(session, codes)]
-    write_table(study.deliver / "measurements.csv", measured)
-    count = len(measured)
-    del measured  # of a large study the largest thing in memory
-    answered = write_responses(study)
-    _write_field_positions(study)
-    described = feature_rows(study)
-    write_features(study.deliver, described)
-    said = f"{count} measurements, {answered} responses, {len(described)} feature values"
-    return f"{said}; {_write_sdtm(study)}"
-
-
-def _write_field_positions(study: Study) -> None:
-    """Write field_positions.csv, a line per reader, visit and lesion; gone with fields.csv."""
-    path = study.deliver / "field_positions.csv"
-    path.unlink(missing_ok=True)
-    with study.database.session() as session:
-        codes = subjects(session)
-    found = [each for code in codes for each in read_positions(study, code)]
-    if found:
-        write_positions(found, path)
-
-
-def _write_sdtm(study: Study) -> str:
-    """Write SDTM and ADaM-style datasets of every subject with a signed read, checks included.
-
-    The files' own moment is the data cut, the newest signature in the study's (shifted) dates: the true one beside
-    shifted dates would give the shifts away, and the same reads give the same bytes.
-    """
-    with study.database.session() as session:
-        codes = subjects(session)
-        versions = newest_versions(session)
-        named = {each.subject for each in versions}
-        read = [code for code in codes if code in named]
-        lesions = {
-            code: {lesion.lesion_id: lesion for lesion in own}
-            for group in in_groups(read)
-            for code, own in lesions_of_each(session, group).items()
-        }
-        decided = adjudications_on_record(session)
-    if not read:
-        return "no SDTM: no signed read"
-    shift = DateShift(study)
-    report = export_cases(
-        [case for group in in_groups(read) for case in _cases(study, group)],
-        study.deliver / "sdtm",
-        protocol=study.protocol,
-        study_id=study.protocol.title,
-        now=max(shift_moment(each.signed, shift.days(each.subject)) for each in versions),
-        lesions=lesions,
-        accepted={subject: each.chosen for subject, each in decided.items() if not each.stale},
-        said_of=partial(_said, study),
-    )
-    if report.faults:
-        raise ResponseError("SDTM: " + "; ".join(f"{fault.subject}: {fault.text}" for fault in report.faults))
-    found = [check.id for check in report.checks if check.hits]
-    return f"SDTM {report.records['TR']} TR rows" + (f", checks to look at: {', '.join(found)}" if found else "")
-
-
-def _cases(study: Study, codes: Sequence[str]) -> Iterator[Case]:
-    """The cases of some subjects; one that was read only after the data cut has none."""
-    case_of = stored_cases(study, codes)
-    return (case for code in codes if (case := case_of(code).case) is not None)
-
-
-def _said(study: Study, cases: Sequence[Case]) -> dict[str, tuple[Said, ...]]:
-    """What `respond` stored of these very records; not of subjects whose reads or tables are newer."""
-    by_subject = {case.records[0].subject: case for case in cases}
-    with study.database.session() as session:
-        answered = answers_of_each(session, by_subject, levels=("timepoint", "lesion", "subject"))
-    digest = study.protocol.digest
-    keys = {subject: response_key(case, digest) for subject, case in by_subject.items()}
-    return {
-        subject: said_before(rows)
-        for subject, rows in answered.items()
-        if rows and all(row.key == keys[subject] for row in rows)
-    }
 
 
 def _sha256(path: Path) -> str:

@@ -1,10 +1,9 @@
 """The rows of a study's tables: what each reader says of each lesion, the responses, the features of masks in use."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
-
-from sqlalchemy.orm import Session
 
 from npcpit_imaging.app.features import (
     CONFIRMED,
@@ -16,9 +15,11 @@ from npcpit_imaging.app.features import (
     named_masks,
     readers_of,
 )
-from npcpit_imaging.app.respond import to_csv
+from npcpit_imaging.app.respond import csv_cells
+from npcpit_imaging.app.responses import StoredReads
 from npcpit_imaging.app.stored_reads import BEST_RULES
 from npcpit_imaging.app.study import Study
+from npcpit_imaging.report.sdtm_rows import ColumnRows
 from npcpit_imaging.response.answers import Answer, Cell, flat_lesions
 from npcpit_imaging.response.columns import FINDING_COLUMNS, LESION_COLUMNS, SUBJECT_COLUMNS, TIMEPOINT_COLUMNS
 from npcpit_imaging.store.adjudications import (
@@ -27,11 +28,10 @@ from npcpit_imaging.store.adjudications import (
     acceptance_of,
     adjudications_on_record,
 )
-from npcpit_imaging.store.bulk import answers_of_each, in_groups, read_labels
+from npcpit_imaging.store.bulk import StoredAnswer, in_groups
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import lesions_of_each
-from npcpit_imaging.store.mask_numbers import MaskNumbers, mask_numbers_of_each
-from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
+from npcpit_imaging.store.mask_numbers import MaskNumbers
+from npcpit_imaging.store.reads import SignedRead
 from npcpit_imaging.store.results import features
 from npcpit_imaging.store.schema import FeatureRow, JsonObject
 from npcpit_imaging.study.lesion import Lesion
@@ -45,27 +45,37 @@ LEVELS = {
 """Levels of responses, a file each, with their first columns."""
 
 
-def response_rows(session: Session, subjects: Collection[str], level: str) -> Iterator[Answer]:
+def response_rows(
+    answers: Mapping[str, Sequence[StoredAnswer]], level: str, reads: StoredReads, decided: Adjudications
+) -> Iterator[Answer]:
     """The responses of some subjects of one level, lesions a row per visit, each with its reader's reads' label.
 
     Where an adjudicator decided, every row says what became of its reader's reads: one reader's are accepted.
     """
-    labels = read_labels(session, subjects)
-    decided = adjudications_on_record(session, subjects=subjects)
-    for subject, answered in answers_of_each(session, subjects, levels=(level,)).items():
-        decision = decided.get(subject)
+    for subject, answered in answers.items():
+        decision, labels = decided.get(subject), _labels(reads.reads[subject])
         rows: list[Answer] = [
             {
                 "subject": subject,
                 "reader": row.reader,
                 **_shown(row.values),
                 **_for_analysis(decision, row.reader, level),
-                "read_label": "; ".join(sorted(labels.get((subject, row.reader), ()))),
+                "read_label": "; ".join(sorted(labels.get(row.reader, ()))),
                 "adjudication": acceptance_of(decision, row.reader).value,
             }
             for row in answered
+            if row.level == level
         ]
         yield from flat_lesions(rows) if level == "lesion" else rows
+
+
+def _labels(reads: Iterable[SignedRead]) -> dict[str, set[str]]:
+    """What the newest reads of a subject are labelled, by reader."""
+    found: dict[str, set[str]] = {}
+    for read in reads:
+        if read.label:
+            found.setdefault(read.reader, set()).add(read.label)
+    return found
 
 
 def _shown(values: JsonObject) -> Answer:
@@ -80,29 +90,20 @@ def _for_analysis(decision: Adjudicated | None, reader: str, level: str) -> Answ
     return {"for_analysis": None if decision.stale else reader == decision.chosen}
 
 
-def write_responses(study: Study) -> int:
-    """Write responses_LEVEL.csv by the rules of ``npcpit respond`` and return how many rows there are."""
-    count = 0
-    for level, columns in LEVELS.items():
-        with study.database.session() as session:
-            rows = [row for codes in in_groups(subjects(session)) for row in response_rows(session, codes, level)]
-        write_table(study.deliver / f"responses_{level}.csv", rows, columns)
-        count += len(rows)
-    return count
+def write_table(path: Path, rows: ColumnRows[Cell]) -> None:
+    """Write rows as CSV, as ``npcpit respond`` does: lists of words joined by spaces, other lists and dicts as JSON."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows.columns)
+        writer.writerows(zip(*map(csv_cells, rows.columns.values()), strict=True))
 
 
-def write_table(path: Path, rows: Sequence[Answer], columns: Sequence[str] = ()) -> None:
-    """Write rows as CSV: lists of words joined by spaces, other lists and dicts as JSON."""
-    path.write_text(to_csv(rows, columns), encoding="utf-8", newline="")
-
-
-def measurement_rows(session: Session, subjects: Collection[str]) -> Iterator[Answer]:
+def measurement_rows(
+    stored: StoredReads, masks: Mapping[str, Sequence[MaskNumbers]], decided: Adjudications
+) -> Iterator[Answer]:
     """What each reader says of each lesion of some subjects, the mask's own numbers beside the confirmed ones."""
-    lesions = lesions_of_each(session, subjects)
-    masks = mask_numbers_of_each(session, subjects)
-    decided = adjudications_on_record(session, subjects=subjects)
-    for subject, reads in newest_reads_of_each(session, subjects).items():
-        yield from _measurements(subject, reads, lesions[subject], masks[subject], decided.get(subject))
+    for subject, reads in stored.reads.items():
+        yield from _measurements(subject, reads, stored.lesions[subject], masks[subject], decided.get(subject))
 
 
 def _measurements(

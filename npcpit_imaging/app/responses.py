@@ -1,12 +1,14 @@
 """From signed reads to RECIST responses in the store, with tables/treatments.csv and tables/subjects.csv."""
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
+
+from sqlalchemy.orm import Session
 
 from npcpit_imaging.app.data_cut import cut_course, cut_light
 from npcpit_imaging.app.digest import digest_of
@@ -24,7 +26,7 @@ from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
 from npcpit_imaging.response.rows import Table
 from npcpit_imaging.response.table import read_subjects, read_treatments
-from npcpit_imaging.store.adjudications import Adjudicated, acceptance_of, adjudications_on_record
+from npcpit_imaging.store.adjudications import Adjudicated, Adjudications, acceptance_of, adjudications_on_record
 from npcpit_imaging.store.lesions import lesions_of_each
 from npcpit_imaging.store.reads import ReadLesion, SignedRead, newest_reads_of_each
 from npcpit_imaging.store.results import put_responses, replace_responses
@@ -137,9 +139,28 @@ def stored_case(study: Study, subject: str) -> StoredCase:
 def stored_cases(study: Study, subjects: Collection[str]) -> Callable[[str], StoredCase]:
     """`stored_case` of any of the subjects named, after one look into the store."""
     with study.database.session() as session:
-        lesions = lesions_of_each(session, subjects)
-        reads = newest_reads_of_each(session, subjects)
+        stored = stored_reads(session, subjects)
         decided = adjudications_on_record(session, subjects=subjects)
+    return cases_of(study, stored, decided)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReads:
+    """The lesions and newest reads of some subjects, as they are asked for together; every subject is in both."""
+
+    lesions: Mapping[str, Sequence[Lesion]]
+    reads: Mapping[str, Sequence[SignedRead]]
+
+
+def stored_reads(session: Session, subjects: Collection[str]) -> StoredReads:
+    """Ask for the lesions and newest reads of the subjects named."""
+    return StoredReads(lesions=lesions_of_each(session, subjects), reads=newest_reads_of_each(session, subjects))
+
+
+def cases_of(study: Study, stored: StoredReads, decided: Adjudications) -> Callable[[str], StoredCase]:
+    """`stored_case` of any of the subjects that were asked for."""
+    lesions, reads = stored.lesions, stored.reads
+    subjects = reads.keys()
     shift, cut = DateShift(study, subjects), study.protocol.results.data_cut
     tables = _Tables(study)
 
@@ -214,7 +235,7 @@ def _light(
     """Light up to the data cut, in the study's own dates, and the lesions that it reached only later."""
     kept, later = cut_light(tables.light(subject), [course] if course else [], tables.data_cut)
     days = shift.days(subject)
-    moved = tuple(replace(each, date=shift_day(each.date, days)) for each in kept)
+    moved = tuple(kept) if not days else tuple(replace(each, date=shift_day(each.date, days)) for each in kept)
     return moved, frozenset(lesion for _, lesion in later)
 
 

@@ -285,6 +285,8 @@ def refuse_contradictions(light: Iterable[Irradiation], cycles: Iterable[Subject
 def moved_course(course: Course, shift: DateShift) -> Course:
     """A course in the study's own dates."""
     own = course.subject
+    if not shift.days(own):
+        return course
     return replace(
         course,
         treatment_start=shift(own, course.treatment_start),

@@ -9,7 +9,7 @@ from itertools import pairwise
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.report.sdtm_draft import Draft, Study, qualifier_rows, sequenced
 from npcpit_imaging.report.sdtm_records import SubjectRead
-from npcpit_imaging.report.sdtm_rows import ColumnRows, Row
+from npcpit_imaging.report.sdtm_rows import Cell, ColumnRows, Row
 from npcpit_imaging.report.sdtm_rs import response_rows
 from npcpit_imaging.report.sdtm_spec import RELREC, RS, SUPPRS, SUPPTR, SUPPTU, TR, TU, Dataset, DatasetSpec
 from npcpit_imaging.report.sdtm_tr import result_rows
@@ -84,8 +84,8 @@ def _both(
     rows_of: Callable[[SubjectRead], Iterable[Draft]],
 ) -> tuple[Dataset, Dataset]:
     """A domain and its supplemental qualifiers, built some subjects at a time."""
-    own = ColumnRows([], _names(spec))
-    more = ColumnRows([], _names(supplement))
+    own: ColumnRows[Cell] = ColumnRows([], _names(spec))
+    more: ColumnRows[Cell] = ColumnRows([], _names(supplement))
     for group in groups:
         drafts = sequenced((row for read in group for row in rows_of(read)), spec.name)
         own.add([row.values for row in drafts])

@@ -1,10 +1,13 @@
 """ADaM-style tables from the same records: ADTR (sizes), ADRS (responses), ADLRS (lesions), ADTTE (times to events)."""
 
+import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError
@@ -39,7 +42,7 @@ _DURATIONS = {
 
 def analysis_tables(
     reads: Sequence[SubjectRead], tabulation: Tabulation, *, study_id: str, protocol: Protocol
-) -> dict[str, ColumnRows]:
+) -> dict[str, ColumnRows[Cell]]:
     """Give the analysis tables by name.
 
     Args:
@@ -59,7 +62,7 @@ def analysis_tables(
     }
 
 
-def _by_column(reads: Sequence[SubjectRead], rows_of: Callable[[SubjectRead], Iterable[Row]]) -> ColumnRows:
+def _by_column(reads: Sequence[SubjectRead], rows_of: Callable[[SubjectRead], Iterable[Row]]) -> ColumnRows[Cell]:
     """The rows of every read: a large study's would fill the memory as mappings."""
     groups = (reads[first : first + READS_AT_ONCE] for first in range(0, len(reads), READS_AT_ONCE))
     return ColumnRows([row for read in group for row in rows_of(read)] for group in groups)
@@ -93,7 +96,7 @@ def _sources(tabulation: Tabulation) -> Sources:
     }
 
 
-def write_tables(tables: Mapping[str, ColumnRows], folder: Path) -> list[Path]:
+def write_tables(tables: Mapping[str, ColumnRows[Cell]], folder: Path) -> list[Path]:
     """Write each table as CSV and Parquet.
 
     Raises:
@@ -103,12 +106,25 @@ def write_tables(tables: Mapping[str, ColumnRows], folder: Path) -> list[Path]:
     try:
         for name, rows in tables.items():
             frame = pd.DataFrame(dict(rows.columns))
-            frame.to_csv(folder / f"{name}.csv", index=False)
+            _write_csv(frame, rows, folder / f"{name}.csv")
             frame.to_parquet(folder / f"{name}.parquet", index=False)
             written += [folder / f"{name}.csv", folder / f"{name}.parquet"]
     except OSError as error:
         raise InputError(f"{folder.name}: cannot be written: {error.strerror}") from error
     return written
+
+
+def _write_csv(frame: pd.DataFrame, rows: ColumnRows[Cell], path: Path) -> None:
+    """Write what `DataFrame.to_csv` would: text from the rows themselves, which the frame holds in another form."""
+    columns = [_numbers(frame[name]) if is_numeric_dtype(frame[name]) else own for name, own in rows.columns.items()]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(frame.columns)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def _numbers(column: "pd.Series[float] | pd.Series[int]") -> Sequence[float | None]:
+    return [None if isnan(number) else number for number in column.tolist()]
 
 
 def _identity(read: SubjectRead, study_id: str) -> dict[str, Cell]:

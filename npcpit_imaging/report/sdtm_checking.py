@@ -1,6 +1,5 @@
 """What a check of an export is: an id, a severity, a text, and a function that names the rows it finds."""
 
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -133,14 +132,6 @@ def several(
         first = seen.setdefault(own, value(dataset, row))
         if first != value(dataset, row):
             yield Hit(dataset=dataset, row=number, text=f"{text}: {value(dataset, row)}, before {first}")
-
-
-def by_key(rows: Iterable[tuple[int, Row]], key: Callable[[Row], Hashable]) -> dict[Hashable, list[tuple[int, Row]]]:
-    """Group numbered rows."""
-    groups: dict[Hashable, list[tuple[int, Row]]] = defaultdict(list)
-    for number, row in rows:
-        groups[key(row)].append((number, row))
-    return groups
 
 
 def qualifiers(tabulation: Tabulation, domain: str, name: str) -> dict[tuple[Cell, str], str]:

@@ -6,7 +6,6 @@ from functools import partial
 from npcpit_imaging.report.sdtm import Tabulation
 from npcpit_imaging.report.sdtm_checking import (
     Hit,
-    by_key,
     numbered,
     odd,
     qualifiers,
@@ -14,7 +13,7 @@ from npcpit_imaging.report.sdtm_checking import (
     several,
     text_of,
 )
-from npcpit_imaging.report.sdtm_rows import Cell, Row
+from npcpit_imaging.report.sdtm_rows import Cell
 from npcpit_imaging.report.sdtm_spec import FINDINGS, Dataset
 from npcpit_imaging.report.sdtm_terms import NOT_DONE, RECIST, TOO_SMALL
 
@@ -263,36 +262,44 @@ def evaluators(tabulation: Tabulation) -> Iterator[Hit]:
 
 def sums(tabulation: Tabulation) -> Iterator[Hit]:
     """Find a sum that is not the sum of its parts, and a sum although a target lesion has no size."""
-    taking_part = _some(
-        tabulation.datasets["TR"],
-        ("USUBJID", "TREVAL", "TREVALID", "VISITNUM", "TRTESTCD", "TRGRPID", "TRLNKID", "TRSTRESN"),
-        lambda row: row["TRTESTCD"] == "SUMDIAM" or row["TRGRPID"] == "TARGET",
-    )
-    by_visit = by_key(taking_part, lambda row: (*reader_of(row, "TR"), row.get("VISITNUM")))
     nodal, targets, split = _nodes_and_targets(tabulation)
-    for rows in by_visit.values():
-        total = next(((number, row) for number, row in rows if row.get("TRTESTCD") == "SUMDIAM"), None)
-        if total is None or total[1].get("TRSTRESN") is None:
+    totals, sizes_of = _totals_and_sizes(tabulation.datasets["TR"], nodal)
+    for key, sizes in sizes_of.items():
+        number, total = totals.get(key, (0, None))
+        if total is None:
             continue
-        sizes = {
-            text_of(row, "TRLNKID"): row.get("TRSTRESN")
-            for _, row in rows
-            if row.get("TRGRPID") == "TARGET" and row.get("TRTESTCD") == _size_test(row, nodal)
-        }
         found = sum(round(value * 10) for value in sizes.values() if isinstance(value, int | float))
-        who = reader_of(total[1], "TR")
-        missing = sorted(link for link in targets.get(who, set()) - split if sizes.get(link) is None)
-        if found != round(float(str(total[1]["TRSTRESN"])) * 10) or missing:
-            text = f"SUMDIAM {total[1]['TRSTRESN']}, parts {found / 10:g}" + (f", no {missing}" if missing else "")
-            yield Hit(dataset="TR", row=total[0], text=text)
+        missing = sorted(link for link in targets.get(key[:-1], set()) - split if sizes.get(link) is None)
+        if found != round(float(str(total)) * 10) or missing:
+            text = f"SUMDIAM {total}, parts {found / 10:g}" + (f", no {missing}" if missing else "")
+            yield Hit(dataset="TR", row=number, text=text)
 
 
-def _some(dataset: Dataset, names: Sequence[str], wanted: Callable[[Row], bool]) -> Iterator[tuple[int, Row]]:
-    """Numbered rows that take part in a check, with the variables it looks at."""
-    for number, cells in enumerate(zip(*(dataset.cells(name) for name in names), strict=True), start=1):
-        row = dict(zip(names, cells, strict=True))
-        if wanted(row):
-            yield number, row
+def _totals_and_sizes(
+    results: Dataset, nodal: set[tuple[Cell, str]]
+) -> tuple[dict[tuple[Cell, ...], tuple[int, Cell]], dict[tuple[Cell, ...], dict[str, Cell]]]:
+    """By subject, reader and visit: the first sum with its row, and each target's size by its link."""
+    totals: dict[tuple[Cell, ...], tuple[int, Cell]] = {}
+    sizes: dict[tuple[Cell, ...], dict[str, Cell]] = {}
+    own = zip(*(results.cells(name) for name in ("TRTESTCD", "TRGRPID", "TRSTRESN")), strict=True)
+    who = _visits_of_readers(results)
+    rows = zip(who, results.cells("USUBJID"), results.texts("TRLNKID"), own, strict=True)
+    for number, (key, subject, link, (test, group, value)) in enumerate(rows, start=1):
+        if test == "SUMDIAM":
+            totals.setdefault(key, (number, value))
+        elif group != "TARGET":
+            continue
+        parts = sizes.setdefault(key, {})
+        if group == "TARGET" and test == ("LPERP" if (subject, link) in nodal else "LDIAM"):
+            parts[link] = value
+    return totals, sizes
+
+
+def _visits_of_readers(dataset: Dataset) -> Iterator[tuple[Cell, ...]]:
+    """Subject, reader and visit of every row."""
+    name = dataset.spec.name
+    reader = (dataset.texts(f"{name}EVAL"), dataset.texts(f"{name}EVALID"))
+    return zip(dataset.cells("USUBJID"), *reader, dataset.cells("VISITNUM"), strict=True)
 
 
 def _nodes_and_targets(
@@ -316,25 +323,18 @@ def _nodes_and_targets(
     return nodal, targets, split
 
 
-def _size_test(row: Row, nodal: set[tuple[Cell, str]]) -> str:
-    return "LPERP" if (row.get("USUBJID"), text_of(row, "TRLNKID")) in nodal else "LDIAM"
-
-
 def overall_response(tabulation: Tabulation) -> Iterator[Hit]:
     """Find an overall response that is not PD though target, non-target or new lesions are, and PD without any of them.
 
     After an overall CR disease that comes back is PD by itself (EORTC RECIST FAQ).
     """
-    rows = _some(
-        tabulation.datasets["RS"],
-        ("USUBJID", "RSEVAL", "RSEVALID", "VISITNUM", "RSLNKID", "RSTESTCD", "RSSTRESC", "RSCAT"),
-        lambda row: row["RSCAT"] == RECIST and not row["RSLNKID"],
-    )
+    responses = tabulation.datasets["RS"]
+    columns = (responses.texts(name) for name in ("RSLNKID", "RSTESTCD", "RSSTRESC", "RSCAT"))
+    rows = zip(_visits_of_readers(responses), *columns, strict=True)
     visits: dict[tuple[Cell, ...], dict[str, tuple[int, str]]] = {}
-    for number, row in rows:
-        if row.get("VISITNUM") is not None and not text_of(row, "RSLNKID"):
-            at_visit = visits.setdefault((*reader_of(row, "RS"), row["VISITNUM"]), {})
-            at_visit[text_of(row, "RSTESTCD")] = (number, text_of(row, "RSSTRESC"))
+    for number, (key, link, test, result, category) in enumerate(rows, start=1):
+        if category == RECIST and not link and key[-1] is not None:
+            visits.setdefault(key, {})[test] = (number, result)
     cleared: set[tuple[Cell, ...]] = set()
     for key, answers in sorted(visits.items(), key=lambda each: float(str(each[0][-1]))):
         of = {test: answer for test, (_, answer) in answers.items()}
@@ -352,6 +352,9 @@ def supplemental_parents(tabulation: Tabulation) -> Iterator[Hit]:
     for domain in ("TU", "TR", "RS"):
         parents = _links(tabulation, domain, f"{domain}SEQ")
         more = tabulation.datasets[f"SUPP{domain}"]
+        own = set(zip(more.cells("RDOMAIN"), more.cells("IDVAR"), strict=True)) <= {(domain, f"{domain}SEQ")}
+        if own and set(zip(more.cells("USUBJID"), more.texts("IDVARVAL"), strict=True)) <= parents:
+            continue
         columns = [more.cells(name) for name in ("USUBJID", "IDVARVAL", "RDOMAIN", "IDVAR")]
         for number, (_, value, _, variable) in odd(partial(_is_orphan, domain, parents), *columns):
             yield Hit(dataset=f"SUPP{domain}", row=number, text=f"{variable} {value}")

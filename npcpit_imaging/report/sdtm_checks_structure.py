@@ -117,7 +117,8 @@ def _is_misnamed(tests: Mapping[str, str], code: str, test: str) -> bool:
 def keys(tabulation: Tabulation) -> Iterator[Hit]:
     """Find rows that say the same thing twice."""
     for name, dataset in tabulation.datasets.items():
-        if all_different(*(dataset.texts(variable) for variable in dataset.spec.keys)):
+        telling = [name for name in dataset.spec.keys if len(dataset.different(name)) > 1]
+        if all_different(*(dataset.texts(variable) for variable in telling or dataset.spec.keys)):
             continue
         rows = ((name, number, row) for number, row in numbered(dataset))
         yield from repeated(rows, partial(_key, dataset.spec.keys), "keys")

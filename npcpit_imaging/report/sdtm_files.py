@@ -9,9 +9,11 @@ from typing import TypeAlias
 
 import pandas as pd
 import pyreadstat
+from pydantic_core import to_json
 
 import npcpit_imaging
 from npcpit_imaging.errors import InputError
+from npcpit_imaging.report.sdtm_rows import Cell
 from npcpit_imaging.report.sdtm_spec import FINDINGS, LONGEST_LABEL, LONGEST_NAME, LONGEST_TEXT, Dataset, Variable
 from npcpit_imaging.report.sdtm_xpt import RECORD_BYTES, ROWS_AT_ONCE, observations
 
@@ -106,7 +108,7 @@ def dataset_json(dataset: Dataset, *, study_id: str, created: datetime) -> dict[
         study_id: STUDYID.
         created: When the file is made.
     """
-    return {**_head(dataset, study_id=study_id, created=created), "rows": list(_rows(dataset))}
+    return {**_head(dataset, study_id=study_id, created=created), "rows": [list(row) for row in _rows(dataset)]}
 
 
 def _head(dataset: Dataset, *, study_id: str, created: datetime) -> dict[str, Json]:
@@ -142,10 +144,10 @@ def _column(dataset: Dataset, variable: Variable) -> Json:
     return column
 
 
-def _rows(dataset: Dataset) -> Iterator[Json]:
+def _rows(dataset: Dataset) -> Iterator[tuple[Cell, ...]]:
     """Rows of cells, numbers as they are, everything else as text."""
     columns = [dataset.cells(v.name) if v.kind.numeric else dataset.texts(v.name) for v in dataset.columns]
-    return (list(row) for row in zip(*columns, strict=True))
+    return zip(*columns, strict=True)
 
 
 def write_dataset_json(dataset: Dataset, path: Path, *, study_id: str, created: datetime) -> None:
@@ -157,13 +159,13 @@ def write_dataset_json(dataset: Dataset, path: Path, *, study_id: str, created: 
     head = json.dumps(_head(dataset, study_id=study_id, created=created), ensure_ascii=False)
     rows = _rows(dataset)
     try:
-        with path.open("w", encoding="utf-8") as file:
-            file.write(f'{head[:-1]}, "rows": [')  # the rows are the last key: a large text never stands whole
-            between = ""
+        with path.open("wb") as file:
+            file.write(f'{head[:-1]}, "rows": ['.encode())  # the rows are the last key: they never stand whole
+            between = b""
             while part := list(islice(rows, ROWS_AT_ONCE)):
-                file.write(between + json.dumps(part, ensure_ascii=False)[1:-1])
-                between = ", "
-            file.write("]}\n")
+                file.write(between + to_json(part)[1:-1])
+                between = b","
+            file.write(b"]}\n")
     except OSError as error:
         raise InputError(f"{path.name}: cannot be written: {error.strerror}") from error
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TypeAlias, overload
+from typing import Generic, TypeAlias, TypeVar, overload
 
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = Mapping[str, Cell]
 
+C = TypeVar("C")
 
-class ColumnRows(Sequence[Row]):
+
+class ColumnRows(Sequence[Mapping[str, C | None]], Generic[C]):
     """Rows that look like a tuple of mappings; every row has every column, None where nothing was said.
 
     Args:
@@ -21,13 +23,13 @@ class ColumnRows(Sequence[Row]):
         ({'A': 1, 'B': None}, [None, 'x'], 2)
     """
 
-    def __init__(self, groups: Iterable[Sequence[Row]], names: Iterable[str] = ()) -> None:
+    def __init__(self, groups: Iterable[Sequence[Mapping[str, C]]], names: Iterable[str] = ()) -> None:
         self._count = 0
-        self._columns: dict[str, list[Cell]] = {name: [] for name in names}
+        self._columns: dict[str, list[C | None]] = {name: [] for name in names}
         for group in groups:
             self.add(group)
 
-    def add(self, group: Sequence[Row]) -> None:
+    def add(self, group: Sequence[Mapping[str, C]]) -> None:
         """Put some rows behind the others."""
         names = tuple(self._columns)
         if all(tuple(row) == names for row in group):
@@ -39,7 +41,7 @@ class ColumnRows(Sequence[Row]):
             self._add_by_name(group)
         self._count += len(group)
 
-    def _add_by_name(self, group: Sequence[Row]) -> None:
+    def _add_by_name(self, group: Sequence[Mapping[str, C]]) -> None:
         """Rows that lack columns, bring others or have them in another order."""
         for name in dict.fromkeys(chain.from_iterable(group)):
             if name not in self._columns:
@@ -47,12 +49,17 @@ class ColumnRows(Sequence[Row]):
         for name, cells in self._columns.items():
             cells.extend([row.get(name) for row in group])
 
+    def clear(self) -> None:
+        """Forget every row; the columns stay."""
+        self._count = 0
+        self._columns = {name: [] for name in self._columns}
+
     @property
-    def columns(self) -> Mapping[str, Sequence[Cell]]:
+    def columns(self) -> Mapping[str, Sequence[C | None]]:
         """Cells by column, in the order the columns appeared."""
         return self._columns
 
-    def column(self, name: str) -> Sequence[Cell]:
+    def column(self, name: str) -> Sequence[C | None]:
         """The cells of a column; of one that is not there, as many None as there are rows."""
         found = self._columns.get(name)
         return [None] * self._count if found is None else found
@@ -61,14 +68,14 @@ class ColumnRows(Sequence[Row]):
         return self._count
 
     @overload
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> Mapping[str, C | None]: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Row]: ...
-    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, C | None]]: ...
+    def __getitem__(self, index: int | slice) -> Mapping[str, C | None] | Sequence[Mapping[str, C | None]]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(self._count))]
         return {name: cells[index] for name, cells in self._columns.items()}
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Mapping[str, C | None]]:
         names = tuple(self._columns)
         return (dict(zip(names, cells, strict=True)) for cells in zip(*self._columns.values(), strict=True))

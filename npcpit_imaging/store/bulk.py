@@ -258,15 +258,6 @@ def visits_with_images(session: Session) -> dict[str, dict[str, tuple[date, tupl
     return found
 
 
-def read_labels(session: Session, subjects: Collection[str]) -> dict[tuple[str, str], set[str]]:
-    """What the newest reads are labelled, by subject and reader; unlabelled ones are left out."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for each in newest_versions(session, subjects):
-        if each.label:
-            found.setdefault((each.subject, each.reader), set()).add(each.label)
-    return found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadVersion:
     """Which version of a read is the newest."""
