@@ -138,7 +138,9 @@ def score_test(x: Floats, y: Floats, patient: np.ndarray, *, given: Floats | Non
         patient: `(N,)` number of the patient.
         given: `(N, G)` what the null model knows.
     """
-    z = np.ones((y.size, 1)) if given is None else np.column_stack([np.ones(y.size), _columns(given)])
+    if given is None:
+        return float(score_tests(x[:, None], y[:, None], patient)[0])
+    z = np.column_stack([np.ones(y.size), _columns(given)])
     p = _logistic(z, y)
     weight = p * (1.0 - p)
     left = z * weight[:, None]
@@ -155,6 +157,31 @@ def score_test(x: Floats, y: Floats, patient: np.ndarray, *, given: Floats | Non
         return float("nan")
     t = float(own.mean()) / (spread / np.sqrt(own.size))
     return float(2.0 * stdtr(own.size - 1, -abs(t)))
+
+
+def score_tests(x: Floats, y: Floats, patient: np.ndarray) -> Floats:
+    """`score_test` of many columns at once, with nothing but an intercept under the null, which is then the rate.
+
+    Args:
+        x: `(N, K)` predictors, each of which varies.
+        y: `(N, K)` 0 or 1, the outcome each predictor is tested with.
+        patient: `(N,)` number of the patient.
+
+    Returns:
+        `(K,)` two-sided p; NaN where nothing varies between patients.
+    """
+    order = np.argsort(patient, kind="stable")
+    starts = np.flatnonzero(np.diff(patient[order], prepend=-1))
+    rows, outcomes = np.ascontiguousarray(x[order].T), np.ascontiguousarray(y[order].T)  # each is summed as if alone
+    pull = (rows - rows.mean(axis=1, keepdims=True)) * (outcomes - outcomes.mean(axis=1, keepdims=True))
+    own = np.add.reduceat(pull, starts, axis=1)
+    number = starts.size
+    if number < 2:
+        return np.full(x.shape[1], np.nan)
+    spread = own.std(axis=1, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no spread: NaN below
+        t = own.mean(axis=1) / (spread / np.sqrt(number))
+    return np.where(spread > 0, 2.0 * stdtr(number - 1, -np.abs(t)), np.nan)
 
 
 def _columns(given: Floats) -> Floats:
@@ -227,12 +254,34 @@ def numbers(values: pd.Series) -> Floats:
 
 def mann_whitney(x: Floats, y: Floats) -> float:
     """Two-sided p, units taken as independent; exact without ties and with fewer than 50 of each, as in R."""
+    return float(mann_whitney_tests(x[:, None], y[:, None])[0])
+
+
+def mann_whitney_tests(x: Floats, y: Floats) -> Floats:
+    """`mann_whitney` of many columns at once: scipy ranks those with as many of each kind together.
+
+    Args:
+        x: `(N, K)` values.
+        y: `(N, K)` 0 or 1, the outcome each column is tested with.
+    """
     from scipy.stats import mannwhitneyu
 
-    one, other = x[y == 1], x[y == 0]
-    exact = np.unique(x).size == x.size and max(one.size, other.size) < EXACT_BELOW
-    found = mannwhitneyu(one, other, alternative="two-sided", method="exact" if exact else "asymptotic")
-    return float(found.pvalue)
+    answer = np.empty(x.shape[1])
+    ones = (y == 1).sum(axis=0)
+    tied = np.array([np.unique(column).size < column.size for column in x.T])
+    exact = ~tied & (np.maximum(ones, len(y) - ones) < EXACT_BELOW)
+    for count, how in sorted(set(zip(ones.tolist(), exact.tolist(), strict=True))):
+        own = np.flatnonzero((ones == count) & (exact == how))
+        values, picked = x.T[own], y.T[own] == 1
+        found = mannwhitneyu(
+            values[picked].reshape(own.size, count),
+            values[~picked].reshape(own.size, len(y) - count),
+            alternative="two-sided",
+            method="exact" if how else "asymptotic",
+            axis=1,
+        )
+        answer[own] = found.pvalue
+    return answer
 
 
 def fisher(x: Floats, y: Floats) -> float:

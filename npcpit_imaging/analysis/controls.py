@@ -10,10 +10,10 @@ from npcpit_imaging.analysis.association import (
     Outcome,
     benjamini_hochberg,
     fisher,
-    mann_whitney,
+    mann_whitney_tests,
     numbers,
     scaled,
-    score_test,
+    score_tests,
 )
 from npcpit_imaging.analysis.clustered import SEED
 from npcpit_imaging.analysis.screening import Predictor
@@ -55,7 +55,8 @@ def negative_controls(
     binary = [each.binary for each in predictors]
     draw = np.random.default_rng(seed)
     alike = _alike(patient)
-    permuted = [_tests(values, binary, _permuted(y, alike, draw), patient) for _ in range(permutations)]
+    rounds = np.column_stack([_permuted(y, alike, draw) for _ in range(permutations)])
+    permuted = list(_tests_of_rounds(values, binary, rounds, patient))
     noise = _noise(patient, features, draw)
     random = _tests(noise, [False] * features, y, patient)
     several = np.unique(patient).size < patient.size
@@ -132,18 +133,48 @@ def _control(outcome: str, name: str, rounds: Sequence[np.ndarray], note: str) -
 
 
 def _tests(values: np.ndarray, binary: Sequence[bool], y: np.ndarray, patient: np.ndarray) -> np.ndarray:
+    """The p of each column; columns known for the same units are tested together."""
+    answer = np.full(values.shape[1], np.nan)
     clustered = np.unique(patient).size < y.size
-    return np.array([_test(x, is_binary, y, patient, clustered) for x, is_binary in zip(values.T, binary, strict=True)])
+    known = ~np.isnan(values)
+    alike: dict[tuple[bytes, bool], list[int]] = {}
+    for column, is_binary in enumerate(binary):
+        alike.setdefault((np.packbits(known[:, column]).tobytes(), is_binary), []).append(column)
+    for (_, is_binary), columns in alike.items():
+        rows = known[:, columns[0]]
+        one = np.broadcast_to(y[rows, None], (int(rows.sum()), len(columns)))
+        answer[columns] = _test(values[np.ix_(rows, columns)], is_binary, one, patient[rows], clustered)
+    return answer
 
 
-def _test(x: np.ndarray, binary: bool, y: np.ndarray, patient: np.ndarray, clustered: bool) -> float:
-    known = ~np.isnan(x)
-    x, y, patient = x[known], y[known], patient[known]
-    if not 0 < y.sum() < y.size or np.ptp(x) == 0:
-        return float("nan")
+def _tests_of_rounds(values: np.ndarray, binary: Sequence[bool], rounds: np.ndarray, patient: np.ndarray) -> np.ndarray:
+    """The p of each column of values with each column of outcomes: `(rounds, columns)`."""
+    answer = np.full((rounds.shape[1], values.shape[1]), np.nan)
+    clustered = np.unique(patient).size < len(rounds)
+    for column, is_binary in enumerate(binary):
+        rows = ~np.isnan(values[:, column])
+        x = np.broadcast_to(values[rows, column, None], (int(rows.sum()), rounds.shape[1]))
+        answer[:, column] = _test(x, is_binary, rounds[rows], patient[rows], clustered)
+    return answer
+
+
+def _test(x: np.ndarray, binary: bool, y: np.ndarray, patient: np.ndarray, clustered: bool) -> np.ndarray:
+    """Test column by column; NaN where the predictor or the outcome does not vary."""
+    answer = np.full(x.shape[1], np.nan)
+    if not len(x):
+        return answer
+    events = y.sum(axis=0)
+    varies = np.flatnonzero((events > 0) & (events < len(y)) & (np.ptp(x, axis=0) > 0))
+    if not varies.size:
+        return answer
+    x, y = x[:, varies], y[:, varies]
     if clustered:
-        return score_test(x, y, patient)
-    return fisher(x, y) if binary else mann_whitney(x, y)
+        answer[varies] = score_tests(x, y, patient)
+    elif binary:
+        answer[varies] = [fisher(one, own) for one, own in zip(x.T, y.T, strict=True)]
+    else:
+        answer[varies] = mann_whitney_tests(x, y)
+    return answer
 
 
 def _alike(patient: np.ndarray) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from npcpit_imaging.analysis.association import (
     COLUMNS,
@@ -14,7 +15,9 @@ from npcpit_imaging.analysis.association import (
     benjamini_hochberg,
     fisher,
     mann_whitney,
+    mann_whitney_tests,
     score_test,
+    score_tests,
 )
 from npcpit_imaging.analysis.controls import negative_controls, shuffled_voxels, warnings_of
 from npcpit_imaging.analysis.progression_model import cox_by_patient
@@ -60,6 +63,19 @@ def test_the_score_test_by_hand():
     """Four patients of one lesion, outcome 1 1 0 0, x 3 1 0 0: contributions 1, 0, 0.5, 0.5; t = 0.5 / (0.408 / 2)."""
     found = score_test(np.array([3.0, 1, 0, 0]), np.array([1.0, 1, 0, 0]), np.arange(4))
     assert found == pytest.approx(0.0917, abs=2e-4)  # 2 P(T3 > 2.449)
+
+
+def test_columns_tested_at_once_have_the_p_of_each_alone():
+    draw = np.random.default_rng(5)
+    patient, x = draw.permutation(np.repeat(np.arange(20), 3)), draw.normal(size=(60, 3))
+    y = (draw.random((60, 3)) < [0.2, 0.4, 0.4]).astype(float)
+    x[:, 2] = np.round(x[:, 2])  # ties: not exact, as the others are
+    columns = list(zip(x.T, y.T, strict=True))
+    pull = [np.bincount(patient, (each - each.mean()) * (own - own.mean())) for each, own in columns]
+    by_scipy = [ttest_1samp(each, 0.0).pvalue for each in pull]
+    np.testing.assert_allclose(score_tests(x, y, patient), by_scipy, rtol=1e-10)
+    assert mann_whitney_tests(x, y).tolist() == [mann_whitney(*each) for each in columns]
+    assert np.isnan(score_tests(x, y, np.zeros(60, int))).all()  # one patient tells nothing
 
 
 def test_the_score_test_keeps_its_level_where_lesions_are_alike_and_the_naive_one_does_not():
