@@ -85,12 +85,17 @@ def _tested(tables: Mapping[str, pd.DataFrame]) -> list[PageTable]:
 
 
 def _of_outcome(outcome: str, own: pd.DataFrame) -> PageTable:
-    """The table of one outcome, smallest p first; patients are named where they are fewer than the units."""
+    """The table of one outcome, smallest p first; a column that says nothing, or the same of all, is left out."""
     empty = {name for name in ("p_shuffled", "p_beyond_volume", "odds_ratio_beyond_volume") if _nothing(own, name)}
     if (own["patients"] == own["n"]).all():
         empty.add("patients")
+    tests = own["test"].dropna().unique().tolist()
+    said = ""
+    if len(tests) == 1:
+        empty.add("test")
+        said = f"; p: {tests[0]}"
     columns = {name: column for name, column in TESTED.items() if name not in empty}
-    caption = f"{outcome[:1].upper()}{outcome[1:]}: odds ratio per standard deviation (yes against no)"
+    caption = f"{outcome[:1].upper()}{outcome[1:]}: odds ratio per standard deviation (yes against no){said}"
     written = _with_interval(own.sort_values("p", kind="stable"), "odds_ratio")
     return page_table(written, columns, caption=caption, file="tables/association.csv")
 

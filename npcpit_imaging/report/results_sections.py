@@ -97,12 +97,13 @@ def _best_responses(table: pd.DataFrame) -> PageTable:
     seen = list(dict.fromkeys(word for own in rows.values() for word in own if word not in ("who", "response", "of")))
     words = [*(word for word in RESPONSES if word in seen), *(word for word in seen if word not in RESPONSES)]
     columns: dict[str, tuple[str, Callable[[object], str]]] = {
-        "who": ("of", text),
+        "who": ("units", text),
         "response": ("response", text),
         "of": ("number", whole),
         **{word: (word, ready) for word in words},
     }
-    shown = pd.DataFrame(list(rows.values()), columns=list(columns))
+    filled = [{**{word: share(0, own["of"]) for word in words}, **own} for own in rows.values()]
+    shown = pd.DataFrame(filled, columns=list(columns))
     return page_table(shown, columns, caption="Best response, number (%)", file="tables/response_distribution.csv")
 
 

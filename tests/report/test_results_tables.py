@@ -101,7 +101,7 @@ def association() -> list[PageTable]:
 def test_every_outcome_has_its_own_table_of_associations_the_smallest_p_first(association):
     """One long table was cut after 60 rows, and whole outcomes with it."""
     lesion, patient, *_ = association
-    assert lesion.caption.startswith("Lesion CR: odds ratio per standard deviation")
+    assert lesion.caption == "Lesion CR: odds ratio per standard deviation (yes against no); p: score test by patient"
     assert [row["predictor"] for row in rows(lesion)] == ["lymph node", "volume (mL)", "Ki-67: 1+"]
     assert patient.caption.startswith("Patient CR or PR: ")
     assert [row["predictor"] for row in rows(patient)] == ["ECOG"]
@@ -225,16 +225,20 @@ def test_readers_agreement_says_by_which_method():
 
 
 def test_best_responses_stand_side_by_side_with_their_shares():
-    """Of 91 lesions 10 CR, 77 PR and 4 never read again."""
+    """Of 91 lesions 10 CR, 77 PR and 4 never read again; of 2 patients none CR, which is a nought."""
+    lesions = [("lesion", "unconfirmed", word, count, 91) for word, count in (("MISSING", 4), ("PR", 77), ("CR", 10))]
     found = pd.DataFrame(
-        [("lesion", "unconfirmed", word, count, 91) for word, count in (("MISSING", 4), ("PR", 77), ("CR", 10))],
+        [*lesions, ("patient", "confirmed", "PR", 2, 2)],
         columns=["level", "response", "best", "count", "denominator"],
     )
     empty = pd.DataFrame(columns=["level", "note", "day"])
     parts = sections(defaultdict(lambda: empty, {"response_distribution": found}), (), cautions={}, eligibility=None)
     (table,) = parts[0].tables
-    assert table.header == ("of", "response", "number", "CR", "PR", "MISSING")
-    assert table.rows == (("irradiated lesions", "unconfirmed", "91", "10 (11.0 %)", "77 (84.6 %)", "4 (4.4 %)"),)
+    assert table.header == ("units", "response", "number", "CR", "PR", "MISSING")
+    assert table.rows == (
+        ("irradiated lesions", "unconfirmed", "91", "10 (11.0 %)", "77 (84.6 %)", "4 (4.4 %)"),
+        ("patients", "confirmed", "2", "0 (0.0 %)", "2 (100.0 %)", "0 (0.0 %)"),
+    )
 
 
 def test_a_rare_share_is_not_nought_and_a_frequent_one_not_all():
