@@ -41,7 +41,10 @@ TOP_PERCENT = 100.0
 """Bars and lines end here, with a mark and the number."""
 
 LABELLED = 60
-"""Up to so many bars each has its name, which then can be read."""
+"""Up to so many bars each has its name, and a cut one its number, which then can be read."""
+
+APART = 90
+"""Up to so many bars there is room between them."""
 
 THRESHOLDS = (20.0, -30.0)
 """PD against the nadir, and PR: what the eye compares with. PD is not read off a waterfall, so the line is dotted."""
@@ -98,44 +101,45 @@ def _bars(axes: Axes, values: Floats, words: Sequence[str]) -> Floats:
         np.where(values < 0, -LEAST_BAR_PERCENT, LEAST_BAR_PERCENT),
         np.minimum(values, TOP_PERCENT),
     )
-    if values.size > LABELLED:
-        _many_bars(axes, values, ends, words)
-        return ends
-    axes.bar(
-        range(values.size),
-        ends,
-        width=0.82,
-        color=[RESPONSE_COLOURS[word] for word in words],
-        edgecolor="white",
-        linewidth=0.3,
-    )
-    for place in np.flatnonzero(values > TOP_PERCENT).tolist():
-        axes.text(
-            place, TOP_PERCENT + 2, f"// {values[place]:+.0f}", ha="center", va="bottom", fontsize=5.5, rotation=90
-        )
+    if values.size > APART:
+        _many_bars(axes, ends, words)
+    else:
+        colours = [RESPONSE_COLOURS[word] for word in words]
+        axes.bar(range(values.size), ends, width=0.82, color=colours, edgecolor="white", linewidth=0.3)
+    _cut(axes, values)
     return ends
 
 
-def _many_bars(axes: Axes, values: Floats, ends: Floats, words: Sequence[str]) -> None:
-    """Draw bars without a gap as one collection; so many numbers could not be read, so cut bars have a mark."""
+def _cut(axes: Axes, values: Floats) -> None:
+    """Write the numbers of bars that are cut; so many that they would touch have a mark."""
+    places = np.flatnonzero(values > TOP_PERCENT)
+    if values.size > LABELLED:
+        height = np.full(places.size, TOP_PERCENT + 3)
+        axes.plot(places, height, linestyle="none", marker="^", color=MUTED, markersize=2)
+        return
+    for place in places.tolist():
+        number = f"// {values[place]:+.0f}"
+        axes.text(place, TOP_PERCENT + 2, number, ha="center", va="bottom", fontsize=5.5, rotation=90)
+
+
+def _many_bars(axes: Axes, ends: Floats, words: Sequence[str]) -> None:
+    """Draw bars without a gap as one collection."""
     along, high = np.array([-0.5, -0.5, 0.5, 0.5]), np.array([0, 1, 1, 0])
-    corners = np.stack([np.arange(values.size)[:, None] + along, ends[:, None] * high], axis=-1)
+    corners = np.stack([np.arange(ends.size)[:, None] + along, ends[:, None] * high], axis=-1)
     axes.add_collection(
         PolyCollection(
             list(corners),
             facecolors=[RESPONSE_COLOURS[word] for word in words],
             linewidths=0,
-            rasterized=values.size > PIXELS_FROM,
+            rasterized=ends.size > PIXELS_FROM,
         )
     )
-    places = np.flatnonzero(values > TOP_PERCENT)
-    axes.plot(places, np.full(places.size, TOP_PERCENT + 3), linestyle="none", marker="^", color=MUTED, markersize=2)
 
 
 def _bar_marks(axes: Axes, ends: Floats, mark: str, places: Sequence[int]) -> None:
     """Write a mark at the end of bars; a cut bar has its number there, so the mark stands below its end."""
     up = (ends[places] > 0) & (ends[places] < TOP_PERCENT)
-    if ends.size > LABELLED:
+    if ends.size > APART:
         at = ends[places] + np.where(up, 3.5, -3.5)
         drawn = TextPath((0, 0), mark)  # as a letter: mathtext draws a dagger as a dash
         middle = drawn.get_extents().get_points().mean(axis=0)

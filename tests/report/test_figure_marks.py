@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from npcpit_imaging.report.course_figures import course_figures
-from npcpit_imaging.report.figure_change import LABELLED, waterfall
+from npcpit_imaging.report.figure_change import APART, LABELLED, waterfall
 from npcpit_imaging.report.figure_course import Swimmer, swimmer
 from npcpit_imaging.report.figure_style import styled
 
@@ -84,7 +84,11 @@ def test_names_below_bars_and_numbers_of_cut_bars_do_not_touch_each_other(count)
             assert all(box.y1 <= figure.bbox.y1 for box in boxes)
 
 
-def test_bars_too_many_to_be_named_have_no_names():
+@pytest.mark.parametrize("count", [LABELLED + 1, APART + 1])
+def test_bars_too_many_to_be_named_have_no_names_and_a_mark_where_they_are_cut(count):
     with styled():
-        figure = waterfall(bars([-10.0] * (LABELLED + 1)), {}, title="Lesions", unit="lesion", left_out=0)
-    assert not figure.axes[0].get_xticklabels()
+        figure = waterfall(bars([150.0, *[-10.0] * (count - 1)]), {}, title="Lesions", unit="lesion", left_out=0)
+    axes = figure.axes[0]
+    assert not axes.get_xticklabels() and not axes.texts
+    assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "^"] == [[0]]
+    assert "▲ above +100 %" in legend_of(figure)
