@@ -44,7 +44,8 @@ EVENT_BOX: dict[str, object] = {
 EVENT_ROWS = 0.42
 """How far above its bar's middle an adverse event stands: between two bars, where it covers no visit and no death."""
 
-TREATMENT_COLOUR = "#1b7f5c"
+TREATMENT_COLOUR = "#6a3d9a"
+"""Of light: apart from progression, the other upright stroke, for every kind of colour vision."""
 
 ARROW, ARROW_POINTS = "$\\rightarrow$", 7.0
 """Behind the bar of a unit whose course goes on."""

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from npcpit_imaging.report.course_figures import course_figures
 from npcpit_imaging.report.figure_change import APART, LABELLED, waterfall
-from npcpit_imaging.report.figure_course import Swimmer, swimmer
-from npcpit_imaging.report.figure_style import styled
+from npcpit_imaging.report.figure_course import TREATMENT_COLOUR, Swimmer, swimmer
+from npcpit_imaging.report.figure_style import RESPONSE_COLOURS, styled
 
 
 def drawn(figure: Figure) -> FigureCanvasAgg:
@@ -92,3 +93,18 @@ def test_bars_too_many_to_be_named_have_no_names_and_a_mark_where_they_are_cut(c
     assert not axes.get_xticklabels() and not axes.texts
     assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "^"] == [[0]]
     assert "▲ above +100 %" in legend_of(figure)
+
+
+DICHROMATS = {
+    "protanope": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranope": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+}
+"""What linear red, green and blue become (Machado, Oliveira and Fernandes 2009, severity 1)."""
+
+
+@pytest.mark.parametrize("eye", DICHROMATS)
+def test_light_and_progression_the_two_upright_strokes_differ_in_colour_for_every_eye(eye):
+    """Green against vermilion were 0.37 apart for a protanope, purple is 0.75; white and black are 1.73."""
+    light, progression = (np.array(to_rgb(each)) for each in (TREATMENT_COLOUR, RESPONSE_COLOURS["PD"]))
+    seen = [(np.clip(np.array(DICHROMATS[eye]) @ each**2.2, 0, 1)) ** (1 / 2.2) for each in (light, progression)]
+    assert np.linalg.norm(seen[0] - seen[1]) > 0.6
