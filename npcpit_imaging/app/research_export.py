@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -23,9 +23,11 @@ from npcpit_imaging.app.features import (
     readers_of,
 )
 from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.result_files import write_result_table
 from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import InputError
+from npcpit_imaging.radiomics.catalogue import DEFINITIONS, stem_of
 from npcpit_imaging.report.research_dictionary import dictionary_rows
 from npcpit_imaging.store.adjudications import adjudicated
 from npcpit_imaging.store.bulk import deidentified_subjects
@@ -39,6 +41,9 @@ NOT_EXPORTED = ("eligibility",)
 
 FREE_TEXT = ("comment", "findings", "date", "reason", "read_label")
 """Columns of delivered tables that are left out: people's own words, and dates."""
+
+TELLING_DAYS = ("cutoff_day",)
+"""Days that with the data cut, which a paper states, tell the date of a subject's first treatment."""
 
 FOLDERS = {"CT": "anat", "MR": "anat", "PT": "pet"}
 SUFFIXES = {"CT": "ct", "MR": "mr", "PT": "pet"}
@@ -228,9 +233,7 @@ def _tables(study: Study, output: Path) -> list[dict[str, str]]:
     found: dict[str, list[str]] = {}
     for source in sorted((study.deliver / "results" / "tables").glob("*.parquet")):
         if source.stem not in NOT_EXPORTED:
-            for kind in (".csv", ".parquet"):
-                shutil.copy2(source.with_suffix(kind), folder / f"{source.stem}{kind}")
-            found[source.stem] = list(pd.read_parquet(source).columns)
+            found[source.stem] = _result_table(source, folder)
     for name in ("measurements.csv", "features.csv"):
         path = study.deliver / name
         if path.exists() and path.stat().st_size > 1:
@@ -243,11 +246,38 @@ def _tables(study: Study, output: Path) -> list[dict[str, str]]:
     table = table.drop(columns=[column for column in FREE_TEXT if column in table])
     table.to_parquet(folder / "features_wide.parquet", index=False)
     found["features_wide"] = list(table.columns)
-    return dictionary_rows(found, _words(study))
+    words, units = _feature_words({column for columns in found.values() for column in columns})
+    return dictionary_rows(found, _words(study) | words, units)
+
+
+def _result_table(source: Path, folder: Path) -> list[str]:
+    """Copy a table of results as CSV and Parquet, without days that tell a date, and return its columns."""
+    table = pd.read_parquet(source)
+    telling = [name for name in TELLING_DAYS if name in table]
+    if telling:
+        table = table.drop(columns=telling)
+        write_result_table(folder, source.stem, table)
+    else:
+        for kind in (".csv", ".parquet"):
+            shutil.copy2(source.with_suffix(kind), folder / f"{source.stem}{kind}")
+    return [str(name) for name in table.columns]
+
+
+def _feature_words(columns: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Meaning and unit of each column that is a radiomic feature: FILTER.TAG or TAG."""
+    words, units = {}, {}
+    for column in columns:
+        filtered, _, tag = column.rpartition(".")
+        definition = DEFINITIONS.get(stem_of(tag))
+        if definition is not None:
+            after = f", after filter {filtered}" if filtered else ""
+            words[column] = f"{definition.name}, IBSI {definition.code}{after}"
+            units[column] = definition.unit_for("intensity").replace("intensity2", "intensity squared")
+    return words, units
 
 
 def _words(study: Study) -> dict[str, str]:
-    """What the study's own columns mean: predictors in their words, features by IBSI tag."""
+    """What the study's own columns mean: predictors in their words."""
     screening = pd.read_parquet(study.deliver / "results" / "tables" / "association_screening.parquet")
     if "predictor" not in screening:
         return {}

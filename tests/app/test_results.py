@@ -13,7 +13,7 @@ import pytest
 from npcpit_imaging.app.delivery import deliver_tables, export
 from npcpit_imaging.app.eligibility import study_eligibility
 from npcpit_imaging.app.pipelines import run_pipeline
-from npcpit_imaging.app.research_export import export_research
+from npcpit_imaging.app.research_export import _feature_words, export_research
 from npcpit_imaging.app.results import deliver_results, results_digest
 from npcpit_imaging.app.study import init_study, open_study
 from npcpit_imaging.app.study_tables import check_tables
@@ -277,6 +277,8 @@ def test_masks_lie_on_their_images_and_sidecars_say_what_they_are(exported):
         columns = set(dictionary.loc[dictionary["table"] == path.stem, "column"])
         assert columns == set(pd.read_parquet(path).columns)
     assert dictionary["meaning"].notna().all()
+    only_named = dictionary[dictionary["meaning"] == dictionary["column"].str.replace("_", " ")]
+    assert set(only_named["column"]) <= {"haemoglobin", "endpoint", "estimate"}  # a declared variable without a label
 
 
 def test_nothing_in_the_export_tells_who_or_when(exported):
@@ -306,6 +308,28 @@ def test_the_true_data_cut_stays_at_the_site(filled, tmp_path):
     assert any(path.name == "lesion_rates.csv" or path.suffix == ".csv" for path in files)
     for path in files:
         assert cut.isoformat().encode() not in path.read_bytes(), path.name
+
+
+def test_the_days_to_the_data_cut_do_not_leave(filled, tmp_path):
+    """A paper states its data cut: 2000 days before it a subject would have been treated."""
+    cut = first_day(0) + timedelta(days=2000)
+    deliver_results(decide(filled, f"data_cut = {cut.isoformat()}"), figures=False)
+    assert table(filled, "subjects")["cutoff_day"].iloc[0] == 2000
+    export_research(filled, tmp_path / "out", images=False)
+    found = {path.stem: pd.read_csv(path) for path in (tmp_path / "out" / "tables").glob("*.csv")}
+    assert "pfs_days" in found["subjects"] and "cutoff_day" not in set(found["dictionary"]["column"])
+    assert not [name for name, each in found.items() if 2000 in each.select_dtypes("number").to_numpy()]
+    parquet = pd.read_parquet(tmp_path / "out" / "tables" / "subjects.parquet")
+    assert list(parquet.columns) == list(found["subjects"].columns)
+
+
+def test_a_feature_is_told_by_its_name_its_code_and_its_unit():
+    """IBSI 1, 3.3.1 and 3.6.1; the mean is in units of intensity, a joint maximum has none."""
+    words, units = _feature_words(["stat_mean", "log_2mm.cm_joint_max_3D_avg", "subject"])
+    assert words == {
+        "stat_mean": "Mean, IBSI Q4LE", "log_2mm.cm_joint_max_3D_avg": "Joint maximum, IBSI GYBY, after filter log_2mm",
+    }  # fmt: skip
+    assert units == {"stat_mean": "intensity", "log_2mm.cm_joint_max_3D_avg": "1"}
 
 
 def test_checksums_hold(exported):
