@@ -1,6 +1,5 @@
 """Does a predictor go with an outcome? Tests that know which lesions are one patient's (recist.md 4, radiomics.md)."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, stdtr, stdtrit
 
+from npcpit_imaging.analysis.gee_fit import fit_gee
 from npcpit_imaging.analysis.proportion import CONFIDENCE, Floats
 from npcpit_imaging.analysis.screening import Predictor, Source
 from npcpit_imaging.errors import AnalysisError
@@ -212,28 +212,11 @@ def _effect(
         patient: `(N,)` number of the patient.
         given: `(N,)` what the model knows besides.
     """
-    from statsmodels.genmod.cov_struct import Exchangeable, Independence
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_estimating_equations import GEE
-
     patients = np.unique(patient).size
-    several = patients < y.size
     order = np.argsort(patient, kind="stable")
     design = np.column_stack([np.ones(y.size), x, *([] if given is None else [given])])[order]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # convergence and a finite error are looked at below
-            model = GEE(
-                y[order],
-                design,
-                groups=patient[order],
-                family=Binomial(),
-                cov_struct=Exchangeable() if several else Independence(),
-            )
-            fitted = model.fit(cov_type="bias_reduced")
-        slope, error, well = float(fitted.params[1]), float(fitted.bse[1]), bool(fitted.converged)
-    except (ValueError, np.linalg.LinAlgError):
-        slope, error, well = float("nan"), float("nan"), False
+    fitted = fit_gee(y[order], design, patient[order])
+    slope, error, well = float(fitted.estimates[1]), float(fitted.errors[1]), fitted.converged
     if not well or not np.isfinite(slope) or not np.isfinite(error) or abs(slope) > LARGEST_LOG_ODDS:
         return float("nan"), float("nan"), float("nan"), "no odds ratio: the model did not converge (separation?)"
     half = float(stdtrit(patients - 1, (1.0 + CONFIDENCE) / 2.0)) * error

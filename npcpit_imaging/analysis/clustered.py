@@ -1,10 +1,9 @@
 """Lesions within patients: intraclass correlation, GEE and bootstrap intervals of a response rate (recist.md 4)."""
 
-import warnings
-
 import numpy as np
 from scipy.special import expit, stdtrit
 
+from npcpit_imaging.analysis.gee_fit import fit_gee
 from npcpit_imaging.analysis.proportion import CONFIDENCE, Clusters, Estimate
 
 BOOTSTRAP_SAMPLES = 10_000
@@ -74,25 +73,15 @@ def gee(found: Clusters, *, confidence: float = CONFIDENCE) -> Estimate:
 
 def _fit_gee(found: Clusters) -> tuple[float, float, str]:
     """Fit an intercept; returns it, its standard error, and what was done otherwise than usual."""
-    from statsmodels.genmod.cov_struct import Exchangeable, Independence
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_estimating_equations import GEE
-
-    outcome = np.concatenate(
-        [[1.0] * y + [0.0] * (m - y) for y, m in zip(found.responding, found.lesions, strict=True)]
-    )
-    group = np.repeat(np.arange(found.patients), found.lesions)
-    structure = Exchangeable() if (found.lesions > 1).any() else Independence()
+    patient = np.repeat(np.arange(found.patients), found.lesions)
+    place = np.arange(found.total) - np.repeat(np.cumsum(found.lesions) - found.lesions, found.lesions)
+    outcome = (place < np.repeat(found.responding, found.lesions)).astype(float)
     small = found.patients < GEE_PATIENTS
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they warn of is looked at below: convergence and a finite error
-        fitted = GEE(outcome, np.ones((outcome.size, 1)), groups=group, family=Binomial(), cov_struct=structure).fit(
-            cov_type="bias_reduced" if small else "robust"
-        )
+    fitted = fit_gee(outcome, np.ones((outcome.size, 1)), patient, bias_reduced=small)
     if not fitted.converged:
         return float("nan"), float("nan"), "did not converge"
     note = "" if small else f"plain robust variance: {found.patients} patients need no bias reduction"
-    return float(fitted.params[0]), float(fitted.bse[0]), note
+    return float(fitted.estimates[0]), float(fitted.errors[0]), note
 
 
 def _undefined(found: Clusters, method: str, note: str) -> Estimate:

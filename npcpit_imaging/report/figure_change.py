@@ -20,6 +20,7 @@ from npcpit_imaging.report.figure_style import (
     RESPONSE_COLOURS,
     RESPONSE_MARKERS,
     Handle,
+    ManyLines,
     blank,
     empty_figure,
     light_grid,
@@ -222,14 +223,14 @@ def _lines(axes: Axes, known: pd.DataFrame, responses: Mapping[str, str]) -> lis
     starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
     lines = np.split(np.insert(points, starts, 0.0, axis=0), (starts + np.arange(starts.size))[1:])
     words = [response_word(responses.get(str(name), "NE")) for name in names[starts]]
-    many = len(lines) > MANY
+    many, pixels = len(lines) > MANY, len(lines) > PIXELS_FROM
     axes.add_collection(
-        LineCollection(
+        (ManyLines if pixels else LineCollection)(
             lines,
             colors=[RESPONSE_COLOURS[word] for word in words],
             linewidths=0.4 if many else 0.9,
             alpha=0.35 if many else 0.85,
-            rasterized=len(lines) > PIXELS_FROM,
+            rasterized=pixels,
         )
     )
     return words

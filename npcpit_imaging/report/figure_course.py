@@ -80,7 +80,9 @@ class Swimmer:
     events: Sequence[tuple[float, int]] = ()
 
 
-def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str, going_on: str = "alive at last contact") -> Figure:
+def swimmer(
+    swimmers: Sequence[Swimmer], *, title: str, unit: str, going_on: str = "alive at last contact", every: int = 0
+) -> Figure:
     """A bar per unit as long as it is known, longest on top, with what happened on the way.
 
     Args:
@@ -88,6 +90,7 @@ def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str, going_on: str
         title: What is shown.
         unit: Their name.
         going_on: What an arrow behind a bar says.
+        every: How many units there are, where only the longest were given.
     """
     if not swimmers:
         return empty_figure(title, f"no {unit} with a course")
@@ -96,7 +99,7 @@ def swimmer(swimmers: Sequence[Swimmer], *, title: str, unit: str, going_on: str
     axes = figure.subplots()
     _bars(figure, axes, chosen)
     _marks(axes, chosen)
-    _frame(axes, chosen, title, len(swimmers), which="longest")
+    _frame(axes, chosen, title, max(every, len(swimmers)), which="longest")
     _legend(axes, chosen, going_on=going_on)
     return figure
 
@@ -203,7 +206,7 @@ def _legend(axes: Axes, chosen: Sequence[Swimmer], *, going_on: str = "") -> Non
 
 
 def lesion_timeline(
-    swimmers: Sequence[Swimmer], sizes: Mapping[str, Sequence[tuple[float, float]]], *, title: str
+    swimmers: Sequence[Swimmer], sizes: Mapping[str, Sequence[tuple[float, float]]], *, title: str, every: int = 0
 ) -> Figure:
     """Each lesion's size over time as a band as high as it is large, with its treatments and responses.
 
@@ -211,6 +214,7 @@ def lesion_timeline(
         swimmers: The lesions.
         sizes: Day and size in mm of each lesion; day 0 or before is its baseline.
         title: What is shown.
+        every: How many lesions there are, where only the first were given.
     """
     known = [each for each in sorted(swimmers, key=lambda each: each.name) if sizes.get(each.name)]
     chosen = known[:MOST]
@@ -222,7 +226,13 @@ def lesion_timeline(
     for place, each in enumerate(chosen):
         _band(axes, place, each, sorted(sizes[each.name]), largest)
     _marks(axes, chosen)
-    _frame(axes, chosen, f"{title} (height of the band; the largest {largest:.0f} mm)", len(known), which="first")
+    _frame(
+        axes,
+        chosen,
+        f"{title} (height of the band; the largest {largest:.0f} mm)",
+        max(every, len(known)),
+        which="first",
+    )
     first = min(point[0] for each in chosen for point in sizes[each.name])
     ends = [day for each in chosen for day in (each.end, each.death or 0.0)]  # nobody who died may look alive
     last = max(*ends, *(point[0] for each in chosen for point in sizes[each.name]))

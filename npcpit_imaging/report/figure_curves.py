@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 TICKS = 6
 """Times at which the numbers at risk stand."""
 
+MANY = 2000
+"""Censored units from which those of one day share a mark: so many lie on each other."""
 
 NOTE_LINE_POINTS = 8.0
 """Height of a line of the note."""
@@ -100,9 +102,10 @@ def _draw(axes: Axes, each: StepCurve, colour: str, last: float) -> None:
     )
     axes.step(days, value, where="post", color=colour, linewidth=1.3, label=each.name)
     if each.censored.size:
-        place = np.searchsorted(each.days, each.censored, side="right") - 1
+        censored = each.censored if each.censored.size < MANY else np.unique(each.censored)
+        place = np.searchsorted(each.days, censored, side="right") - 1
         axes.plot(
-            each.censored,
+            censored,
             each.value[place],
             linestyle="none",
             marker="|",

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import allow_rasterization
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 Handle: TypeAlias = Patch | Line2D
 """What a legend's row shows."""
@@ -131,6 +136,25 @@ def empty_figure(title: str, text: str) -> Figure:
     axes.set_title(title)
     axes.text(0.0, 0.6, text, transform=axes.transAxes, color=MUTED, wrap=True)
     return figure
+
+
+class ManyLines(LineCollection):
+    """Lines of which there are tens of thousands: a picture of them is drawn once and stands in both files."""
+
+    @allow_rasterization  # type: ignore[untyped-decorator]
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw into a picture of the renderer's size, or take the one that is there."""
+        if not self.get_visible():
+            return
+        size = (int(renderer.width), int(renderer.height))  # type: ignore[attr-defined]  # of every renderer of pixels
+        if self._size != size:
+            own = RendererAgg(*size, renderer.points_to_pixels(72.0))  # type: ignore[no-untyped-call]
+            super().draw(own)
+            self._size, self._picture = size, np.array(own.buffer_rgba())[::-1]  # type: ignore[no-untyped-call]
+        renderer.draw_image(renderer.new_gc(), 0, 0, self._picture)
+
+    _size: tuple[int, int] | None = None
+    _picture: NDArray[np.uint8]
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
