@@ -3,8 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,28 +12,15 @@ import pandas as pd
 import npcpit_imaging
 from npcpit_imaging.app.delivery import NO_MOMENT, checksums
 from npcpit_imaging.app.delivery_key_images import ENDING
-from npcpit_imaging.app.features import (
-    CONFIRMED,
-    NOT_CONFIRMED,
-    MaskInUse,
-    acceptance_of_mask,
-    distinct_masks,
-    first_made,
-    readers_of,
-)
-from npcpit_imaging.app.proposals import open_mask_of
+from npcpit_imaging.app.research_images import MASK_COLUMNS, write_subject
+from npcpit_imaging.app.research_labels import bids_labels
 from npcpit_imaging.app.result_files import write_result_table
-from npcpit_imaging.app.series import open_series
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.radiomics.catalogue import DEFINITIONS, stem_of
 from npcpit_imaging.report.research_dictionary import dictionary_rows
-from npcpit_imaging.store.adjudications import adjudicated
 from npcpit_imaging.store.bulk import deidentified_subjects
 from npcpit_imaging.store.images import subjects
-from npcpit_imaging.store.lesions import StoredProposal
-from npcpit_imaging.volume.files import write_mask, write_volume
-from npcpit_imaging.volume.volume import Volume
 
 NOT_EXPORTED = ("eligibility",)
 """Tables of results that stay: their reasons are people's own words."""
@@ -44,9 +30,6 @@ FREE_TEXT = ("comment", "findings", "date", "reason", "read_label")
 
 TELLING_DAYS = ("cutoff_day",)
 """Days that with the data cut, which a paper states, tell the date of a subject's first treatment."""
-
-FOLDERS = {"CT": "anat", "MR": "anat", "PT": "pet"}
-SUFFIXES = {"CT": "ct", "MR": "mr", "PT": "pet"}
 
 
 def export_research(study: Study, output: Path, *, images: bool = True) -> int:
@@ -65,9 +48,10 @@ def export_research(study: Study, output: Path, *, images: bool = True) -> int:
     """
     codes = _require_exportable(study, output)
     output.mkdir(parents=True, exist_ok=True)
-    rows = [row for code in codes for row in _subject(study, code, output, images=images)]
+    labels = bids_labels(codes)
+    rows = [row for code in codes for row in write_subject(study, code, labels[code], output, images=images)]
     _tsv(output / "masks.tsv", rows, MASK_COLUMNS)
-    _participants(output, codes, rows)
+    _participants(output, labels, rows)
     _transforms(study, output)
     described = _tables(study, output)
     pd.DataFrame(described).to_csv(output / "tables" / "dictionary.csv", index=False, lineterminator="\n")
@@ -94,119 +78,19 @@ def _require_exportable(study: Study, output: Path) -> list[str]:
     return codes
 
 
-MASK_COLUMNS = [
-    *("subject", "session", "lesion", "modality", "image", "mask", "readers", "mask_status", "volume_ml"),
-    *("tracking_uid", "series_uid", "adjudication"),
-]
-
-
-def _subject(study: Study, code: str, output: Path, *, images: bool) -> list[dict[str, object]]:
-    """Write a subject's images and masks, and return its lines of masks.tsv."""
-    rows = []
-    paths: dict[str, Path] = {}
-    with study.database.session() as session:
-        decision = adjudicated(session, code)
-    for name, users in distinct_masks(study, code).items():
-        proposal, modality = first_made(users), users[0].modality
-        volume = open_series(study, proposal.series_uid)
-        if proposal.series_uid not in paths:
-            paths[proposal.series_uid] = _image_path(proposal, modality, list(paths.values()))
-            if images:
-                _write_image(volume, proposal.series_uid, output / paths[proposal.series_uid])
-        mask = output / _mask_path(proposal, modality, readers=name.split("/")[4:])
-        row = _mask_row(users, mask.relative_to(output), paths[proposal.series_uid] if images else None)
-        row["adjudication"] = acceptance_of_mask(users, decision).value
-        mask.parent.mkdir(parents=True, exist_ok=True)
-        write_mask(open_mask_of(study, proposal, volume), mask)
-        _sidecar(mask, {**row, **_provenance(proposal)})
-        rows.append(row)
-    return rows
-
-
-def _image_path(proposal: StoredProposal, modality: str, others: Sequence[Path]) -> Path:
-    """Where an image stands; a second one of the visit and modality is a further run."""
-    session, subject = f"ses-{_plain(proposal.timepoint)}", f"sub-{_plain(proposal.subject)}"
-    folder = Path(subject) / session / FOLDERS[modality]
-    same = [path for path in others if path.parent == folder and path.name.endswith(f"{SUFFIXES[modality]}.nii.gz")]
-    run = f"_run-{len(same) + 1}" if same else ""
-    return folder / f"{subject}_{session}{run}_{SUFFIXES[modality]}.nii.gz"
-
-
-def _mask_path(proposal: StoredProposal, modality: str, *, readers: Sequence[str]) -> Path:
-    session, subject = f"ses-{_plain(proposal.timepoint)}", f"sub-{_plain(proposal.subject)}"
-    words = [f"lesion-{_plain(proposal.lesion.lesion_id)}", f"modality-{SUFFIXES[modality]}"]
-    words += [f"reader-{_plain(each)}" for each in readers]
-    return Path("derivatives") / "masks" / subject / session / f"{'_'.join([subject, session, *words])}_mask.nii.gz"
-
-
-def _write_image(volume: Volume, series_uid: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_volume(volume, path)
-    _sidecar(
-        path,
-        {
-            "Modality": volume.modality.value,
-            "Units": volume.unit.value,
-            "SeriesInstanceUID": series_uid,
-            "ShapeKJI": list(volume.geometry.shape_kji),
-            "SpacingMm": [round(each, 6) for each in volume.geometry.spacing_mm],
-            "FrameOfReferenceUID": volume.geometry.frame_of_reference_uid,
-        },
-    )
-
-
-def _mask_row(users: Sequence[MaskInUse], mask: Path, image: Path | None) -> dict[str, object]:
-    proposal = first_made(users)
-    return {
-        "subject": proposal.subject,
-        "session": proposal.timepoint,
-        "lesion": proposal.lesion.lesion_id,
-        "modality": users[0].modality,
-        "image": "" if image is None else image.as_posix(),
-        "mask": mask.as_posix(),
-        "readers": readers_of(users),
-        "mask_status": CONFIRMED if any(each.confirmed for each in users) else NOT_CONFIRMED,
-        "volume_ml": round(proposal.measurement.volume_ml, 4),
-        "tracking_uid": proposal.lesion.tracking_uid,
-        "series_uid": proposal.series_uid,
-    }
-
-
-def _provenance(proposal: StoredProposal) -> dict[str, object]:
-    return {
-        "role": proposal.lesion.role.value,
-        "location": proposal.lesion.location,
-        "irradiated": proposal.lesion.irradiated,
-        "segmenter": {name: str(proposal.segmenter[name]) for name in ("name", "version")},
-        "longest_diameter_mm": proposal.measurement.longest_diameter_mm,
-        "short_axis_mm": proposal.measurement.short_axis_mm,
-        "uptake": None if proposal.uptake is None else asdict(proposal.uptake),
-    }
-
-
-def _plain(words: str) -> str:
-    """A code as BIDS names allow it: letters and digits."""
-    return "".join(letter for letter in words if letter.isascii() and letter.isalnum())
-
-
-def _sidecar(path: Path, values: dict[str, object]) -> None:
-    side = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
-    side.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def _tsv(path: Path, rows: Sequence[dict[str, object]], columns: Sequence[str]) -> None:
     pd.DataFrame(list(rows), columns=list(columns)).to_csv(path, sep="\t", index=False, lineterminator="\n")
 
 
-def _participants(output: Path, codes: Sequence[str], rows: Sequence[dict[str, object]]) -> None:
+def _participants(output: Path, labels: Mapping[str, str], rows: Sequence[dict[str, object]]) -> None:
     table = [
         {
-            "participant_id": f"sub-{_plain(code)}",
+            "participant_id": f"sub-{label}",
             "subject": code,
             "sessions": len({row["session"] for row in rows if row["subject"] == code}),
             "lesions": len({row["lesion"] for row in rows if row["subject"] == code}),
         }
-        for code in codes
+        for code, label in labels.items()
     ]
     _tsv(output / "participants.tsv", table, ["participant_id", "subject", "sessions", "lesions"])
     meaning = {

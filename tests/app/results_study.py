@@ -1,6 +1,6 @@
 """A de-identified study of a few subjects with everything results need: images, masks, reads, tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -35,12 +35,20 @@ SECRET = "ea" * 32
 """Of this invented study: it moves subjects by 292 to 349 days, so no moved date is another's true date."""
 
 
-def make_study(study: Study, write_series: Callable[..., Path], quiet: object, *, subjects: int = 3) -> list[str]:
+def make_study(
+    study: Study,
+    write_series: Callable[..., Path],
+    quiet: object,
+    *,
+    subjects: int = 3,
+    named: Sequence[str] = (),
+    lesions: tuple[str, str] = ("T01", "T02"),
+) -> list[str]:
     """Fill a study: one CT per visit, two irradiated lesions each, two readers, treatments, events, profiles."""
     folder = study.folder
     (folder / "vault" / "key").write_text(SECRET)
     (folder / "vault" / "key").chmod(0o600)
-    codes = [f"NPC-{number + 1:04d}" for number in range(subjects)]
+    codes = list(named) or [f"NPC-{number + 1:04d}" for number in range(subjects)]
     patients = "".join(f"HOSPITAL-{number},{code}\n" for number, code in enumerate(codes))
     (folder / "vault" / "subjects.csv").write_text(f"patient_id,subject\n{patients}", encoding="utf-8")
     for number, code in enumerate(codes):
@@ -51,20 +59,20 @@ def make_study(study: Study, write_series: Callable[..., Path], quiet: object, *
             import_folder(study, source, progress=quiet)  # type: ignore[arg-type]
         with study.database.session() as session:
             assemble_timepoints(session, code, window_days=14)
-        _read(study, code, number)
-    write_tables(study, codes)
+        _read(study, code, number, names=lesions)
+    write_tables(study, codes, lesions)
     for code in codes:
         respond_to_reads(study, code)
     return codes
 
 
-def _read(study: Study, code: str, number: int) -> None:
+def _read(study: Study, code: str, number: int, *, names: tuple[str, str]) -> None:
     lesions = [
         Lesion(
             lesion_id=name, tracking_uid=f"2.25.{number}{place}", role=LesionRole.TARGET, organ=f"organ {name}",
             location="NASOPHARYNX", irradiated=True,
         )
-        for place, name in enumerate(("T01", "T02"))
+        for place, name in enumerate(names)
     ]  # fmt: skip
     with study.database.session() as session:
         for lesion in lesions:
@@ -123,16 +131,16 @@ def _mask(study: Study, code: str, lesion: Lesion, visit: str, series_uid: str, 
         )  # fmt: skip
 
 
-def write_tables(study: Study, codes: list[str]) -> None:
+def write_tables(study: Study, codes: list[str], lesions: tuple[str, str] = ("T01", "T02")) -> None:
     """Hand in treatments, courses, cycles, events and one declared table, all with true dates."""
     tables = study.tables
     light, courses, cycles, events, clinical = [], [], [], [], []
     for number, code in enumerate(codes):
         day = first_day(number)
-        light += [f"{code},{name},1,{day}" for name in ("T01", "T02")]
+        light += [f"{code},{name},1,{day}" for name in lesions]
         courses.append(f"{code},{day},{day + timedelta(days=200)},consented,64,")
         cycles.append(f"{code},1,{day - timedelta(days=1)},{day}")
-        events.append(f"{code},Oral pain,{1 + number % 3},{day + timedelta(days=3)},T01")
+        events.append(f"{code},Oral pain,{1 + number % 3},{day + timedelta(days=3)},{lesions[0]}")
         clinical.append(f"{code},{12.1 + number},{day - timedelta(days=30)}")
     for name, header, rows in (
         ("treatments.csv", "subject,lesion,cycle,date", light),
