@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from operator import attrgetter
+from typing import NamedTuple
 
 from npcpit_imaging.errors import InputError
 from npcpit_imaging.report.sdtm_records import Evaluator, SubjectRead
@@ -57,8 +58,7 @@ class Study:
         return usubjid(self.study_id, subject)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(NamedTuple):
     """A row without its --SEQ, and its supplemental qualifiers.
 
     Args:
@@ -108,24 +108,23 @@ def draft(
         qualifiers: Supplemental qualifiers; None and empty ones are left out.
         order: Sorts rows of one visit and reader.
     """
+    evaluator, number = read.evaluator, study.visits[timepoint] if timepoint else None
     names, row = _NAMES[domain], _EMPTY[domain].copy()
     row["STUDYID"] = study.study_id
     row["DOMAIN"] = domain
-    row["USUBJID"] = study.usubjid(read.subject)
-    row[names["EVAL"]] = read.evaluator.role
-    row[names["EVALID"]] = read.evaluator.identifier
+    row["USUBJID"] = usubjid(study.study_id, read.subject)
+    row[names["EVAL"]] = evaluator.role
+    row[names["EVALID"]] = evaluator.identifier
     row[names["ACPTFL"]] = "Y" if read.accepted else ""
-    row["VISITNUM"] = study.visits[timepoint] if timepoint else None
+    row["VISITNUM"] = number
     row["VISIT"] = timepoint
     row[names["DTC"]] = "" if day is None else iso(day)
     row[names["DY"]] = study_day(day, read.reference_start)
-    for name, value in values.items():
-        row[names[name]] = value
-    number = study.visits[timepoint] if timepoint else len(study.visits) + 1
+    row.update(zip(map(names.__getitem__, values), values.values(), strict=True))
     return Draft(
         values=row,
-        qualifiers={name: value for name, value in (qualifiers or {}).items() if value},
-        order=(read.subject, read.evaluator.code, number, *order),
+        qualifiers={name: value for name, value in qualifiers.items() if value} if qualifiers else {},
+        order=(read.subject, _code(evaluator), len(study.visits) + 1 if number is None else number, *order),
     )
 
 
@@ -147,22 +146,27 @@ def link_id(read: SubjectRead, lesion: str) -> str:
 
     The reader stands in it because two readers' records of one lesion are two records.
     """
-    return _link(read.evaluator, read.tracking_uids.get(lesion, lesion))
+    return _joined(_code(read.evaluator), read.tracking_uids.get(lesion, lesion))
 
 
 def link_group(evaluator: Evaluator, visit_number: int) -> str:
     """Give --LNKGRP: everything one reader assessed at one visit."""
-    return _link_group(evaluator, visit_number)
+    return _joined(_code(evaluator), f"A{visit_number}")
+
+
+def _code(evaluator: Evaluator) -> str:
+    return _code_of(evaluator.role, evaluator.identifier)
 
 
 @lru_cache(maxsize=SAID_AT_ONCE)
-def _link_group(evaluator: Evaluator, visit_number: int) -> str:
-    return f"{evaluator.code}-A{visit_number}"
+def _code_of(role: str, identifier: str) -> str:
+    return Evaluator(role=role, identifier=identifier).code
 
 
 @lru_cache(maxsize=SAID_AT_ONCE)
-def _link(evaluator: Evaluator, lesion: str) -> str:
-    return f"{evaluator.code}-{lesion}"
+def _joined(code: str, name: str) -> str:
+    """A link, one text for all rows of it."""
+    return f"{code}-{name}"
 
 
 @lru_cache(maxsize=SAID_AT_ONCE)
@@ -181,7 +185,7 @@ def is_before_treatment(row: Row, domain: str, read: SubjectRead) -> bool:
     """Say whether a row precedes the first treatment; where that is not known, whether it is of the baseline visit."""
     if read.reference_start is None:
         return row["VISIT"] == read.baseline
-    return str(row[f"{domain}DTC"]) <= read.reference_start.isoformat()
+    return str(row[f"{domain}DTC"]) <= iso(read.reference_start)
 
 
 def group_of(record: Assessment) -> str:

@@ -1,7 +1,6 @@
 """TR rows: sizes and states of lesions, and sums of the targets, by visit (SDTMIG 3.4, TR; recist.md 1.3, 3.2)."""
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_HALF_UP, Decimal
 
 from npcpit_imaging.config.protocol import Protocol, RemovedPolicy
 from npcpit_imaging.report.sdtm_draft import (
@@ -200,7 +199,9 @@ def percent_tenths(now: Tenths, before: Tenths) -> int:
         >>> percent_tenths(340, 501), percent_tenths(413, 340)
         (-321, 215)
     """
-    return int((Decimal(1000 * (now - before)) / Decimal(before)).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    change = now - before
+    size = (2000 * abs(change) + before) // (2 * before)
+    return size if change >= 0 else -size
 
 
 def _percent(now: Tenths, before: Tenths) -> dict[str, Cell]:
@@ -211,10 +212,10 @@ def _percent(now: Tenths, before: Tenths) -> dict[str, Cell]:
 def _with_baseline_flags(rows: list[Draft], read: SubjectRead) -> list[Draft]:
     """Flag the last finding of each lesion and test before the first treatment."""
     last: dict[tuple[Cell, Cell], Draft] = {}
-    for row in sorted(rows, key=lambda each: (str(each.values["TRDTC"]), each.order)):
-        done = row.values.get("TRSTAT") != NOT_DONE
-        if done and is_before_treatment(row.values, "TR", read):
-            last[row.values.get("TRLNKID"), row.values["TRTESTCD"]] = row
+    done = (row for row in rows if row.values["TRSTAT"] != NOT_DONE)
+    before = [row for row in done if is_before_treatment(row.values, "TR", read)]
+    for row in sorted(before, key=lambda each: (str(each.values["TRDTC"]), each.order)):
+        last[row.values["TRLNKID"], row.values["TRTESTCD"]] = row
     for row in last.values():
         row.values["TRLOBXFL"] = "Y"
     return rows

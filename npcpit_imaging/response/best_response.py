@@ -1,8 +1,9 @@
 """Best overall response without and with confirmation (Eisenhauer 2009, 4.5, 4.6, table 3; admiralonco)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Protocol as Shape
 
 from npcpit_imaging.config.protocol import CrThenPr, Protocol, ShortSdRule
@@ -42,7 +43,8 @@ class DatedResponse:
 class _Candidate:
     response: Response
     date: date
-    why: str
+    why: Callable[[], str]
+    """Asked of the best one alone: of all candidates, writing it is most of the work."""
 
 
 def best_response(
@@ -182,7 +184,7 @@ def _best(candidates: Sequence[_Candidate], protocol: Protocol, clause: str) -> 
         rule=RuleFired(
             rule=f"bor-{best.response.lower()}",
             clause=clause,
-            text=f"{best.response}: {best.why}",
+            text=f"{best.response}: {best.why()}",
             numbers=(("date", best.date.isoformat()),),
         ),
     )
@@ -191,7 +193,7 @@ def _best(candidates: Sequence[_Candidate], protocol: Protocol, clause: str) -> 
 def _unconfirmed(record: DatedResponse, reference: date | None, protocol: Protocol, *, sd_met: bool) -> _Candidate:
     if record.response in (_SD, _NON):
         return _stable(record.response, record, reference, protocol, sd_met=sd_met)
-    return _Candidate(response=record.response, date=record.date, why=f"{record.response} on {record.date}")
+    return _Candidate(response=record.response, date=record.date, why=lambda: f"{record.response} on {record.date}")
 
 
 def _demoted(record: DatedResponse, reference: date | None, protocol: Protocol, *, sd_met: bool) -> _Candidate:
@@ -207,11 +209,14 @@ def _stable(
     """SD (or NON-CR/NON-PD) where the minimum duration is met, else NE."""
     seen = record.response if record.response is kind else f"unconfirmed {record.response}"
     if reference is None:
-        return _Candidate(response=kind if sd_met else _NE, date=record.date, why=f"{seen} on {record.date}")
+        return _Candidate(response=kind if sd_met else _NE, date=record.date, why=lambda: f"{seen} on {record.date}")
     days = (record.date - reference).days
     met = days >= protocol.min_sd_days
-    why = f"{seen} on {record.date}, day {days}, minimum {protocol.min_sd_days}"
-    return _Candidate(response=kind if met else _NE, date=record.date, why=why)
+    return _Candidate(
+        response=kind if met else _NE,
+        date=record.date,
+        why=lambda: f"{seen} on {record.date}, day {days}, minimum {protocol.min_sd_days}",
+    )
 
 
 def _confirmed(index: int, records: Sequence[DatedResponse], protocol: Protocol) -> _Candidate | None:
@@ -224,9 +229,12 @@ def _confirmed(index: int, records: Sequence[DatedResponse], protocol: Protocol)
         confirms = _cr_confirmed if first.response is _CR else _pr_confirmed
         far_enough = (pair.date - first.date).days >= protocol.ref_confirm
         if far_enough and not (first.early and pair.early) and confirms(pair, between, protocol):
-            why = f"{first.response} on {first.date}, confirmed by {pair.response} on {pair.date}"
-            return _Candidate(response=first.response, date=first.date, why=why)
+            return _Candidate(response=first.response, date=first.date, why=partial(_confirmed_words, first, pair))
     return None
+
+
+def _confirmed_words(first: DatedResponse, pair: DatedResponse) -> str:
+    return f"{first.response} on {first.date}, confirmed by {pair.response} on {pair.date}"
 
 
 def _cr_confirmed(pair: DatedResponse, between: Sequence[DatedResponse], protocol: Protocol) -> bool:
@@ -286,11 +294,11 @@ def _table3(records: Sequence[DatedResponse]) -> list[_Candidate]:
                 break
             if first.response is _CR and second.response in (_PR, _SD):
                 why = f"{second.response} on {second.date} after CR on {first.date}"
-                found.append(_Candidate(response=_PD, date=second.date, why=why))
+                found.append(_Candidate(response=_PD, date=second.date, why=partial(str, why)))
                 break
             if first.response is _PR and second.response is _SD and not _has(records[index:later], _CR):
                 why = f"PR on {first.date}, then SD on {second.date}"
-                found.append(_Candidate(response=_SD, date=first.date, why=why))
+                found.append(_Candidate(response=_SD, date=first.date, why=partial(str, why)))
                 break
     return found
 

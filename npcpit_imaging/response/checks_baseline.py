@@ -33,6 +33,8 @@ def _side_left_out(organ: str) -> str:
 
 def _too_many_per_organ(read: Read) -> Iterator[str]:
     grouping, most = read.protocol.organ_grouping, read.protocol.max_targets_per_organ
+    if len(read.chart.targets) <= most:
+        return
     organs = Counter(_organ(row, grouping) for row in read.targets())
     for organ, count in sorted(organs.items()):
         if organ and count > most:

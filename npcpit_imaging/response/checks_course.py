@@ -88,6 +88,8 @@ def _after_last_contact(read: Read) -> Iterator[str]:
 
 
 def _cr_then_pr(read: Read) -> Iterator[str]:
+    if not any(tp.overall_raw is Response.CR for tp in read.answer.timepoints):
+        return
     dated = [DatedResponse(date=tp.date, response=tp.overall_raw) for tp in read.answer.timepoints]
     found = cr_then_pr_at(dated, pd_date=read.answer.pd_date)
     if found is not None:
@@ -98,7 +100,8 @@ def _marks_differ(read: Read) -> Iterator[str]:
     marked = {row.lesion for _, row in read.rows() if row.irradiated}
     treated = {treatment.lesion for treatment in read.case.irradiations}
     fragments = {name for names in read.chart.fragments.values() for name in names}
-    for lesion in sorted(marked - fragments):
+    unmarked = {row.lesion for _, row in read.rows() if not row.irradiated}
+    for lesion in sorted((marked & unmarked) - fragments):
         rows = [(visit, row) for visit, row in read.rows() if row.lesion == lesion]
         for (_, before), (visit, after) in pairwise(rows):
             if before.irradiated and not after.irradiated:

@@ -8,7 +8,7 @@ from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.response.chart import Chart, Visit
 from npcpit_imaging.response.new_lesion import NewLesionResult
 from npcpit_imaging.response.non_target import Presence, lesion_presence, non_target_response
-from npcpit_imaging.response.sums import sum_of_diameters, value_of
+from npcpit_imaging.response.sums import value_of
 from npcpit_imaging.study.assessment import Assessment, Tenths
 from npcpit_imaging.study.lesion import LesionState
 from npcpit_imaging.study.response import Response
@@ -47,7 +47,7 @@ class ImmuneReading:
 
 
 def read_immune(
-    chart: Chart, visit: Visit, new: NewLesionResult, *, known: frozenset[str], protocol: Protocol
+    chart: Chart, visit: Visit, new: NewLesionResult, *, total: Tenths, known: frozenset[str], protocol: Protocol
 ) -> ImmuneReading:
     """Read one visit.
 
@@ -55,6 +55,7 @@ def read_immune(
         chart: The subject's records.
         visit: The visit.
         new: Its new lesions.
+        total: Sum of its assessed baseline targets, in tenths of mm.
         known: New lesions seen at earlier visits.
         protocol: The study's decisions.
     """
@@ -63,7 +64,7 @@ def read_immune(
     judged = {name: row for name, row in rows.items() if row.state not in _SILENT}
     non_targets = {name: lesion_presence(chart, visit, name, protocol) for name in chart.non_targets}
     return ImmuneReading(
-        total=sum_of_diameters(chart, visit, chart.targets, protocol).total,
+        total=total,
         non_target=non_target_response(chart, visit, protocol)[0],
         non_target_pd=frozenset(name for name, found in non_targets.items() if found is Presence.PD),
         non_target_increased=frozenset(name for name in chart.non_targets if _increased(chart, visit, name)),

@@ -89,8 +89,9 @@ class _Machine:
             least = self._protocol.irecist_confirm_min_days
             text = f"{days} days after {self._open.name}, earlier than {least}: neither confirms nor takes back"
             return _result(ImmuneResponse.IUPD, "iupd-too-soon", text)
-        reading = read_immune(self._chart, visit, new, known=self._known, protocol=self._protocol)
-        _, target = self._track.read(visit, overall_cr_before=self._overall_cr)
+        now, target = self._track.read(visit, overall_cr_before=self._overall_cr)
+        total = 0 if now is None else now.total
+        reading = read_immune(self._chart, visit, new, total=total, known=self._known, protocol=self._protocol)
         result = self._first(visit, reading, target) if self._open is None else self._later(reading, target, self._open)
         self._known |= reading.present
         if result.response is ImmuneResponse.ICPD:
