@@ -1,5 +1,6 @@
 """Adverse events: worst grade by patient and term, and rates by patient and by treatment cycle (CTCAE 5.0)."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
@@ -7,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from npcpit_imaging.analysis.proportion import Estimate, clopper_pearson, clusters, korn_graubard
-from npcpit_imaging.study.adverse_event import GRADES, AdverseEvent
+from npcpit_imaging.analysis.records import shown
+from npcpit_imaging.study.adverse_event import GRADES, AdverseEvent, term_key
 
 SEVERE = 3
 """Grade from which an event is severe."""
@@ -30,11 +32,15 @@ ANY_TERM = "any event"
 def event_table(events: Iterable[AdverseEvent], cycles: pd.DataFrame, zero: Mapping[str, date]) -> pd.DataFrame:
     """A row per event in days from first treatment, with the cycle it followed.
 
+    Terms that differ only in case or blanks are one, written as most events write it (of equals the first by letters).
+
     Args:
         events: The events.
         cycles: ``subject``, ``cycle``, ``day``: when each cycle's light was given.
         zero: Day 0 of each subject; events of others have no days.
     """
+    events = list(events)
+    spelling = _spellings([each.term for each in events])
     days = {name: own.sort_values("day")[["day", "cycle"]].to_numpy(float) for name, own in cycles.groupby("subject")}
     rows = []
     for each in sorted(events, key=lambda one: (one.subject, one.start, one.term)):
@@ -42,7 +48,7 @@ def event_table(events: Iterable[AdverseEvent], cycles: pd.DataFrame, zero: Mapp
         rows.append(
             {
                 "subject": each.subject,
-                "term": each.term,
+                "term": spelling[term_key(each.term)],
                 "grade": each.grade,
                 "start_day": start,
                 "end_day": _days(each.end, zero.get(each.subject)),
@@ -54,6 +60,34 @@ def event_table(events: Iterable[AdverseEvent], cycles: pd.DataFrame, zero: Mapp
             }
         )
     return pd.DataFrame(rows, columns=EVENTS)
+
+
+def _spellings(terms: Sequence[str]) -> dict[str, str]:
+    """How each term is written, by `term_key`."""
+    counts = Counter(" ".join(term.split()) for term in terms)
+    found: dict[str, str] = {}
+    for term, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        found.setdefault(term_key(term), term)
+    return found
+
+
+def left_out_notes(events: pd.DataFrame, patients: Sequence[str], later: Sequence[str]) -> tuple[str, ...]:
+    """What of the adverse events is in no rate and in no worst grade, and why.
+
+    Args:
+        events: Of `event_table`.
+        patients: Every treated patient.
+        later: Subject of each event that began after the data cut, which is in no table at all.
+    """
+    stranger = ~events["subject"].isin(patients)
+    strangers = sorted(set(events.loc[stranger, "subject"]))
+    early = int(((events["start_day"] < 0) & ~stranger).sum())
+    told = (
+        (int(stranger.sum()), f"of subjects without a treatment on record ({shown(strangers)})"),
+        (early, "that began before the first treatment"),
+        (len(later), "that began after the data cut"),
+    )
+    return tuple(f"{count} adverse events {why} are in no rate and no worst grade" for count, why in told if count)
 
 
 def _days(day: date | None, zero: date | None) -> float:

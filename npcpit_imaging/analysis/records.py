@@ -14,6 +14,7 @@ import pandas as pd
 
 from npcpit_imaging.analysis.chosen_readers import NO_CHOICES, chosen_readers
 from npcpit_imaging.study.course import Course, Irradiation
+from npcpit_imaging.study.finding import Severity
 from npcpit_imaging.study.response import Response
 
 Rows = Sequence[Mapping[str, object]]
@@ -21,6 +22,15 @@ Rows = Sequence[Mapping[str, object]]
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 NOT_COMPUTED = "treated, but nothing of it was read: not evaluable"
+
+NEVER_READ = "(never read"
+"""In the engine's reason of a lesion that it knows from its treatment alone."""
+
+TOLD_WARNINGS = ("irradiated-mark-differs", "lesion-without-baseline")
+"""Warnings of the engine that results tell of; perhaps the treatments name a lesion otherwise than the reads."""
+
+SHOWN_NAMES = 5
+"""Names that a note quotes."""
 
 SUBJECT_DAYS = {"bor_date": "bor_day", "pd_date": "pd_day", "new_out_of_field_date": "out_of_field_day"}
 LESION_DAYS = {
@@ -43,11 +53,13 @@ class Answers:
         subjects: A row per subject and reader.
         lesions: A row per subject, reader, lesion and cycle, its responses inside (``responses``).
         timepoints: A row per subject, reader and follow-up.
+        findings: A row per finding: subject, reader, code, severity, text.
     """
 
     subjects: Rows
     lesions: Rows
     timepoints: Rows
+    findings: Rows = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +147,11 @@ def gather(
         timepoints=timepoints,
         treatments=_treatments(light, zero),
         readers={**dict.fromkeys(names, ""), **readers},
-        notes=(*_notes(without, names, readers, lesions, treated), *_adjudicated_note(adjudicated, readers)),
+        notes=(
+            *_notes(without, names, readers, lesions, treated),
+            *finding_notes(own(answers.findings)),
+            *_adjudicated_note(adjudicated, readers),
+        ),
     )
 
 
@@ -188,10 +204,59 @@ def _notes(
         notes.append(f"{len(without)} subjects without a treatment date: their days count from the baseline images")
     if unread:
         notes.append(f"{len(unread)} treated subjects were never read: they count as not evaluable, so non-responders")
-    added = int((lesions["reason"] == NOT_COMPUTED).sum()) if len(lesions) else 0
-    if added:
-        notes.append(f"{added} irradiated lesions were never read: they count as not evaluable, so non-responders")
+    unread_lesions = _never_read(lesions)
+    if unread_lesions:
+        notes.append(
+            f"{len(unread_lesions)} irradiated lesions were never read: they count as not evaluable, so non-responders"
+            f" ({shown(unread_lesions)})"
+        )
     return tuple(notes)
+
+
+def _never_read(lesions: pd.DataFrame) -> list[str]:
+    """Subject and lesion of each lesion that is irradiated by its treatment, and that no read knows."""
+    if lesions.empty:
+        return []
+    reason = lesions["reason"].fillna("").astype(str)
+    never = lesions[(reason == NOT_COMPUTED) | reason.str.contains(NEVER_READ, regex=False)]
+    return [f"{subject} {lesion}" for subject, lesion in zip(never["subject"], never["lesion"], strict=True)]
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are.
+
+    Example:
+        >>> shown(["S1", "S2", "S3", "S4", "S5", "S6", "S7"])
+        'S1, S2, S3, S4, S5 and 2 more'
+    """
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(names[:SHOWN_NAMES]) + more
+
+
+def is_told(*, severity: str, code: str) -> bool:
+    """Whether a finding of the engine is told beside the results: any error, and some warnings.
+
+    Example:
+        >>> is_told(severity="error", code="cycle-order"), is_told(severity="warning", code="visit-window")
+        (True, False)
+    """
+    return severity == Severity.ERROR or code in TOLD_WARNINGS
+
+
+def finding_notes(findings: Rows) -> tuple[str, ...]:
+    """A note per kind of finding that may make a number wrong: every error, and treatments that no read agrees with.
+
+    Args:
+        findings: Of the reads that are counted.
+    """
+    by_code: dict[str, list[str]] = {}
+    for row in findings:
+        if is_told(severity=str(row["severity"]), code=str(row["code"])):
+            by_code.setdefault(str(row["code"]), []).append(f"{row['subject']}: {undated(str(row['text']))}")
+    return tuple(
+        f"{len(texts)} findings {code}, so a number may be wrong ({shown(texts)})"
+        for code, texts in sorted(by_code.items())
+    )
 
 
 def _adjudicated_note(adjudicated: Mapping[str, str], readers: Mapping[str, str]) -> tuple[str, ...]:

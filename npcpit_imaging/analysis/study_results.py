@@ -1,11 +1,11 @@
 """Every table of a study's results from its records: the one place that says what is computed (docs/results.md)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from npcpit_imaging.analysis.adverse import SEVERE, event_rates, on_treatment, worst_grades
+from npcpit_imaging.analysis.adverse import SEVERE, event_rates, left_out_notes, on_treatment, worst_grades
 from npcpit_imaging.analysis.agreement import IccOf
 from npcpit_imaging.analysis.association import Outcome, associate
 from npcpit_imaging.analysis.changes import best_change, lesion_changes, subject_changes
@@ -35,6 +35,7 @@ class Inputs:
         cycles: subject, cycle, day: a row per treatment cycle.
         measurements: subject, timepoint, lesion, reader, size_mm: every reader's sizes.
         all_subjects: The engine's subject rows of every reader.
+        later_events: Subject of each adverse event after the data cut, which ``events`` does not hold.
     """
 
     records: Records
@@ -43,6 +44,7 @@ class Inputs:
     cycles: pd.DataFrame
     measurements: pd.DataFrame
     all_subjects: Rows
+    later_events: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def compute(inputs: Inputs, *, protocol: Protocol, icc: IccOf) -> Results:
         protocol: Its decisions.
         icc: ICC(2,1) of ratings.
     """
-    records, rules = inputs.records, protocol.results
+    records, rules = _noted_records(inputs), protocol.results
     rates = lesion_rates(records, primary=primary_of(protocol), samples=rules.bootstrap_samples)
     times = time_endpoints(records)
     sizes, of_sizes = size_agreement(inputs.measurements, icc=icc)
@@ -115,6 +117,14 @@ def compute(inputs: Inputs, *, protocol: Protocol, icc: IccOf) -> Results:
         cautions=cautions,
         events=inputs.events,
     )
+
+
+def _noted_records(inputs: Inputs) -> Records:
+    """The records, their notes telling of the adverse events that no number tells of."""
+    if inputs.events is None:
+        return inputs.records
+    notes = left_out_notes(inputs.events, _patients(inputs.records), inputs.later_events)
+    return replace(inputs.records, notes=(*inputs.records.notes, *notes))
 
 
 def _without_rules(table: pd.DataFrame) -> pd.DataFrame:

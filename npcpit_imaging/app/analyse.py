@@ -56,22 +56,24 @@ class AnalyseReport:
         said: One line.
         folder: Where.
         faults: Refused rows and subjects; results are then not written.
+        notes: What a reader of the results must know first, as on their page.
     """
 
     said: str
     folder: Path
     faults: tuple[Fault, ...]
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The report for a program."""
         faults = [{"subject": each.subject, "line": each.line, "text": each.text} for each in self.faults]
-        return {"said": self.said, "folder": str(self.folder), "faults": faults}
+        return {"said": self.said, "folder": str(self.folder), "faults": faults, "notes": list(self.notes)}
 
     def lines(self) -> list[str]:
         """The report for a person."""
         where = [f"line {each.line}: " if each.line else "" for each in self.faults]
         faults = [f"{line}{each.subject}: {each.text}" for line, each in zip(where, self.faults, strict=True)]
-        return [*faults, self.said if self.faults else f"{self.said} in {self.folder}"]
+        return [*faults, *self.notes, self.said if self.faults else f"{self.said} in {self.folder}"]
 
 
 def analyse(files: AnalyseFiles, output: Path, *, protocol: Protocol) -> AnalyseReport:
@@ -105,7 +107,8 @@ def analyse(files: AnalyseFiles, output: Path, *, protocol: Protocol) -> Analyse
         readers=readers_words(inputs.records),
         inputs_digest=_digest(files),
     )
-    return AnalyseReport(said=write_results(results, output, provenance=provenance), folder=output, faults=())
+    said = write_results(results, output, provenance=provenance)
+    return AnalyseReport(said=said, folder=output, faults=(), notes=results.records.notes)
 
 
 def _require_own(output: Path) -> None:
@@ -141,7 +144,9 @@ def table_inputs(files: AnalyseFiles, report: RespondReport, *, protocol: Protoc
     ]
     first = _baselines(measured)
     records = gather(
-        Answers(subjects=report.subjects, lesions=report.lesions, timepoints=report.timepoints),
+        Answers(
+            subjects=report.subjects, lesions=report.lesions, timepoints=report.timepoints, findings=report.findings
+        ),
         courses=dated.courses,
         irradiations=dated.irradiations,
         baselines=first,
@@ -168,15 +173,20 @@ def table_inputs(files: AnalyseFiles, report: RespondReport, *, protocol: Protoc
         cycles=cycles,
         measurements=_measurements(measured),
         all_subjects=report.subjects,
+        later_events=dated.later_events,
     )
 
 
 def _baselines(measured: Sequence[Assessment]) -> dict[str, date]:
     """Date of each subject's visit named BASELINE, else of its earliest."""
     found: dict[str, date] = {}
-    for row in sorted(measured, key=lambda row: (row.timepoint != BASELINE, row.date)):
+    for row in sorted(measured, key=_baseline_first):
         found.setdefault(row.subject, row.date)
     return found
+
+
+def _baseline_first(row: Assessment) -> tuple[bool, date]:
+    return row.timepoint.upper() != BASELINE, row.date
 
 
 def _mm(tenths: int | None) -> float | None:
@@ -184,7 +194,12 @@ def _mm(tenths: int | None) -> float | None:
 
 
 def _at_baseline(measured: Sequence[Assessment], records: Records) -> list[Assessment]:
-    return [row for row in measured if row.timepoint == BASELINE and records.readers.get(row.subject) == row.reader]
+    """The chosen reader's rows of each subject's baseline, which the response engine takes too."""
+    own = [row for row in measured if records.readers.get(row.subject) == row.reader]
+    names: dict[str, str] = {}
+    for row in sorted(own, key=_baseline_first):
+        names.setdefault(row.subject, row.timepoint)
+    return [row for row in own if row.timepoint == names[row.subject]]
 
 
 def _sizes(measured: Sequence[Assessment], records: Records) -> pd.DataFrame:

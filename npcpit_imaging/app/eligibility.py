@@ -15,7 +15,8 @@ from npcpit_imaging.app.study_tables import DateShift, parsed_table
 from npcpit_imaging.dicom.deidentify import shift_day
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.response.rows import Row, Table, read_table
-from npcpit_imaging.response.table import SUBJECT_DATES, SUBJECT_OTHER, read_date, read_subjects, read_treatments
+from npcpit_imaging.response.table import SUBJECT_DATES, SUBJECT_OTHER, read_subjects, read_treatments
+from npcpit_imaging.response.table_dates import read_date
 from npcpit_imaging.store.bulk import visits_with_images
 from npcpit_imaging.store.images import subjects
 from npcpit_imaging.study.course import Course, Irradiation

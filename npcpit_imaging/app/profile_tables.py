@@ -12,7 +12,7 @@ from npcpit_imaging.app.tables import YES_NO, Row, read_table
 from npcpit_imaging.config.base import load
 from npcpit_imaging.config.variables import Dictionary, Kind, Variable
 from npcpit_imaging.errors import InputError, TableError
-from npcpit_imaging.response.table import read_date
+from npcpit_imaging.response.table_dates import read_date
 from npcpit_imaging.study.timepoint import BASELINE
 
 DICTIONARY = "dictionary.toml"

@@ -40,6 +40,7 @@ from npcpit_imaging.response.table import (
     read_subjects,
     read_treatments,
 )
+from npcpit_imaging.response.table_dates import with_late_starts
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.response import Response
@@ -152,8 +153,8 @@ def respond(
         TableError: A header from which no row can be trusted.
     """
     rows = cut_records(_open(measurements, read_measurements), protocol)
-    courses = _open(subjects, read_subjects)
     treated = _open(treatments, read_treatments)
+    courses = with_late_starts(_open(subjects, read_subjects), treated)
     faults = [*rows.faults, *courses.faults, *treated.faults]
     refused = {fault.subject for fault in faults}
     report: dict[str, list[Answer]] = {"timepoints": [], "lesions": [], "subjects": [], "findings": []}

@@ -1,6 +1,7 @@
 """From signed reads to RECIST responses in the store, with tables/treatments.csv and tables/subjects.csv."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from sqlalchemy.orm import Session
 
+from npcpit_imaging.analysis.records import is_told
 from npcpit_imaging.app.data_cut import cut_course, cut_light
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.respond import without_light
@@ -27,6 +29,7 @@ from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
 from npcpit_imaging.response.rows import Table
 from npcpit_imaging.response.table import read_subjects, read_treatments
+from npcpit_imaging.response.table_dates import with_late_starts
 from npcpit_imaging.store.adjudications import Adjudicated, Adjudications, acceptance_of, adjudications_on_record
 from npcpit_imaging.store.lesions import lesions_of_each
 from npcpit_imaging.store.reads import ReadLesion, SignedRead, newest_reads_of_each
@@ -287,12 +290,13 @@ class _Tables:
 
     @cached_property
     def _every_course(self) -> Table[Course]:
-        return parsed_table(self._subjects, read_subjects)
+        return with_late_starts(parsed_table(self._subjects, read_subjects), self._every_light)
 
 
 def _own(path: Path, table: Table[T], subject: str) -> tuple[T, ...]:
     """A subject's rows of a table; refused when one of them, or the whole table, has a fault."""
-    faults = [fault.text for fault in table.faults if fault.subject in ("", subject)]
+    own = [fault for fault in table.faults if fault.subject in ("", subject)]
+    faults = [f"line {fault.line}: {fault.text}" if fault.line else fault.text for fault in own]
     if faults:
         raise TableError(f"{path.name}: {'; '.join(faults)}")
     return tuple(table.by_subject.get(subject, ()))
@@ -332,4 +336,6 @@ def stored_rows(answer: SubjectResponse) -> list[StoredRow]:
 
 def _said(answer: SubjectResponse) -> str:
     per_visit = ", ".join(f"{each.timepoint} {each.overall}" for each in answer.timepoints)
-    return f"{answer.reader}: {per_visit}; best {answer.bor.response}, confirmed {answer.confirmed_bor.response}"
+    told = Counter(each.code for each in answer.findings if is_told(severity=each.severity, code=each.code))
+    asks = "".join(f"; {count} {code}" for code, count in sorted(told.items()))
+    return f"{answer.reader}: {per_visit}; best {answer.bor.response}, confirmed {answer.confirmed_bor.response}{asks}"

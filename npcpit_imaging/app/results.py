@@ -158,9 +158,7 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         return only is None or subject in only
 
     with study.database.session() as session:
-        stored = [
-            each for each in every_answer(session, levels=("timepoint", "lesion", "subject")) if wanted(each.subject)
-        ]
+        stored = [each for each in every_answer(session, levels=_LEVELS) if wanted(each.subject)]
         flags = [each for each in lesion_flags(session) if wanted(each[0])]
         sizes = [
             each for each in every_size(session) if wanted(each.subject) and dated.cuts.keeps(each.subject, each.date)
@@ -169,7 +167,12 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         decided = {name: each for name, each in adjudications_on_record(session).items() if wanted(name)}
         owners = lesion_owners(session)
     by_level = {level: [each.values for each in stored if each.level == level] for level in _LEVELS}
-    answers = Answers(subjects=by_level["subject"], lesions=by_level["lesion"], timepoints=by_level["timepoint"])
+    answers = Answers(
+        subjects=by_level["subject"],
+        lesions=by_level["lesion"],
+        timepoints=by_level["timepoint"],
+        findings=by_level["finding"],
+    )
     records = gather(
         answers,
         courses=[each for each in dated.courses if wanted(each.subject)],
@@ -195,11 +198,12 @@ def study_inputs(study: Study, dated: DatedTables, *, only: set[str] | None = No
         cycles=cycles,
         measurements=size_table(sizes),
         all_subjects=answers.subjects,
+        later_events=[each for each in dated.later_events if wanted(each)],
     )
     return inputs, tuple(sorted({each.label for each in sizes if each.label}))
 
 
-_LEVELS = ("timepoint", "lesion", "subject")
+_LEVELS = ("timepoint", "lesion", "subject", "finding")
 
 
 def day_zero(records: Records, dated: DatedTables, first: dict[str, date]) -> dict[str, date]:

@@ -24,6 +24,7 @@ from npcpit_imaging.report.sdtm_spec import LONGEST_TEXT
 from npcpit_imaging.response.checking import Case
 from npcpit_imaging.response.rows import Fault, Table
 from npcpit_imaging.response.table import read_measurements, read_subjects, read_treatments
+from npcpit_imaging.response.table_dates import with_late_starts
 from npcpit_imaging.store.bulk import in_groups
 from npcpit_imaging.study.assessment import Assessment
 from npcpit_imaging.study.course import Course, Irradiation
@@ -290,7 +291,7 @@ def _tables(
         courses = read_subjects(_lines(subjects))
     if treatments is not None:
         treated = read_treatments(_lines(treatments))
-    return read_measurements(_lines(measurements)), courses, treated
+    return read_measurements(_lines(measurements)), with_late_starts(courses, treated), treated
 
 
 def _lines(path: Path) -> list[str]:

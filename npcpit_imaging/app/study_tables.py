@@ -11,11 +11,12 @@ from npcpit_imaging.app.data_cut import Cuts, cut_course, cut_event, cut_light, 
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.vault import study_key
 from npcpit_imaging.dicom.deidentify import shift_day, subject_shift_days
-from npcpit_imaging.errors import InputError, NpcpitError, TableError
+from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.response.rows import Row, Table, read_table
-from npcpit_imaging.response.table import read_date, read_flag, read_subjects, read_treatments
+from npcpit_imaging.response.table import read_flag, read_subjects, read_treatments
+from npcpit_imaging.response.table_dates import read_past_date, with_late_starts
 from npcpit_imaging.store.bulk import deidentified_subjects
-from npcpit_imaging.study.adverse_event import AdverseEvent
+from npcpit_imaging.study.adverse_event import AdverseEvent, term_key
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.treatment import TreatmentCycle
 
@@ -76,8 +77,8 @@ def _event(row: Row) -> AdverseEvent:
             subject=row.needed("subject"),
             term=row.needed("term"),
             grade=row.read("grade", _whole),
-            start=row.read("start", read_date),
-            end=row.maybe("end", read_date),
+            start=row.read("start", read_past_date),
+            end=row.maybe("end", read_past_date),
             lesion=row.text("lesion"),
             field=row.text("field"),
             related=row.maybe("related", read_flag),
@@ -90,7 +91,7 @@ def _event(row: Row) -> AdverseEvent:
 
 
 def _event_key(event: AdverseEvent) -> tuple[str, ...]:
-    return (event.term.casefold(), event.start.isoformat(), event.lesion)
+    return (term_key(event.term), event.start.isoformat(), event.lesion)
 
 
 def read_cycles(lines: Iterable[str]) -> Table[SubjectCycle]:
@@ -106,8 +107,8 @@ def _subject_cycle(row: Row) -> SubjectCycle:
     try:
         cycle = TreatmentCycle(
             number=row.read("cycle", _whole),
-            infusion=row.read("infusion", read_date),
-            illumination=row.read("illumination", read_date),
+            infusion=row.read("infusion", read_past_date),
+            illumination=row.read("illumination", read_past_date),
         )
     except TableError:
         raise
@@ -174,6 +175,7 @@ class DatedTables:
         courses: A course per subject named in subjects.csv.
         irradiations: Light treatments.
         events: Adverse events.
+        later_events: Subject of every adverse event that began after the data cut, which is not counted.
         cycles: Treatment cycles.
         treated_later: Subject and lesion of those irradiated only after the data cut.
         cuts: Until which day anything else of a subject counts.
@@ -182,6 +184,7 @@ class DatedTables:
     courses: tuple[Course, ...]
     irradiations: tuple[Irradiation, ...]
     events: tuple[AdverseEvent, ...]
+    later_events: tuple[str, ...]
     cycles: tuple[SubjectCycle, ...]
     treated_later: frozenset[tuple[str, str]]
     cuts: Cuts
@@ -207,6 +210,7 @@ def dated_tables(study: Study) -> DatedTables:
             replace(each, date=shift_day(each.date, shift.days(each.subject))) for each in stated.irradiations
         ),
         events=tuple(_moved_event(each, shift) for each in stated.events),
+        later_events=stated.later_events,
         cycles=tuple(_moved_cycle(each, shift) for each in stated.cycles),
         treated_later=stated.treated_later,
         cuts=moved_cuts(stated.cuts, shift.subjects, lambda subject, day: shift_day(day, shift.days(subject))),
@@ -233,7 +237,8 @@ def cut_tables(
     Raises:
         TableError: A table cannot be used, or two contradict each other.
     """
-    courses = [cut_course(each, data_cut) for each in table_rows(subjects, read_subjects)]
+    every_course = with_late_starts(_table(subjects, read_subjects), _table(treatments, read_treatments))
+    courses = [cut_course(each, data_cut) for each in _rows("subjects.csv", every_course)]
     cuts = cuts_of(courses, data_cut)
     every_light = table_rows(treatments, read_treatments)
     light, later = cut_light(every_light, courses, data_cut)
@@ -243,6 +248,7 @@ def cut_tables(
         courses=tuple(courses),
         irradiations=tuple(light),
         events=tuple(cut_event(each, cuts) for each in every_event if cuts.keeps(each.subject, each.start)),
+        later_events=tuple(each.subject for each in every_event if not cuts.keeps(each.subject, each.start)),
         cycles=tuple(each for each in every_cycle if cuts.keeps(each.subject, each.cycle.illumination)),
         treated_later=later,
         cuts=cuts,
@@ -255,13 +261,18 @@ def table_rows(path: Path | None, reader: Callable[[Iterable[str]], Table[T]]) -
     Raises:
         TableError: A row was refused; the message names the file and its lines.
     """
-    if path is None:
-        return []
-    table = parsed_table(path, reader)
+    return [] if path is None else _rows(path.name, parsed_table(path, reader))
+
+
+def _table(path: Path | None, reader: Callable[[Iterable[str]], Table[T]]) -> Table[T]:
+    return Table(by_subject={}, faults=()) if path is None else parsed_table(path, reader)
+
+
+def _rows(name: str, table: Table[T]) -> list[T]:
     if table.faults:
         quoted = [f"line {fault.line}: {fault.text}" if fault.line else fault.text for fault in table.faults]
         more = f"; and {len(quoted) - SHOWN_FAULTS} more" if len(quoted) > SHOWN_FAULTS else ""
-        raise TableError(f"{path.name}: {'; '.join(quoted[:SHOWN_FAULTS])}{more}")
+        raise TableError(f"{name}: {'; '.join(quoted[:SHOWN_FAULTS])}{more}")
     return [row for rows in table.by_subject.values() for row in rows]
 
 
@@ -310,58 +321,3 @@ def _moved_cycle(own: SubjectCycle, shift: DateShift) -> SubjectCycle:
         illumination=shift_day(own.cycle.illumination, days),
     )
     return replace(own, cycle=moved)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedTable:
-    """What became of one table.
-
-    Args:
-        name: The file.
-        rows: Usable rows.
-        faults: What was refused, with lines.
-        ignored: Columns that mean nothing here.
-    """
-
-    name: str
-    rows: int
-    faults: tuple[str, ...]
-    ignored: tuple[str, ...]
-
-
-def check_tables(study: Study) -> list[CheckedTable]:
-    """Read every table of dates that is there and say what is wrong with it, contradictions between them last."""
-    checked = []
-    for name, reader in READERS.items():
-        path = study.tables / name
-        if not path.exists():
-            continue
-        try:
-            table = parsed_table(path, reader)
-        except NpcpitError as error:
-            checked.append(CheckedTable(name=name, rows=0, faults=(str(error),), ignored=()))
-            continue
-        faults = tuple(f"line {fault.line}: {fault.text}" if fault.line else fault.text for fault in table.faults)
-        count = sum(len(rows) for rows in table.by_subject.values())
-        checked.append(CheckedTable(name=name, rows=count, faults=faults, ignored=table.ignored))
-    if not any(each.faults for each in checked):
-        try:
-            dated_tables(study)
-        except NpcpitError as error:
-            checked.append(CheckedTable(name="together", rows=0, faults=(str(error),), ignored=()))
-    return checked
-
-
-def checked_json(each: CheckedTable) -> dict[str, object]:
-    """A checked table for a program."""
-    return {"table": each.name, "rows": each.rows, "faults": list(each.faults), "ignored": list(each.ignored)}
-
-
-def checked_lines(checked: Iterable[CheckedTable]) -> list[str]:
-    """Checked tables for a person."""
-    lines = []
-    for each in checked:
-        ignored = f", columns not used: {', '.join(each.ignored)}" if each.ignored else ""
-        lines.append(f"{each.name}: {each.rows} rows, {len(each.faults)} faults{ignored}")
-        lines += [f"  {fault}" for fault in each.faults]
-    return lines or ["no table of dates"]

@@ -33,14 +33,14 @@ def eligibility_(
 @app.command(name="tables", rich_help_panel=STUDY)
 def tables_(folder: StudyFolder, as_json: Json = False) -> None:
     """Check the study's tables of dates (subjects, treatments, cycles, adverse events): rows, and faults by line."""
-    from npcpit_imaging.app import study_tables
+    from npcpit_imaging.app import table_checks
 
     with study.open_study(folder) as opened:
-        checked = study_tables.check_tables(opened)
+        checked = table_checks.check_tables(opened)
     show_result(
-        [study_tables.checked_json(each) for each in checked],
+        [table_checks.checked_json(each) for each in checked],
         as_json,
-        lambda: console.lines(study_tables.checked_lines(checked)),
+        lambda: console.lines(table_checks.checked_lines(checked)),
     )
     leave(well=not any(each.faults for each in checked))
 

@@ -34,11 +34,13 @@ class Table(Generic[T]):
         by_subject: Rows by subject, in the order of the file.
         faults: Refused rows.
         ignored: Columns that mean nothing here.
+        numbered: Every usable row with its line, as read; rows left out of ``by_subject`` later are still here.
     """
 
     by_subject: Mapping[str, tuple[T, ...]]
     faults: tuple[Fault, ...]
     ignored: tuple[str, ...] = ()
+    numbered: tuple[tuple[int, T], ...] = ()
 
 
 class Row:
@@ -98,6 +100,7 @@ def read_table(
     by_subject: dict[str, list[T]] = {}
     first_line: dict[tuple[str, ...], int] = {}
     faults: list[Fault] = []
+    kept: list[tuple[int, T]] = []
     for line, cells in numbered:
         subject = _subject(columns, cells)
         try:
@@ -111,8 +114,9 @@ def read_table(
             faults.append(Fault(subject=subject, line=line, text=str(error).removeprefix(f"line {line}: ")))
             continue
         by_subject.setdefault(subject, []).append(row)
+        kept.append((line, row))
     rows = {subject: tuple(rows) for subject, rows in by_subject.items()}
-    return Table(by_subject=rows, faults=tuple(faults), ignored=ignored)
+    return Table(by_subject=rows, faults=tuple(faults), ignored=ignored, numbered=tuple(kept))
 
 
 def _header(

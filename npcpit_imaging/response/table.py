@@ -1,6 +1,5 @@
 """Tables people write: measurements, subjects, treatments, responses (docs/respond.md); one bad row hides no other."""
 
-import contextlib
 import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from npcpit_imaging.errors import TableError
 from npcpit_imaging.response.best_response import DatedResponse
 from npcpit_imaging.response.endoscopy import read_endoscopy
 from npcpit_imaging.response.rows import Fault, Row, Table, read_table
+from npcpit_imaging.response.table_dates import before_treatment, read_date, read_past_date
 from npcpit_imaging.study.assessment import Assessment, Tenths, tenths_from_mm
 from npcpit_imaging.study.course import Course, Irradiation
 from npcpit_imaging.study.lesion import Evaluator, FieldPosition, LesionRole, LesionState, TumourMarker
@@ -63,20 +63,6 @@ class ResponseRow:
     dated: DatedResponse | None
     reference: date | None
     pd_date: date | None
-
-
-@lru_cache(maxsize=65536)
-def read_date(text: str) -> date:
-    """Read an ISO date.
-
-    Raises:
-        ValueError: Not a full date such as 2026-03-01.
-    """
-    with contextlib.suppress(ValueError):
-        day = date.fromisoformat(text)
-        if day.isoformat() == text:  # not 20260301, nor a day of a week
-            return day
-    raise ValueError(f"expected a full date such as 2026-03-01, found '{text}'")
 
 
 @lru_cache(maxsize=65536)
@@ -182,8 +168,16 @@ def read_subjects(lines: Iterable[str]) -> Table[Course]:
 
 
 def _course(row: Row) -> Course:
-    dates = {column: row.maybe(column, read_date) for column in SUBJECT_DATES}
-    return Course(subject=row.needed("subject"), **dates)
+    dates = {column: row.maybe(column, _COURSE_DAYS.get(column, read_past_date)) for column in SUBJECT_DATES}
+    course = Course(subject=row.needed("subject"), **dates)
+    early = before_treatment(course)
+    if early:
+        raise TableError(early, line=row.line)
+    return course
+
+
+_COURSE_DAYS = {"cutoff": read_date}
+"""A cut-off may be planned; everything else has happened."""
 
 
 def read_treatments(lines: Iterable[str]) -> Table[Irradiation]:
@@ -200,7 +194,7 @@ def _irradiation(row: Row) -> Irradiation:
         subject=row.needed("subject"),
         lesion=row.needed("lesion"),
         cycle=row.read("cycle", _cycle),
-        date=row.read("date", read_date),
+        date=row.read("date", read_past_date),
     )
 
 

@@ -9,6 +9,16 @@ GRADES = (1, 2, 3, 4, 5)
 """CTCAE: mild, moderate, severe, life-threatening, death."""
 
 
+def term_key(term: str) -> str:
+    """What two spellings of one term share: their letters, whatever the case and the blanks between.
+
+    Example:
+        >>> term_key("Oral  pain") == term_key("ORAL PAIN")
+        True
+    """
+    return " ".join(term.split()).casefold()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdverseEvent:
     """One adverse event of one subject.

@@ -73,3 +73,12 @@ def test_rates_are_of_patients_and_of_cycles_and_of_what_was_judged(events):
 def test_where_nobody_judged_events_there_is_no_rate_of_related_or_serious_ones():
     given = event_table([event("S1", "Rash", 1, 1)], CYCLES, dict.fromkeys(PATIENTS, DAY_ZERO))
     assert set(event_rates(given, PATIENTS, CYCLES)["what"]) == {"any grade", "grade 3 or more"}
+
+
+def test_terms_that_differ_in_case_or_blanks_only_are_one_as_most_events_write_it():
+    """Two of three write Oral pain; of one each, Rash comes before rash."""
+    terms = ("Oral pain", "oral  PAIN", "Oral pain", "rash", "Rash")
+    found = event_table([event("S1", term, 1, day) for day, term in enumerate(terms)], CYCLES, {"S1": DAY_ZERO})
+    assert found["term"].tolist() == ["Oral pain"] * 3 + ["Rash"] * 2
+    worst = worst_grades(found, PATIENTS).set_index("term")["any_grade"]
+    assert worst.to_dict() == {"any event": 1, "Oral pain": 1, "Rash": 1}

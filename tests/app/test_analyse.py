@@ -43,6 +43,17 @@ def test_one_lesion_of_one_patient_has_results_with_every_figure(files, tmp_path
     assert "one patient" in (tmp_path / "out" / "results.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["BASELINE", "baseline", "SCREENING"])
+def test_size_and_flags_are_those_of_the_baseline_whatever_it_is_called(name, files, tmp_path):
+    """32 mm before treatment, no node, not irradiated before; FU1's 20 mm is no predictor."""
+    files.measurements.write_text(HEADER + ROWS.replace("BASELINE", name), encoding="utf-8")
+    analyse(files, tmp_path / "out", protocol=Protocol())
+    (lesion,) = pd.read_csv(tmp_path / "out" / "tables" / "profiles_lesions.csv").to_dict("records")
+    assert (lesion["longest_diameter_mm"], lesion["nodal"], lesion["prior_rt"]) == (32.0, False, False)
+    screened = pd.read_csv(tmp_path / "out" / "tables" / "association_screening.csv")
+    assert {"longest_diameter_mm", "nodal", "prior_rt"} <= set(screened["predictor"])
+
+
 def test_a_refused_row_writes_nothing(files, tmp_path):
     files.measurements.write_text(HEADER + ROWS.replace("20.0", "twenty"), encoding="utf-8")
     report = analyse(files, tmp_path / "out", protocol=Protocol())

@@ -16,7 +16,7 @@ from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.research_export import _feature_words, export_research
 from npcpit_imaging.app.results import deliver_results, results_digest
 from npcpit_imaging.app.study import init_study, open_study
-from npcpit_imaging.app.study_tables import check_tables
+from npcpit_imaging.app.table_checks import check_tables
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.flow.run import SkipCaseError
