@@ -43,10 +43,12 @@ def bootstrap(
         return _undefined(found, method, "does not exist at 0 %, 100 % or with one patient")
     draw = np.random.default_rng(seed)
     rates = np.empty(samples)
+    both = (found.responding << 32) + found.lesions  # counted at once: sums stay far below 2**31 each
     for start in range(0, samples, BLOCK):
         stop = min(start + BLOCK, samples)
         chosen = draw.integers(found.patients, size=(stop - start, found.patients))
-        rates[start:stop] = found.responding[chosen].sum(axis=1) / found.lesions[chosen].sum(axis=1)
+        sums = both[chosen].sum(axis=1)
+        rates[start:stop] = (sums >> 32) / (sums & 0xFFFFFFFF)
     tail = (1.0 - confidence) / 2.0
     lower, upper = np.quantile(rates, [tail, 1.0 - tail])
     return Estimate(value=found.rate, lower=float(lower), upper=float(upper), method=method)

@@ -2,10 +2,14 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npcpit_imaging.analysis.proportion import Floats
+
+if TYPE_CHECKING:
+    from statsmodels.genmod.generalized_estimating_equations import GEE
 
 TOLERANCE = 1e-6
 """Score at which a fit is done, as statsmodels has it."""
@@ -32,6 +36,21 @@ class GeeFit:
     converged: bool
 
 
+def _alike_from_start(model: "GEE") -> Floats:
+    """Estimates without a correlation, and the correlation at them.
+
+    A fit begins with the same estimates, but takes its first step without the correlation: a step of nothing over all
+    patients.
+    """
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    start = np.asarray(GLM(model.endog, model.exog, family=model.family).fit().params, np.float64)
+    model.ddof_scale = model.exog.shape[1]
+    model.update_cached_means(start)
+    model.cov_struct.update(start)
+    return start
+
+
 def fit_gee(outcome: Floats, design: Floats, patient: np.ndarray, *, bias_reduced: bool = True) -> GeeFit:
     """Fit by statsmodels, exchangeable within patients; independent where each patient has one lesion.
 
@@ -47,8 +66,7 @@ def fit_gee(outcome: Floats, design: Floats, patient: np.ndarray, *, bias_reduce
     from statsmodels.genmod.families import Binomial
     from statsmodels.genmod.generalized_estimating_equations import GEE
 
-    several = np.unique(patient).size < patient.size
-    tolerance = TOLERANCE if outcome.size < LARGE else TOLERANCE_PER_LESION * outcome.size
+    several, large = np.unique(patient).size < patient.size, outcome.size >= LARGE
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they warn of the caller looks at: convergence and a finite error
@@ -59,7 +77,11 @@ def fit_gee(outcome: Floats, design: Floats, patient: np.ndarray, *, bias_reduce
                 family=Binomial(),
                 cov_struct=Exchangeable() if several else Independence(),
             )
-            fitted = model.fit(cov_type="bias_reduced" if bias_reduced else "robust", ctol=tolerance)
+            fitted = model.fit(
+                cov_type="bias_reduced" if bias_reduced else "robust",
+                start_params=_alike_from_start(model) if large else None,
+                ctol=TOLERANCE_PER_LESION * outcome.size if large else TOLERANCE,
+            )
             return GeeFit(
                 estimates=np.asarray(fitted.params, np.float64),
                 errors=np.asarray(fitted.bse, np.float64),
