@@ -120,6 +120,10 @@ class ResponseError(NpcpitError):
     """Records from which no response can be computed."""
 
 
+class OutdatedError(NpcpitError):
+    """Results of which what they rest on has changed since they were computed."""
+
+
 class RadiomicsError(NpcpitError):
     """Settings or images from which no feature can be computed."""
 

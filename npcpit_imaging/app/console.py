@@ -193,7 +193,7 @@ def status(found: StudyStatus) -> None:
         for kind, of_kind in groupby(subject.stale, key=lambda each: each.kind.value):
             words = [" by ".join(word for word in (each.name, each.reader) if word) for each in of_kind]
             named = ", ".join(dict.fromkeys(words))
-            warn(f"{subject.subject}: {kind} stale, made before its images or reads changed: {named}")
+            warn(f"{subject.subject}: {kind} stale, made before what it rests on changed{': ' if named else ''}{named}")
     for pipeline, case, reason in (*found.failures, *found.undecided):
         warn(f"{pipeline} {case}: {reason}")
     _spool(found.spool)

@@ -15,6 +15,7 @@ from npcpit_imaging.app.delivery_tables import LEVELS
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
 from npcpit_imaging.app.field_positions import field_inputs
+from npcpit_imaging.app.outdated import require_current
 from npcpit_imaging.app.proposals import open_mask_of
 from npcpit_imaging.app.radiomics_report import reported_features
 from npcpit_imaging.app.responses import shifted_moment
@@ -113,8 +114,9 @@ def deliver_subject(study: Study, subject: str) -> str:
     The files of a single reader carry no reader's code; with several readers every file carries its own's.
 
     Raises:
-        NpcpitError: An image, a mask or a response cannot be used.
+        NpcpitError: An image, a mask or a response cannot be used, or responses are older than what they rest on.
     """
+    require_current(study, (subject,))
     folder = study.deliver / subject
     folder.mkdir(parents=True, exist_ok=True)
     readers = readers_to_report(study, subject)
@@ -259,8 +261,9 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-STAYS_HERE = ("results.html", "eligibility.*")
-"""Of the results: a true data cut beside days since a subject's treatment would give away when that was."""
+STAYS_HERE = ("results.html", "eligibility.*", ".results.*")
+"""Of the results: a true data cut beside days since a subject's treatment would give away when that was; and what a
+run that was killed had not finished."""
 
 
 def export(study: Study, output: Path) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, response_rows, write_table
 from npcpit_imaging.app.field_positions import read_positions, write_positions
+from npcpit_imaging.app.outdated import refuse_outdated, response_state
 from npcpit_imaging.app.responses import StoredReads, cases_of, response_key, stored_reads
 from npcpit_imaging.app.sdtm import export_cases
 from npcpit_imaging.app.stored_reads import Said, said_before
@@ -30,7 +31,12 @@ SAID_LEVELS = ("timepoint", "lesion", "subject")
 
 @collecting_rarely()
 def deliver_tables(study: Study) -> str:
-    """Write the study's tables: measurements, responses, features (CSV; features also as Parquet, long and wide)."""
+    """Write the study's tables: measurements, responses, features (CSV; features also as Parquet, long and wide).
+
+    Raises:
+        OutdatedError: Stored responses are not those of the reads, tables and protocol as they are now.
+    """
+    refuse_outdated(response_state(study))
     study.deliver.mkdir(parents=True, exist_ok=True)
     found = _gathered(study)
     write_table(study.deliver / "measurements.csv", found.measured)

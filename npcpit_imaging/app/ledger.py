@@ -1,6 +1,7 @@
 """What a pipeline's cases came to, in the store: which are done with the same inputs, and a row for each that ran."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -8,7 +9,7 @@ import npcpit_imaging
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.flow.run import ALREADY_DONE, Case, Outcome
-from npcpit_imaging.store.runs import done_keys, put_runs
+from npcpit_imaging.store.runs import DONE, KeyedRun, done_keys, newest_keys, put_runs
 from npcpit_imaging.store.schema import RunRow
 
 QUICK_S = 0.1
@@ -77,4 +78,30 @@ class Ledger:
         self._written = time.monotonic()
 
     def _key(self, case: Case) -> str:
-        return digest_of(self._digest, case.name, *case.inputs)
+        return _key(self._digest, case)
+
+
+def _key(digest: str, case: Case) -> str:
+    return digest_of(digest, case.name, *case.inputs)
+
+
+def unsettled_cases(study: Study, pipeline: str, digest: str, cases: Sequence[Case]) -> dict[str, KeyedRun | None]:
+    """Cases of a pipeline that were not done with the inputs that they have now, by name.
+
+    Args:
+        study: The study.
+        pipeline: Its name.
+        digest: Of its code and configuration.
+        cases: As they are now.
+
+    Returns:
+        Their newest run where it had these very inputs (it was skipped or failed), else None.
+    """
+    with study.database.session() as session:
+        newest = newest_keys(session, pipeline)
+    same = {case.name: newest.get(case.name) for case in cases}
+    for case in cases:
+        run = same[case.name]
+        if run is not None and run.key != _key(digest, case):
+            same[case.name] = None
+    return {name: run for name, run in same.items() if run is None or run.outcome != DONE}

@@ -21,9 +21,9 @@ from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import DateShift, moved_course, parsed_table
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.dicom.deidentify import shift_day, shift_moment
-from npcpit_imaging.errors import TableError
+from npcpit_imaging.errors import NpcpitError, TableError
 from npcpit_imaging.flow.outcome import Case as FlowCase
-from npcpit_imaging.flow.outcome import Outcome, SkipCaseError, attempt
+from npcpit_imaging.flow.outcome import Outcome, SkipCaseError, Status, attempt
 from npcpit_imaging.response.answers import finding_answers, lesion_answers, subject_answer, timepoint_answers
 from npcpit_imaging.response.engine import Case, respond_case
 from npcpit_imaging.response.result import SubjectResponse
@@ -52,7 +52,12 @@ def respond_to_reads(study: Study, subject: str) -> str:
         TableError: tables/treatments.csv or tables/subjects.csv cannot be used for this subject.
         ResponseError: The records contradict each other.
     """
-    computed = _respond(stored_case(study, subject), study.protocol, study.protocol.digest)
+    try:
+        computed = _respond(stored_case(study, subject), study.protocol, study.protocol.digest)
+    except NpcpitError:
+        with study.database.session() as session:  # an earlier answer is none to the records as they are now
+            replace_responses(session, subject, key="", rows=(), now=study.now())
+        raise
     with study.database.session() as session:
         replace_responses(session, subject, key=computed.key, rows=computed.rows, now=study.now())
     return computed.said
@@ -66,6 +71,8 @@ def _marked(decision: Adjudicated | None, reader: str) -> str:
 
 def respond_to_each(study: Study, cases: Sequence[FlowCase]) -> list[Outcome]:
     """`respond_to_reads` of the subjects that cases are named by, stored in one transaction.
+
+    Of a subject that cannot be answered nothing stays stored: an earlier answer is none to its records as they are now.
 
     Returns:
         One outcome per case, in order; a subject that cannot be answered hides no other.
@@ -85,9 +92,11 @@ def respond_to_each(study: Study, cases: Sequence[FlowCase]) -> list[Outcome]:
         return computed[case.name].said
 
     outcomes = [attempt(case, respond) for case in cases]
-    now = study.now()
+    found = {each.case.name: ("", ()) for each in outcomes if each.status is Status.FAILED} | {
+        name: (each.key, each.rows) for name, each in computed.items()
+    }
     with study.database.session() as session:
-        put_responses(session, {name: (each.key, each.rows) for name, each in computed.items()}, now=now)
+        put_responses(session, found, now=study.now())
     return outcomes
 
 

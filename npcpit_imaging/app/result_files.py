@@ -19,6 +19,9 @@ from npcpit_imaging.report.results_definitions import DEFINITIONS
 from npcpit_imaging.report.results_page import ResultsPage, render
 from npcpit_imaging.report.results_sections import primary_result, sections
 
+RESULT_PARTS = ("results.html", "tables", "figures")
+"""What a folder of results holds."""
+
 DIGITS = 6
 """Significant digits of numbers in CSV: what a computer adds in another order stays out of them."""
 
@@ -54,12 +57,25 @@ def write_results(
 ) -> str:
     """Write tables, figures and the page into a folder, in place of what an earlier run left there.
 
+    They are written beside it and take its place when they are whole: a run that is killed leaves what was there.
+
     Returns:
         One line: the primary endpoint and how much was written.
     """
-    for name in ("tables", "figures"):
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name)
+    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    said = _write(results, new, provenance=provenance, eligibility=eligibility, figures=figures)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return said
+
+
+def _write(
+    results: Results, folder: Path, *, provenance: Provenance, eligibility: pd.DataFrame | None, figures: bool
+) -> str:
     tables = dict(results.tables)
     if eligibility is not None:
         tables["eligibility"] = eligibility

@@ -2,9 +2,10 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,9 @@ from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.data_cut import Cuts
 from npcpit_imaging.app.digest import digest_of
 from npcpit_imaging.app.eligibility import eligibility_table, eligible_subjects, study_eligibility
+from npcpit_imaging.app.outdated import refuse_outdated, response_state
 from npcpit_imaging.app.profile_tables import DayOf, declared_tables, read_shuffled, read_stability
-from npcpit_imaging.app.result_files import Provenance, write_results
+from npcpit_imaging.app.result_files import RESULT_PARTS, Provenance, write_results
 from npcpit_imaging.app.study import Study
 from npcpit_imaging.app.study_tables import READERS, DatedTables, DateShift, SubjectCycle, dated_tables
 from npcpit_imaging.dicom.deidentify import shift_day
@@ -39,6 +41,7 @@ from npcpit_imaging.store.bulk import (
     response_keys,
     volumes_ml,
 )
+from npcpit_imaging.store.runs import done_keys
 from npcpit_imaging.study.course import Course
 from npcpit_imaging.study.timepoint import BASELINE
 
@@ -65,10 +68,12 @@ def results_digest(study: Study) -> str:
 
 
 def missing_results(study: Study) -> tuple[str, ...]:
-    """An input that is new whenever results were written and their page is gone."""
+    """An input that is new whenever results were written and their page, tables or figures are gone."""
     folder = study.deliver / "results"
-    gone = folder.is_dir() and not (folder / "results.html").is_file()
-    return (f"missing results.html at {study.now().isoformat()}",) if gone else ()
+    with study.database.session() as session:
+        written = "results" in done_keys(session, "deliver")
+    gone = [name for name in RESULT_PARTS if written and not (folder / name).exists()]
+    return tuple(f"missing {name} at {study.now().isoformat()}" for name in gone)
 
 
 @collecting_rarely()
@@ -79,21 +84,36 @@ def deliver_results(study: Study, *, figures: bool = True) -> str:
         study: The study.
         figures: Whether figures are drawn; without them the page holds tables only.
 
+    Whatever it raises, results of an earlier state are removed: beside newer tables they would tell of a state that is
+    over.
+
     Raises:
-        SkipCaseError: The reader of the analysis is not clear; results of an earlier state are removed.
+        SkipCaseError: The reader of the analysis is not clear.
+        OutdatedError: Stored responses are not those of the reads, tables and protocol as they are now.
         TableError: One of the study's tables cannot be used.
         ConfigError: The dictionary of the tables beside the images cannot be used.
     """
+    folder = study.deliver / "results"
+    try:
+        return _deliver_results(study, folder, figures=figures)
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _deliver_results(study: Study, folder: Path, *, figures: bool) -> str:
     protocol = study.protocol
+    state = response_state(study)
+    refuse_outdated(state)
     dated = dated_tables(study)
     checked = study_eligibility(study)
     kept = eligible_subjects(checked) if protocol.results.only_eligible else None
     try:
         inputs, labels = study_inputs(study, dated, only=kept)
     except ReaderChoiceError as error:
-        shutil.rmtree(study.deliver / "results", ignore_errors=True)  # they would tell of a state that is over
         raise SkipCaseError(f"no results: {error}") from error
-    results = compute(_with_consent(inputs, checked), protocol=protocol, icc=icc_of)
+    told = _with_refused(_with_consent(inputs, checked), state.refused)
+    results = compute(told, protocol=protocol, icc=icc_of)
     cut = protocol.results.data_cut
     provenance = Provenance(
         title=protocol.title,
@@ -105,7 +125,7 @@ def deliver_results(study: Study, *, figures: bool = True) -> str:
     )
     return write_results(
         results,
-        study.deliver / "results",
+        folder,
         provenance=provenance,
         eligibility=eligibility_table(checked),
         figures=figures,
@@ -125,6 +145,17 @@ def _with_consent(inputs: Inputs, checked: Sequence[Eligibility]) -> Inputs:
         return inputs
     note = (
         f"{len(without)} subjects whose consent is refused or withdrawn count in what follows (only_eligible = false)"
+    )
+    return replace(inputs, records=replace(inputs.records, notes=(*inputs.records.notes, note)))
+
+
+def _with_refused(inputs: Inputs, refused: Collection[str]) -> Inputs:
+    """Say of whom there are reads but no responses, for these could not be computed."""
+    if not refused:
+        return inputs
+    note = (
+        f"{len(refused)} subjects were read but are not evaluable, for their responses cannot be computed from their "
+        f"records (`npcpit run respond` says why): {', '.join(sorted(refused))}"
     )
     return replace(inputs, records=replace(inputs.records, notes=(*inputs.records.notes, note)))
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +11,7 @@ from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.importing import ProgressBar, Tick
 from npcpit_imaging.app.matching import LOOK
 from npcpit_imaging.app.measure import findings_json
+from npcpit_imaging.app.outdated import older_responses
 from npcpit_imaging.app.quality import compared, note_quality
 from npcpit_imaging.app.schedule import PlannedVisit, planned_visits
 from npcpit_imaging.app.series_policy import load_by, policy_for
@@ -35,7 +36,7 @@ from npcpit_imaging.store.images import (
 from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
 from npcpit_imaging.store.runs import done_reasons, newest_runs
 from npcpit_imaging.store.schema import JsonObject
-from npcpit_imaging.store.staleness import StaleResult, stale_results_of_each
+from npcpit_imaging.store.staleness import ResultKind, StaleResult, stale_results_of_each
 from npcpit_imaging.store.vault_map import VaultMap
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.timepoint import TimePoint
@@ -249,8 +250,9 @@ def survey_study(study: Study) -> StudyStatus:
     with study.database.session() as session:
         codes = subjects(session)
     failures, undecided = _newest_runs(study)
+    older = set(older_responses(study))
     return StudyStatus(
-        subjects=tuple(each for group in in_groups(codes) for each in _subjects(study, group)),
+        subjects=tuple(each for group in in_groups(codes) for each in _subjects(study, group, older)),
         failures=failures,
         undecided=undecided,
         spool=spool_census(study.vault / "spool"),
@@ -259,7 +261,7 @@ def survey_study(study: Study) -> StudyStatus:
     )
 
 
-def _subjects(study: Study, codes: Sequence[str]) -> Iterator[SubjectStatus]:
+def _subjects(study: Study, codes: Sequence[str], older: Collection[str]) -> Iterator[SubjectStatus]:
     """Some subjects, with one look into each table."""
     series: dict[str, list[SeriesSummary]] = {code: [] for code in codes}
     with study.database.session() as session:
@@ -280,13 +282,20 @@ def _subjects(study: Study, codes: Sequence[str]) -> Iterator[SubjectStatus]:
             subject=code,
             noticed=_noticed(series[code]),
             open_series=tuple(each for each in series[code] if each.state not in SETTLED_STATES),
-            stale=tuple(stale[code]),
+            stale=(*stale[code], *_older(code, stale[code], older)),
             awaited=tuple(each for each in planned if each.name not in received),
             visits=tuple(
                 _visit(point, series[code], reads[code], overall, lit.get(f"{code}/{point.name}/field", ""))
                 for point in points[code]
             ),
         )
+
+
+def _older(code: str, stale: Sequence[StaleResult], older: Collection[str]) -> Iterator[StaleResult]:
+    """Responses whose tables or decisions changed; that of a read that changed is told already."""
+    if code in older and not any(each.kind is ResultKind.RESPONSE for each in stale):
+        reason = "reads, tables or protocol have changed since"
+        yield StaleResult(kind=ResultKind.RESPONSE, subject=code, name="", reason=reason)
 
 
 def _visit(

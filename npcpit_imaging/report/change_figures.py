@@ -21,6 +21,7 @@ def change_figures(tables: Tables) -> Iterator[tuple[str, str, Figure]]:
     lesions, visits = tables["lesions"], tables["lesion_timepoints"]
     if len(lesions):
         lesions = lesions[lesions["irradiated"].astype(bool)]
+    if len(visits):  # before the first follow-up there is none, and no column
         visits = visits[visits["irradiated"].astype(bool)]
     yield from _pair(
         _Units(word="lesion", words="Irradiated lesions", answers=_by_unit(lesions, _lesion_unit, "best")),

@@ -12,13 +12,29 @@ DONE = "done"
 """The outcome after which a step with the same key need not run again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedRun:
+    """With which inputs a case was last run, and what became of it."""
+
+    key: str
+    outcome: str
+    reason: str
+
+
+def newest_keys(session: Session, pipeline: str) -> dict[str, KeyedRun]:
+    """The newest run of every case of a pipeline, by case."""
+    rows = session.execute(
+        select(RunRow.case_name, RunRow.key, RunRow.outcome, RunRow.reason)
+        .where(RunRow.pipeline == pipeline)
+        .order_by(RunRow.id)
+    )
+    newest = {case: own for case, *own in rows}
+    return {case: KeyedRun(key=key, outcome=outcome, reason=reason) for case, (key, outcome, reason) in newest.items()}
+
+
 def done_keys(session: Session, pipeline: str) -> dict[str, str]:
     """Keys of the cases of a pipeline whose newest run is done, by case."""
-    rows = session.execute(
-        select(RunRow.case_name, RunRow.key, RunRow.outcome).where(RunRow.pipeline == pipeline).order_by(RunRow.id)
-    )
-    newest = {case: (key, outcome) for case, key, outcome in rows}
-    return {case: key for case, (key, outcome) in newest.items() if outcome == DONE}
+    return {case: run.key for case, run in newest_keys(session, pipeline).items() if run.outcome == DONE}
 
 
 def done_reasons(session: Session, pipeline: str, *, ending: str, subjects: Sequence[str]) -> dict[str, str]:

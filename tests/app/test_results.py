@@ -14,12 +14,14 @@ from npcpit_imaging.app.delivery import deliver_tables, export
 from npcpit_imaging.app.eligibility import study_eligibility
 from npcpit_imaging.app.pipelines import run_pipeline
 from npcpit_imaging.app.research_export import _feature_words, export_research
+from npcpit_imaging.app.responses import respond_to_reads
 from npcpit_imaging.app.results import deliver_results, results_digest
 from npcpit_imaging.app.study import init_study, open_study
 from npcpit_imaging.app.table_checks import check_tables
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, TableError
 from npcpit_imaging.flow.run import SkipCaseError
+from npcpit_imaging.store.images import subjects
 from tests.app.conftest import quietly, series_writer
 from tests.app.results_study import COMMENT, first_day, make_study
 
@@ -55,6 +57,15 @@ def decide(study, words: str):
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("[results]", f"[results]\n{words}\n"), encoding="utf-8")
     study.__dict__.pop("protocol", None)
+    return respond(study)
+
+
+def respond(study):
+    """Responses of what the study holds now; results of older ones are refused."""
+    with study.database.session() as session:
+        codes = subjects(session)
+    for code in codes:
+        respond_to_reads(study, code)
     return study
 
 
@@ -182,13 +193,12 @@ def test_eligibility_says_why(filled):
 def test_only_eligible_subjects_where_the_protocol_says_so(filled):
     path = filled.tables / "subjects.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("consented", "refused", 1), encoding="utf-8")
-    decide(filled, "only_eligible = true")
-    filled.folder.joinpath("configs/protocol.toml").write_text(
-        filled.folder.joinpath("configs/protocol.toml")
-        .read_text(encoding="utf-8")
-        .replace("only_eligible = false", "# "),
-        encoding="utf-8",
-    )
+    protocol = filled.folder / "configs" / "protocol.toml"
+    text = protocol.read_text(encoding="utf-8")
+    assert "only_eligible = false" in text
+    protocol.write_text(text.replace("only_eligible = false", "only_eligible = true"), encoding="utf-8")
+    filled.__dict__.pop("protocol", None)
+    respond(filled)
     deliver_results(filled, figures=False)
     assert set(table(filled, "subjects")["subject"]) == {"NPC-0002", "NPC-0003"}
 
