@@ -9,11 +9,12 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 
 from distributed import Client, Future
+from distributed.comm.registry import backends
 from distributed.scheduler import KilledWorker
 
 import npcpit_imaging
@@ -29,6 +30,9 @@ LOOK_S = 0.5
 AHEAD = 1
 """How many cases wait at the scheduler beyond those at work, so that no worker idles between two."""
 
+WORKER_PATIENCE_S = 60.0
+"""How long we wait for a worker when all are gone; a nanny starts one that died again within seconds."""
+
 LOST = ("cancelled", "lost", "pending")
 """States of an ended future whose answer is no more; pending: the scheduler has begun it again by itself."""
 
@@ -40,10 +44,19 @@ LOST_WORDS = f"its answer was lost with its worker, {ATTEMPTS} times"
 LOGGERS = ("distributed", "distributed.client", "distributed.core", "distributed.comm")
 """What they would say of a lost scheduler or worker is said by our own errors and outcomes."""
 
+LOG = logging.getLogger(__name__)
+
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def in_cluster(supply: Supply, step: Step, *, address: str, one_host: bool = False) -> Iterator[Outcome]:
+def in_cluster(
+    supply: Supply,
+    step: Step,
+    *,
+    address: str,
+    one_host: bool = False,
+    patience_s: float = WORKER_PATIENCE_S,
+) -> Iterator[Outcome]:
     """Yield an outcome per case as they come, in no particular order.
 
     Args:
@@ -51,13 +64,17 @@ def in_cluster(supply: Supply, step: Step, *, address: str, one_host: bool = Fal
         step: Does one case; it is sent to the workers, so a function of a module or an instance of its class.
         address: Of the scheduler, e.g. ``tcp://10.0.0.5:8786``.
         one_host: Every worker must be on this machine (a store on SQLite).
+        patience_s: How long we wait for a worker once there is none left.
 
     Raises:
-        FlowError: The scheduler does not answer or was lost, has no worker, or a worker cannot be used.
+        FlowError: The scheduler does not answer or was lost, has no worker or none any more, or a worker cannot be
+            used, also one that joined later.
     """
+    _require_scheme(address)
     with _connected(address) as client:
-        _require_usable(client, address, one_host=one_host)
-        work = _Work(client, step)
+        if not _workers(client):
+            raise FlowError(f"cluster {address}: expected at least one worker, found none")
+        work = _Work(client, step, _Usable(client, address, one_host=one_host), patience_s=patience_s)
         while True:
             while work.has_room(address) and (case := supply()) is not None:
                 work.begin(case)
@@ -71,8 +88,10 @@ def in_cluster(supply: Supply, step: Step, *, address: str, one_host: bool = Fal
 class _Work:
     """The cases that are at a cluster."""
 
-    def __init__(self, client: Client, step: Step) -> None:
+    def __init__(self, client: Client, step: Step, usable: "_Usable", *, patience_s: float) -> None:
         self._client, self._step = client, step
+        self._usable, self._patience_s = usable, patience_s
+        self._none_since: float | None = None
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._begun = 0
         self._suspects: list[Case] = []
@@ -83,13 +102,15 @@ class _Work:
         """As many cases as there are workers, each of which does one at a time, and one waits; none beside a suspect.
 
         Raises:
-            FlowError: The scheduler was lost.
+            FlowError: The scheduler was lost, or a worker that joined cannot be used.
         """
         self._require_scheduler(address, after_s=0)
+        workers = _workers(self._client)
+        self._usable.require(workers)
         if self._alone and self.begun:
             return False
         self._alone = False
-        return len(self.begun) < len(_workers(self._client)) + AHEAD
+        return len(self.begun) < len(workers) + AHEAD
 
     def begin(self, case: Case, attempts: int = 1) -> None:
         """Hand a case to the scheduler; only the callback's queue keeps its future."""
@@ -139,6 +160,21 @@ class _Work:
             with suppress(queue.Empty):
                 return self._ended.get(timeout=LOOK_S)
             self._require_scheduler(address, after_s=0)
+            self._require_worker(address)
+
+    def _require_worker(self, address: str) -> None:
+        """Wait for a worker only so long: a scheduler without any keeps cases for ever, and says nothing."""
+        if _workers(self._client):
+            self._none_since = None
+            return
+        if self._none_since is None:
+            self._none_since = time.monotonic()
+            LOG.warning("cluster %s: no worker is left; waiting %g s for one", address, self._patience_s)
+        if time.monotonic() - self._none_since >= self._patience_s:
+            raise FlowError(
+                f"cluster {address}: no worker was left for {self._patience_s:g} s with {len(self.begun)} cases begun; "
+                "what was done before is recorded, run again for the rest"
+            )
 
     def _require_scheduler(self, address: str, *, after_s: float = LOOK_S) -> None:
         time.sleep(after_s)  # a client notices the end of its connection a moment after its futures are lost
@@ -199,19 +235,42 @@ def _workers(client: Client) -> dict[str, int]:
     return {address: int(worker["nthreads"]) for address, worker in found.items()}
 
 
-def _require_usable(client: Client, address: str, *, one_host: bool) -> None:
-    if not _workers(client):
-        raise FlowError(f"cluster {address}: expected at least one worker, found none")
-    for worker, (version, host) in client.run(_who).items():
-        if version != npcpit_imaging.__version__:
-            raise FlowError(
-                f"cluster {address}: worker {worker} runs version {version}, expected {npcpit_imaging.__version__}"
-            )
-        if one_host and host != socket.gethostname():
-            raise FlowError(
-                f"cluster {address}: worker {worker} is on another machine, and the study's store is SQLite; "
-                "expected PostgreSQL ([store] url in site.toml)"
-            )
+def _require_scheme(address: str) -> None:
+    """Refuse a protocol that Dask does not know before a client is made, which could not be closed again."""
+    scheme, named, _ = address.partition("://")
+    if named and scheme not in backends:
+        known = ", ".join(f"{name}://" for name in sorted(backends))
+        raise FlowError(f"cluster {address}: expected one of {known}, found {scheme}://")
+
+
+class _Usable:
+    """Asks each worker once who it is, before the next case is begun; also those that join later."""
+
+    def __init__(self, client: Client, address: str, *, one_host: bool) -> None:
+        self._client, self._address, self._one_host = client, address, one_host
+        self._known: set[str] = set()
+
+    def require(self, workers: Collection[str]) -> None:
+        """Refuse a worker of another version, or on another machine where all must be on this one.
+
+        Raises:
+            FlowError: There is such a worker.
+        """
+        new = [worker for worker in workers if worker not in self._known]
+        if not new:
+            return
+        for worker, (version, host) in self._client.run(_who, workers=new, on_error="ignore").items():
+            if version != npcpit_imaging.__version__:
+                raise FlowError(
+                    f"cluster {self._address}: worker {worker} runs version {version}, "
+                    f"expected {npcpit_imaging.__version__}"
+                )
+            if self._one_host and host != socket.gethostname():
+                raise FlowError(
+                    f"cluster {self._address}: worker {worker} is on another machine, and the study's store is SQLite; "
+                    "expected PostgreSQL ([store] url in site.toml)"
+                )
+            self._known.add(worker)
 
 
 def _who() -> tuple[str, str]:

@@ -26,4 +26,7 @@ class Step:
             os.kill(os.getpid(), signal.SIGKILL)
         if kind == "slow":
             time.sleep(1.0)
+        deadline = time.monotonic() + 120
+        while kind == "held" and time.monotonic() < deadline:  # until its worker is killed
+            time.sleep(0.05)
         return f"did {number} in {os.getpid()}"
