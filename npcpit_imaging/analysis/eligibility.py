@@ -20,6 +20,12 @@ class Verdict(StrEnum):
 CONSENT = "consent"
 """Name of the criterion of taking part."""
 
+EXCLUSION = "exclusion"
+"""Name of the criterion that a site decides, in its own words."""
+
+NO_EXCLUSION = ("", "no", "none", "0", "false")
+"""What in the column exclusion says that there is none."""
+
 
 class Consent(StrEnum):
     """How a subject takes part."""
@@ -45,7 +51,7 @@ class Candidate:
         consent_date: Day of consent.
         birth_date: Day of birth.
         age_years: Age at consent or first treatment, where no day of birth is kept.
-        exclusion: Why the subject is excluded, in words; empty when it is not.
+        exclusion: Why the subject is excluded, in the site's words; one of `NO_EXCLUSION` when it is not.
         on_record: Whether the subjects' table has a line of it.
     """
 
@@ -70,7 +76,7 @@ class Criterion:
     Args:
         name: Short and stable, e.g. ``baseline-window``.
         verdict: Whether it is met.
-        reason: What was expected and what was found; never a date.
+        reason: What was expected and what was found, never a date; of an exclusion the site's own words.
     """
 
     name: str
@@ -232,7 +238,8 @@ def _treated_within(each: Candidate, first: date | None, last: date | None) -> C
 
 
 def _exclusion(each: Candidate) -> Criterion:
-    name = "exclusion"
+    name = EXCLUSION
     if not each.on_record:
         return _unknown(name, "no line in the table of subjects")
-    return _criterion(name, not each.exclusion, each.exclusion or "none on record")
+    none = each.exclusion.strip().lower() in NO_EXCLUSION
+    return _criterion(name, none, "none on record" if none else each.exclusion)

@@ -175,10 +175,12 @@ def status(found: StudyStatus) -> None:
         for visit in subject.visits:
             series = ", ".join(f"{count} {modality}" for modality, count in visit.series.items())
             readers = ", ".join(visit.readers) or "-"
-            table.add_row(subject.subject, visit.name, str(visit.date), series, readers, visit.response or "-")
+            day = f"{visit.date} (out of window)" if visit.in_window is False else str(visit.date)
+            table.add_row(subject.subject, visit.name, day, series, readers, visit.response or "-")
         for each in subject.awaited:
             until = "after the first treatment" if each.latest is None else f"until {each.latest}"
-            table.add_row(subject.subject, each.name, until, "OVERDUE" if each.is_overdue else "awaited", "-", "-")
+            state = "OVERDUE" if each.is_overdue else "not awaited: died" if each.is_ended else "awaited"
+            table.add_row(subject.subject, each.name, until, state, "-", "-")
     OUT.print(table)
     for subject in found.subjects:
         for visit in (each for each in subject.visits if each.field):

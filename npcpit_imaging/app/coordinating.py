@@ -76,7 +76,7 @@ def _visit(name: str, received: date | None, planned: PlannedVisit | None, serie
         "expected": None if expected is None else expected.isoformat(),
         "window": None if early is None or late is None else [early.isoformat(), late.isoformat()],
         "received": None if received is None else received.isoformat(),
-        "in_window": None if received is None or early is None or late is None else early <= received <= late,
+        "in_window": None if planned is None else planned.in_window(received),
         "series": dict(sorted(counts.items())),
         "overdue": planned is not None and planned.is_overdue,
         "complete": bool(series) and not unsettled,

@@ -13,6 +13,8 @@ from npcpit_imaging.app.delivery_of_study import deliver_tables
 from npcpit_imaging.app.delivery_registration import write_registrations
 from npcpit_imaging.app.delivery_tables import LEVELS
 from npcpit_imaging.app.digest import digest_of
+from npcpit_imaging.app.exportable import require_exportable
+from npcpit_imaging.app.exported_transforms import copy_transforms
 from npcpit_imaging.app.features import MaskInUse, accepted_masks, masks_in_use
 from npcpit_imaging.app.field_positions import field_inputs
 from npcpit_imaging.app.outdated import require_current
@@ -34,7 +36,7 @@ from npcpit_imaging.store.bulk import (
     newest_versions,
     response_keys,
 )
-from npcpit_imaging.store.images import paths_of, timepoints
+from npcpit_imaging.store.images import paths_of, subjects, timepoints
 from npcpit_imaging.store.reads import SignedRead
 from npcpit_imaging.store.results import any_delivery, deliveries, feature_digests, features, put_delivery
 
@@ -274,15 +276,16 @@ def export(study: Study, output: Path) -> int:
     The results page and the eligibility table stay: they hold true dates.
 
     Raises:
-        InputError: Nothing was delivered yet, or the output folder holds something.
+        InputError: Nothing was delivered yet, something is stale, or the output folder holds something.
     """
     if not study.deliver.is_dir() or not any(study.deliver.iterdir()):
         raise InputError("nothing to export yet: run the pipelines up to deliver first")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output}: expected no folder or an empty one, found something in it")
+    require_exportable(study, output)
     shutil.copytree(study.deliver, output / "deliver", ignore=shutil.ignore_patterns(*STAYS_HERE))
-    masks = [study.folder / each.mask_path for each in accepted_masks(study).values()]
-    for source in (*masks, *study.derived.rglob("*.tfm")):
+    with study.database.session() as session:
+        codes = subjects(session)
+    copy_transforms(study, codes, output / "derived")
+    for source in (study.folder / each.mask_path for each in accepted_masks(study).values()):
         target = output / source.relative_to(study.folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from npcpit_imaging.app.collecting import collecting_rarely
 from npcpit_imaging.app.delivery_tables import LEVELS, feature_rows, measurement_rows, response_rows, write_table
@@ -38,7 +39,9 @@ def deliver_tables(study: Study) -> str:
     """
     refuse_outdated(response_state(study))
     study.deliver.mkdir(parents=True, exist_ok=True)
-    found = _gathered(study)
+    with study.database.session() as session:
+        codes = subjects(session)
+    found = _gathered(study, codes)
     write_table(study.deliver / "measurements.csv", found.measured)
     for level, rows in found.answered.items():
         write_table(study.deliver / f"responses_{level}.csv", rows)
@@ -48,7 +51,7 @@ def deliver_tables(study: Study) -> str:
     _write_field_positions(study)
     described = feature_rows(study)
     write_features(study.deliver, described)
-    return f"{counts}, {len(described)} feature values; {_write_sdtm(study, found)}"
+    return f"{counts}, {len(described)} feature values; {_write_sdtm(study, found, study.deliver / 'sdtm')}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,9 +81,17 @@ class _Gathered:
     refused: NpcpitError | None = None
 
 
-def _gathered(study: Study) -> _Gathered:
+def write_sdtm(study: Study, folder: Path, codes: Sequence[str]) -> str:
+    """Write SDTM of some subjects alone, as `deliver_tables` writes it of all.
+
+    Raises:
+        NpcpitError: Records from which no response can be computed.
+    """
+    return _write_sdtm(study, _gathered(study, codes), folder)
+
+
+def _gathered(study: Study, codes: Sequence[str]) -> _Gathered:
     with study.database.session() as session:
-        codes = subjects(session)
         found = _Gathered(decided=adjudications_on_record(session))
     for group in in_groups(codes):
         with study.database.session() as session:
@@ -144,7 +155,7 @@ def _write_field_positions(study: Study) -> None:
         write_positions(found, path)
 
 
-def _write_sdtm(study: Study, found: _Gathered) -> str:
+def _write_sdtm(study: Study, found: _Gathered, folder: Path) -> str:
     """Write SDTM and ADaM-style datasets of every subject with a signed read, checks included.
 
     The files' own moment is the data cut, the newest signature in the study's (shifted) dates: the true one beside
@@ -157,7 +168,7 @@ def _write_sdtm(study: Study, found: _Gathered) -> str:
     shift = DateShift(study)
     report = export_cases(
         found.cases,
-        study.deliver / "sdtm",
+        folder,
         protocol=study.protocol,
         study_id=study.protocol.title,
         now=max(shift_moment(signed, shift.days(code)) for code, signed in found.signed.items()),

@@ -162,7 +162,7 @@ def _refuse(name: str, table: Table[T]) -> None:
 
 
 def eligibility_table(found: Sequence[Eligibility]) -> pd.DataFrame:
-    """A row per subject: eligible, reasons, and each criterion's verdict; no dates."""
+    """A row per subject: eligible, reasons, and each criterion's verdict; no dates but in an exclusion's own words."""
     rows = [
         {
             "subject": each.subject,

@@ -1,6 +1,6 @@
 """Whose stored responses are not those of the reads, tables and protocol as they are now."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from npcpit_imaging.app.ledger import unsettled_cases
@@ -11,6 +11,7 @@ from npcpit_imaging.errors import NpcpitError, OutdatedError
 from npcpit_imaging.flow.run import Status
 from npcpit_imaging.store.bulk import in_groups, response_keys
 from npcpit_imaging.store.images import subjects
+from npcpit_imaging.store.staleness import ResultKind, StaleResult
 
 RESPOND = "respond"
 
@@ -47,6 +48,13 @@ def older_responses(study: Study) -> list[str]:
     with study.database.session() as session:
         stored = {code for code, _ in response_keys(session)}
     return list(_compared(study, stored & unsettled.keys(), unsettled).outdated)
+
+
+def as_stale(code: str, stale: Sequence[StaleResult], older: Collection[str]) -> Iterator[StaleResult]:
+    """A subject's responses whose tables or decisions changed; that of a read that changed is among its stale ones."""
+    if code in older and not any(each.kind is ResultKind.RESPONSE for each in stale):
+        reason = "reads, tables or protocol have changed since"
+        yield StaleResult(kind=ResultKind.RESPONSE, subject=code, name="", reason=reason)
 
 
 def _unsettled(study: Study) -> dict[str, str]:

@@ -21,6 +21,7 @@ class PlannedVisit:
         earliest: First day of its window.
         latest: Last day of its window.
         is_overdue: Nothing of it has come and its window is over; never after a death or the data cut.
+        is_ended: Nothing of it has come and it is awaited no more: the subject died before its window was over.
     """
 
     name: str
@@ -28,6 +29,20 @@ class PlannedVisit:
     earliest: date | None
     latest: date | None
     is_overdue: bool
+    is_ended: bool = False
+
+    def in_window(self, day: date | None) -> bool | None:
+        """Whether images of a day lie in the window; None where either is not known.
+
+        Example:
+            >>> spring = dict(earliest=date(2026, 4, 5), latest=date(2026, 4, 19))
+            >>> fu1 = PlannedVisit(name="FU1", expected=date(2026, 4, 12), is_overdue=False, **spring)
+            >>> fu1.in_window(date(2026, 4, 19)), fu1.in_window(date(2026, 4, 20)), fu1.in_window(None)
+            (True, False, None)
+        """
+        if day is None or self.earliest is None or self.latest is None:
+            return None
+        return self.earliest <= day <= self.latest
 
 
 def treatment_start(study: Study, subject: str, *, shift: DateShift | None = None) -> date | None:
@@ -54,14 +69,23 @@ def planned_visits(
     moves = shift or DateShift(study, (subject,))
     start = treatment_start(study, subject, shift=moves)
     course = course_of(study, subject, shift=moves)
-    ends = [] if course is None else [day for day in (course.death_date, course.cutoff) if day is not None]
-    last = min([shift_day(study.now().date(), moves.days(subject)), *ends])
-    return tuple(_planned(window, start, last, has_come=window.name in received) for window in study.protocol.visits)
+    death = None if course is None else course.death_date
+    cut = moves(subject, study.protocol.results.data_cut) if course is None else course.cutoff
+    today = shift_day(study.now().date(), moves.days(subject))
+    last = min(day for day in (today, death, cut) if day is not None)
+    return tuple(
+        _planned(window, start, last, death=death, has_come=window.name in received) for window in study.protocol.visits
+    )
 
 
-def _planned(window: VisitWindow, start: date | None, last: date, *, has_come: bool) -> PlannedVisit:
+def _planned(
+    window: VisitWindow, start: date | None, last: date, *, death: date | None, has_come: bool
+) -> PlannedVisit:
     if start is None:
-        return PlannedVisit(name=window.name, expected=None, earliest=None, latest=None, is_overdue=False)
+        ended = not has_come and death is not None
+        return PlannedVisit(
+            name=window.name, expected=None, earliest=None, latest=None, is_overdue=False, is_ended=ended
+        )
     expected = start + timedelta(days=window.day)
     latest = expected + timedelta(days=window.late_days)
     return PlannedVisit(
@@ -70,4 +94,5 @@ def _planned(window: VisitWindow, start: date | None, last: date, *, has_come: b
         earliest=expected - timedelta(days=window.early_days),
         latest=latest,
         is_overdue=not has_come and last > latest,
+        is_ended=not has_come and death is not None and death <= latest,
     )

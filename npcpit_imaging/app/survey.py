@@ -11,7 +11,7 @@ from npcpit_imaging.app.completeness import settle_when_alone
 from npcpit_imaging.app.importing import ProgressBar, Tick
 from npcpit_imaging.app.matching import LOOK
 from npcpit_imaging.app.measure import findings_json
-from npcpit_imaging.app.outdated import older_responses
+from npcpit_imaging.app.outdated import as_stale, older_responses
 from npcpit_imaging.app.quality import compared, note_quality
 from npcpit_imaging.app.schedule import PlannedVisit, planned_visits
 from npcpit_imaging.app.series_policy import load_by, policy_for
@@ -36,7 +36,7 @@ from npcpit_imaging.store.images import (
 from npcpit_imaging.store.reads import SignedRead, newest_reads_of_each
 from npcpit_imaging.store.runs import done_reasons, newest_runs
 from npcpit_imaging.store.schema import JsonObject
-from npcpit_imaging.store.staleness import ResultKind, StaleResult, stale_results_of_each
+from npcpit_imaging.store.staleness import StaleResult, stale_results_of_each
 from npcpit_imaging.store.vault_map import VaultMap
 from npcpit_imaging.study.finding import Finding, Severity
 from npcpit_imaging.study.timepoint import TimePoint
@@ -84,7 +84,10 @@ class SurveyedSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One time point: what was received, who read it, the response, and where its lesions lie to the light."""
+    """One time point: what was received, who read it, the response, and where its lesions lie to the light.
+
+    Whether it lies in the window that the protocol plans for it is None where none is planned or known.
+    """
 
     name: str
     date: date
@@ -92,6 +95,7 @@ class Visit:
     readers: tuple[str, ...]
     response: str
     field: str = ""
+    in_window: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +148,18 @@ class StudyStatus:
                             "readers": list(visit.readers),
                             "response": visit.response,
                             "field": visit.field,
+                            "in_window": visit.in_window,
                         }
                         for visit in each.visits
                     ],
                     "awaited": [
-                        {"name": one.name, "expected": one.expected, "latest": one.latest, "overdue": one.is_overdue}
+                        {
+                            "name": one.name,
+                            "expected": one.expected,
+                            "latest": one.latest,
+                            "overdue": one.is_overdue,
+                            "ended": one.is_ended,
+                        }
                         for one in each.awaited
                     ],
                     "open_series": [
@@ -277,25 +288,26 @@ def _subjects(study: Study, codes: Sequence[str], older: Collection[str]) -> Ite
     for code in codes:
         received = {point.name: point.date for point in points[code]}
         planned = planned_visits(study, code, received, shift=shift)
+        by_name = {each.name: each for each in planned}
         overall = _overall(answers.get(code, ()), decided.get(code))
         yield SubjectStatus(
             subject=code,
             noticed=_noticed(series[code]),
             open_series=tuple(each for each in series[code] if each.state not in SETTLED_STATES),
-            stale=(*stale[code], *_older(code, stale[code], older)),
+            stale=(*stale[code], *as_stale(code, stale[code], older)),
             awaited=tuple(each for each in planned if each.name not in received),
             visits=tuple(
-                _visit(point, series[code], reads[code], overall, lit.get(f"{code}/{point.name}/field", ""))
+                _visit(
+                    point,
+                    series[code],
+                    reads[code],
+                    overall,
+                    lit.get(f"{code}/{point.name}/field", ""),
+                    planned=by_name.get(point.name),
+                )
                 for point in points[code]
             ),
         )
-
-
-def _older(code: str, stale: Sequence[StaleResult], older: Collection[str]) -> Iterator[StaleResult]:
-    """Responses whose tables or decisions changed; that of a read that changed is told already."""
-    if code in older and not any(each.kind is ResultKind.RESPONSE for each in stale):
-        reason = "reads, tables or protocol have changed since"
-        yield StaleResult(kind=ResultKind.RESPONSE, subject=code, name="", reason=reason)
 
 
 def _visit(
@@ -304,6 +316,8 @@ def _visit(
     reads: Sequence[SignedRead],
     answers: Mapping[str, str],
     field: str,
+    *,
+    planned: PlannedVisit | None,
 ) -> Visit:
     return Visit(
         name=point.name,
@@ -312,6 +326,7 @@ def _visit(
         readers=tuple(read.reader for read in reads if read.timepoint == point.name),
         response=answers.get(point.name, ""),
         field=field,
+        in_window=None if planned is None else planned.in_window(point.date),
     )
 
 

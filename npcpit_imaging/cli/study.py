@@ -168,7 +168,9 @@ def export(
         if research:
             from npcpit_imaging.app import research_export
 
-            count = research_export.export_research(opened, output, images=not without_images)
+            exported = research_export.export_research(opened, output, images=not without_images)
+            count = exported.files
+            console.lines(exported.notes)
         else:
             from npcpit_imaging.app import delivery
 

@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from npcpit_imaging.store.images import IMAGE_MODALITIES
+from npcpit_imaging.store.results import registrations_of_each
 from npcpit_imaging.store.schema import (
     AssessmentRow,
     FeatureRow,
@@ -16,7 +17,6 @@ from npcpit_imaging.store.schema import (
     LesionRow,
     ProposalRow,
     ReadRow,
-    RegistrationRow,
     ResponseRow,
     SeriesRow,
     SubjectRow,
@@ -289,11 +289,6 @@ def newest_versions(session: Session, subjects: Collection[str] | None = None) -
 
 def newest_registration_keys(session: Session, subjects: Collection[str]) -> list[tuple[str, str]]:
     """Subject and a text of each newest registration of a pair of series: what it was made from, its verdict."""
-    rows = session.execute(
-        select(SeriesRow.subject, RegistrationRow)
-        .join(SeriesRow, RegistrationRow.fixed_series_uid == SeriesRow.uid)
-        .where(SeriesRow.subject.in_(subjects))
-        .order_by(RegistrationRow.id)
-    )
+    rows = registrations_of_each(session, subjects)
     newest = {(row.fixed_series_uid, row.moving_series_uid): (code, row) for code, row in rows}
     return [(code, f"registration {row.path} {row.key} {row.verdict}") for code, row in newest.values()]

@@ -16,6 +16,7 @@ from npcpit_imaging.store.schema import (
     ProposalRow,
     RegistrationRow,
     ResponseRow,
+    SeriesRow,
 )
 
 
@@ -37,6 +38,17 @@ def registration_between(session: Session, fixed_series_uid: str, moving_series_
         )
         .order_by(RegistrationRow.id.desc())
     ).first()
+
+
+def registrations_of_each(session: Session, subjects: Collection[str]) -> list[tuple[str, RegistrationRow]]:
+    """Every registration of some subjects with whose it is, in their order."""
+    rows = session.execute(
+        select(SeriesRow.subject, RegistrationRow)
+        .join(SeriesRow, RegistrationRow.fixed_series_uid == SeriesRow.uid)
+        .where(SeriesRow.subject.in_(subjects))
+        .order_by(RegistrationRow.id)
+    )
+    return [(subject, row) for subject, row in rows]
 
 
 def replace_responses(

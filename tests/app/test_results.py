@@ -13,7 +13,8 @@ import pytest
 from npcpit_imaging.app.delivery import deliver_tables, export
 from npcpit_imaging.app.eligibility import study_eligibility
 from npcpit_imaging.app.pipelines import run_pipeline
-from npcpit_imaging.app.research_export import _feature_words, export_research
+from npcpit_imaging.app.research_export import export_research
+from npcpit_imaging.app.research_tables import _feature_words
 from npcpit_imaging.app.responses import respond_to_reads
 from npcpit_imaging.app.results import deliver_results, results_digest
 from npcpit_imaging.app.study import init_study, open_study

@@ -52,6 +52,53 @@ def test_nobody_is_awaited_after_death_or_the_data_cut(planned, monkeypatch):
     assert [overdue for _, _, overdue in names(planned)] == [False, False]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_nothing_is_overdue_after_the_data_cut_with_or_without_a_line_in_the_table(planned, monkeypatch, named):
+    """Cut on 19 April 2024, the last day of FU1's window: not overdue, whoever looks and when; on 20 April it would."""
+    on(monkeypatch, date(2024, 12, 1))
+    if not named:
+        (planned.tables / "subjects.csv").unlink()
+        (planned.tables / "treatments.csv").write_text(f"subject,lesion,cycle,date\n{SUBJECT},T01,1,2024-03-01\n")
+    path = planned.folder / "configs" / "protocol.toml"
+    text = path.read_text(encoding="utf-8")
+    for day, overdue in (("2024-04-19", False), ("2024-04-20", True)):
+        path.write_text(text.replace("[results]", f"[results]\ndata_cut = {day}\n"), encoding="utf-8")
+        planned.__dict__.pop("protocol", None)
+        assert [each for _, _, each in names(planned)] == [overdue, False]
+
+
+def test_after_a_death_nothing_is_awaited_and_status_says_so(planned, write_series, quiet, monkeypatch, capsys):
+    """Death on 15 May: FU1, until 19 April, was overdue before; FU2, until 31 May, is awaited no more."""
+    from npcpit_imaging.app.importing import import_folder
+
+    table = planned.tables / "subjects.csv"
+    table.write_text(f"subject,treatment_start,death_date\n{SUBJECT},2024-03-01,2024-05-15\n")
+    import_folder(planned, write_series("20240220", "1"), progress=quiet)
+    on(monkeypatch, date(2024, 5, 20))
+    found = survey_study(planned)
+    assert [(each.name, each.is_overdue, each.is_ended) for each in found.subjects[0].awaited] == [
+        ("FU1", True, False),
+        ("FU2", False, True),
+    ]
+    console.status(found)
+    assert "not awaited: died" in capsys.readouterr().out
+
+
+def test_status_marks_images_outside_their_visits_window(planned, write_series, quiet, monkeypatch, capsys):
+    """Day 86 lies outside FU1's window of day 42, a week more or less; the baseline has none."""
+    from npcpit_imaging.app.importing import import_folder
+
+    import_folder(planned, write_series("20240220", "1"), progress=quiet)
+    import_folder(planned, write_series("20240526", "2"), progress=quiet)
+    on(monkeypatch, date(2024, 5, 27))
+    found = survey_study(planned)
+    assert [(each.name, each.in_window) for each in found.subjects[0].visits] == [("BASELINE", None), ("FU1", False)]
+    (shown,) = found.as_json()["subjects"]
+    assert [each["in_window"] for each in shown["timepoints"]] == [None, False]
+    console.status(found)
+    assert "(out of window)" in re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
 def test_without_a_treatment_nothing_is_overdue(planned):
     (planned.tables / "subjects.csv").unlink()
     assert [(each.expected, each.is_overdue) for each in planned_visits(planned, SUBJECT, {})] == [(None, False)] * 2
