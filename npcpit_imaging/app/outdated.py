@@ -89,7 +89,8 @@ def refuse_outdated(state: ResponseState) -> None:
         named = ", ".join(state.outdated[:NAMED]) + (f" and {more} more" if more > 0 else "")
         raise OutdatedError(
             f"expected responses of the reads, tables and protocol as they are now, found older ones or none of "
-            f"{len(state.outdated)} subjects ({named}): run `npcpit run respond` first"
+            f"{len(state.outdated)} subjects ({named}): run `npcpit run respond` first "
+            "(with --again if it says already done)"
         )
 
 
