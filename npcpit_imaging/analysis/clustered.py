@@ -60,11 +60,12 @@ def gee(found: Clusters, *, confidence: float = CONFIDENCE) -> Estimate:
     Liang and Zeger 1986; Mancl and DeRouen 2001. Its estimate weighs lesions by how alike a patient's are, so it
     may differ from lesions responding over lesions. From `GEE_PATIENTS` patients on the plain robust variance is used.
     """
-    method = "GEE, exchangeable, bias-reduced"
+    variance = "bias-reduced" if found.patients < GEE_PATIENTS else "robust"
+    method = f"GEE, exchangeable, {variance}"
     if found.rate in (0.0, 1.0) or found.patients < 3:
         return _undefined(found, method, "does not exist at 0 %, 100 % or with fewer than three patients")
     if not (found.lesions > 1).any():
-        method = "GEE, bias-reduced"
+        method = f"GEE, {variance}"
     coefficient, error, note = _fit_gee(found)
     if not np.isfinite(error):
         return _undefined(found, method, note or "did not converge")

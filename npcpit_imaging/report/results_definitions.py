@@ -34,8 +34,8 @@ DEFINITIONS = (
     ),
     (
         "GEE",
-        "Binomial generalised estimating equation, exchangeable within patients, Mancl-DeRouen variance, t "
-        "with patients - 1.",
+        "Binomial generalised estimating equation, exchangeable within patients, Mancl-DeRouen variance (from 1,000 "
+        "patients on plain robust), t with patients - 1.",
     ),
     (
         "Days",

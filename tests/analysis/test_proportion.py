@@ -71,6 +71,15 @@ def test_one_patient_has_the_interval_of_one_patient_not_of_many_lesions():
     assert found.lower < 0.01 and found.upper > 0.99
 
 
+def test_gee_names_the_variance_that_it_used():
+    """From 1,000 patients on it is the plain robust one."""
+    few, many = (
+        Clusters(responding=np.tile([1, 0, 2], count), lesions=np.tile([1, 2, 3], count)) for count in (333, 334)
+    )
+    assert gee(few).method == "GEE, exchangeable, bias-reduced"
+    assert gee(many).method == "GEE, exchangeable, robust"
+
+
 def test_gee_has_the_estimate_of_geepack_and_a_wider_error_for_few_patients():
     """geeglm(y ~ 1, binomial, exchangeable): 0.3869209, robust error 0.45696802; Mancl-DeRouen's is the wider."""
     found = gee(made())
