@@ -135,7 +135,7 @@ def rate_forest(rows: pd.DataFrame, *, title: str) -> Figure:
         axes.set_ylim(len(known) - 0.4, -1.2)
     names.set_axis_off()
     head = {"fontsize": 6.2, "color": MUTED, "va": "center", "ha": "right", "transform": names.get_yaxis_transform()}
-    names.text(1.0, -0.85, "number/of   rate (95 % CI)", **head)
+    names.text(1.0, -0.85, "n/N   rate (95 % CI)", **head)
     for place, row in known.iterrows():
         weight = "bold" if row["primary"] else "normal"
         y = float(str(place))
