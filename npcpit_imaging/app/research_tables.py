@@ -99,6 +99,7 @@ def _write_delivered(study: Study, folder: Path, written: ResearchTables, left_o
         if path.exists() and path.stat().st_size > 1:
             kept = _delivered(path.stem, pd.read_csv(path, low_memory=False), left_out)
             kept.to_csv(folder / name, index=False, lineterminator="\n")
+            kept.convert_dtypes().to_parquet((folder / name).with_suffix(".parquet"), index=False)
             written.columns[path.stem] = list(kept.columns)
     wide = study.deliver / "features_wide.parquet"
     table = pd.read_parquet(wide) if wide.exists() else pd.DataFrame(columns=["subject", "timepoint", "lesion"])
@@ -159,16 +160,20 @@ def _checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _feature_words(columns: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Meaning and unit of each column that is a radiomic feature: FILTER.TAG or TAG."""
+    """Meaning and unit of each column that is a radiomic feature: TAG, FILTER.TAG, or FILTER_TAG in the wide table."""
     words, units = {}, {}
     for column in columns:
-        filtered, _, tag = column.rpartition(".")
-        definition = DEFINITIONS.get(stem_of(tag))
-        if definition is not None:
-            after = f", after filter {filtered}" if filtered else ""
+        found = _FEATURE.fullmatch(stem_of(column))
+        if found is not None:
+            definition = DEFINITIONS[found["stem"]]
+            after = f", after filter {found['filter']}" if found["filter"] else ""
             words[column] = f"{definition.name}, IBSI {definition.code}{after}"
             units[column] = definition.unit_for("intensity").replace("intensity2", "intensity squared")
     return words, units
+
+
+_FEATURE = re.compile(rf"(?:(?P<filter>.+)[._])?(?P<stem>{'|'.join(sorted(DEFINITIONS, key=len, reverse=True))})")
+"""A column of a feature: its filter, if any, and the IBSI stem."""
 
 
 def _words(study: Study) -> dict[str, str]:
