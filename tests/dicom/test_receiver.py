@@ -245,9 +245,11 @@ def test_a_handler_that_fails_never_fails_the_acknowledgement(start, spool, stor
 def test_strangers_are_refused_by_name_and_logged(start, echoscu, caplog, settings, called, reason):
     """echoscu calls itself ECHOSCU."""
     caplog.set_level(logging.INFO)
-    result = run(echoscu, start(**settings), called=called)
+    receiver = start(**settings)
+    result = run(echoscu, receiver, called=called)
     assert result.returncode != 0
     assert reason in result.stderr
+    receiver.stop()  # the answer goes out before the line is written
     assert "rejected" in caplog.text
     assert "ECHOSCU" in caplog.text
 
