@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from npcpit_imaging.analysis.records import shown
 from npcpit_imaging.app.ledger import unsettled_cases
 from npcpit_imaging.app.pipeline_step import load_pipeline, pipeline_digest
 from npcpit_imaging.app.responses import response_key, stored_cases
@@ -14,9 +15,6 @@ from npcpit_imaging.store.images import subjects
 from npcpit_imaging.store.staleness import ResultKind, StaleResult
 
 RESPOND = "respond"
-
-NAMED = 5
-"""How many subjects a message names; `npcpit status` names them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +83,9 @@ def refuse_outdated(state: ResponseState) -> None:
         OutdatedError: There are some; the message names them and the command that computes them.
     """
     if state.outdated:
-        more = len(state.outdated) - NAMED
-        named = ", ".join(state.outdated[:NAMED]) + (f" and {more} more" if more > 0 else "")
         raise OutdatedError(
             f"expected responses of the reads, tables and protocol as they are now, found older ones or none of "
-            f"{len(state.outdated)} subjects ({named}): run `npcpit run respond` first "
+            f"{len(state.outdated)} subjects ({shown(state.outdated)}): run `npcpit run respond` first "
             "(with --again if it says already done)"
         )
 

@@ -14,7 +14,8 @@ from npcpit_imaging.app.stored_reads import Said
 from npcpit_imaging.config.protocol import Protocol
 from npcpit_imaging.errors import InputError, NpcpitError
 from npcpit_imaging.report.sdtm import Tabulation, tabulate
-from npcpit_imaging.report.sdtm_adam import analysis_tables, write_tables
+from npcpit_imaging.report.sdtm_adam import analysis_tables
+from npcpit_imaging.report.sdtm_adam_files import write_tables
 from npcpit_imaging.report.sdtm_checking import CheckResult
 from npcpit_imaging.report.sdtm_checks import run_checks
 from npcpit_imaging.report.sdtm_checks_structure import text_length
